@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+
+/* shmap: shared memory for portable C programs.
+ *
+ * A region is memory that several processes can map; a view is a range of a
+ * region, mapped into this process. The calls, their results and their
+ * promises are the same on Windows and on POSIX systems, also when processes
+ * are killed.
+ *
+ *     shmap_region *region;
+ *     shmap_view view;
+ *
+ *     int result = shmap_region_open_or_create(&region, "counter", 4096, NULL);
+ *     if (result < 0)
+ *         return puts(shmap_error_message(result));
+ *     result = shmap_view_map(&view, region, NULL);
+ *     if (result == 0)
+ *         ++*(int *)view.data;
+ *     shmap_view_unmap(&view);
+ *     shmap_region_close(region);
+ *
+ * Where to read on:
+ *
+ *     shmap/region.h   regions: named, anonymous, of a file
+ *     shmap/view.h     views of them
+ *     shmap/error.h    results
+ *     shmap/clock.h    deadlines
+ *     shmap/version.h  versions
+ *
+ * What holds for every call
+ *
+ * Threads: any thread may call any function. Calls on different objects never
+ * wait for each other; a region or view must not be closed or unmapped while
+ * another thread uses it.
+ *
+ * Fork: a child holds the regions and views of its parent, at the same
+ * addresses, and closes and unmaps its own copies. After fork in a program
+ * with several threads, only async-signal-safe functions may be called until
+ * exec, and these are not.
+ *
+ * Signals: no function may be called from a signal handler. No function
+ * raises a signal or installs a handler.
+ *
+ * Crashes: a process that ends in any way lets go of its regions and views as
+ * the system tears it down. See shmap/region.h, "Lifetime".
+ *
+ * Exec: descriptors and handles are not inherited by programs that this
+ * process starts.
+ */
+#ifndef SHMAP_H
+#define SHMAP_H
+
+#include "shmap/clock.h"
+#include "shmap/error.h"
+#include "shmap/export.h"
+#include "shmap/region.h"
+#include "shmap/version.h"
+#include "shmap/view.h"
+
+#endif

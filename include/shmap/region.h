@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Regions: memory that can be mapped by several processes.
+ *
+ * There are three kinds. A named region is found by its name; an anonymous one
+ * is passed on as a descriptor or handle; a file region is a file's content.
+ *
+ * Lifetime
+ *
+ * A named region lives as long as some process holds it, by a region handle or
+ * by a view. Whoever closes last frees the name and the memory at once. A
+ * process that ends without closing (exit, exec, crash, SIGKILL,
+ * TerminateProcess) lets go as well. On Windows the system then frees name and
+ * memory; on POSIX systems they may be left over, but nobody can see that:
+ * opening such a name answers SHMAP_ENOENT, and creating it gives fresh,
+ * zeroed memory. The memory of a leftover is freed by the next create or open
+ * of its name, by shmap_region_reap, and by a create that runs out of room.
+ * Memory that must outlive its processes is a file region.
+ *
+ * Nobody's end hurts another: no close, exit, fork or crash of one process
+ * removes a region or its name while another process holds it. (On POSIX
+ * systems an administrator's rm can, and systemd's RemoveIPC= can when a user
+ * logs out; shmap_region_inspect tells.)
+ *
+ * Names
+ *
+ * A name is any valid UTF-8 string of one byte or more. One of letters,
+ * digits and "._-" that does not start with a dot is used readably, as
+ * "/shmap.1000.name" or "Local\shmap.name"; any other, or a longer one than
+ * the system allows, becomes a readable beginning and a hash.
+ * shmap_os_name() tells which.
+ *
+ * Sizes
+ *
+ * The size of a named or anonymous region is rounded up to whole pages, and
+ * everybody is told the rounded number. A file region has its file's exact
+ * size. Byte 0 is the user's: nothing is hidden in a region.
+ */
+#ifndef SHMAP_REGION_H
+#define SHMAP_REGION_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "export.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A handle to a region. Made by the functions below, freed by
+ * shmap_region_close. */
+typedef struct shmap_region shmap_region;
+
+/* What a handle or a view may be used for. */
+enum shmap_access {
+    SHMAP_ACCESS_DEFAULT = 0,    /* a region: read and write;
+                                    a view: as its region */
+    SHMAP_ACCESS_READ = 1,       /* reading only */
+    SHMAP_ACCESS_READ_WRITE = 2, /* reading and writing */
+    SHMAP_ACCESS_COPY = 3        /* views only: writes stay private to the
+                                    view (copy-on-write) */
+};
+
+/* Who, beside its creator, may open a region. */
+enum shmap_share {
+    SHMAP_SHARE_OWNER = 0,         /* nobody else */
+    SHMAP_SHARE_EVERYONE_READ = 1, /* not built yet: SHMAP_ENOTSUP */
+    SHMAP_SHARE_EVERYONE = 2       /* not built yet: SHMAP_ENOTSUP */
+};
+
+/* Whose regions an opener accepts. Anybody can occupy a name, so accepting
+ * another owner means to trust what that user put there. */
+enum shmap_owner {
+    SHMAP_OWNER_SELF = 0,   /* this user's */
+    SHMAP_OWNER_SYSTEM = 1, /* also the system's: root;
+                               SYSTEM and Administrators */
+    SHMAP_OWNER_ANYBODY = 2 /* whoever made it */
+};
+
+/* Where a name lives. */
+enum shmap_scope {
+    SHMAP_SCOPE_USER = 0,    /* among this user's processes
+                                (on Windows: this session's) */
+    SHMAP_SCOPE_MACHINE = 1, /* on the whole machine */
+    SHMAP_SCOPE_NATIVE = 2   /* the system's own name, verbatim: meets
+                                programs that use the system's own calls */
+};
+
+/* Whether shmap_region_open_file may make the file. */
+enum shmap_create {
+    SHMAP_CREATE_NEVER = 0,
+    SHMAP_CREATE_IF_MISSING = 1,
+    SHMAP_CREATE_NEW = 2 /* SHMAP_EEXIST if there is one */
+};
+
+/* When the system finds room for the pages. */
+enum shmap_commit {
+    SHMAP_COMMIT_NOW = 0, /* when the region is made: no room is
+                             SHMAP_ENOSPC from that call */
+    SHMAP_COMMIT_LAZY = 1 /* when a page is touched: no room then ends the
+                             process (SIGBUS). Windows takes the room from
+                             its commit limit at once all the same. */
+};
+
+/* How a region is made or opened. Start from SHMAP_REGION_OPTIONS_INIT; zero
+ * is the default of every field. A null pointer means all defaults. A field
+ * that has no meaning for a call must be zero there, else SHMAP_EINVAL. */
+typedef struct shmap_region_options {
+    size_t struct_size; /* sizeof(shmap_region_options), from the macro */
+    int access;         /* enum shmap_access; open, open_file, adopt */
+    int share;          /* enum shmap_share; whatever makes a region */
+    int owner;          /* enum shmap_owner; open, open_or_create */
+    int scope;          /* enum shmap_scope; whatever takes a name */
+    int create;         /* enum shmap_create; open_file */
+    int commit;         /* enum shmap_commit; whatever makes a region */
+    uint64_t reserve;   /* bytes up to which the region may grow;
+                           more than its size: SHMAP_ENOTSUP for now */
+    uint64_t page_size; /* bytes; other than the system's own page size:
+                           SHMAP_ENOTSUP for now */
+    int numa_node;      /* 1 + node number; not 0: SHMAP_ENOTSUP for now */
+    int zero_;          /* must be zero */
+} shmap_region_options;
+
+#define SHMAP_REGION_OPTIONS_INIT                                  \
+    {                                                              \
+        sizeof(shmap_region_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 \
+    }
+
+/* Make a region. Fails if somebody holds one of this name.
+ *
+ * region: receives the handle; untouched on failure.
+ * name: a name, or NULL for an anonymous region.
+ * size: bytes, more than 0; rounded up to whole pages.
+ * options: share, scope (named regions only), commit; NULL for the defaults.
+ *
+ * The memory is zero, and committed unless the options say otherwise. The
+ * region becomes visible under its name complete or not at all: nobody ever
+ * opens one that is half made.
+ *
+ * Returns 0 or
+ *   SHMAP_EINVAL     an argument is not valid
+ *   SHMAP_ENAME      the name is not valid
+ *   SHMAP_EEXIST     a region of this name is alive, or a foreign object has
+ *                    the name: open it, or choose another name
+ *   SHMAP_ESTALE     another user's dead region has the name
+ *   SHMAP_EACCES     another user's object has the name and cannot be looked at
+ *   SHMAP_ETYPE      something that is not shared memory has the name
+ *   SHMAP_EPRIVILEGE the scope is one where this process may not create
+ *   SHMAP_ENOSPC     there is no room, also after freeing our own leftovers
+ *   SHMAP_E2BIG      no system object can have this size
+ *   SHMAP_EBUSY      a stopped process keeps the name in the middle of a step
+ *   SHMAP_ENOMEM, SHMAP_EMFILE, SHMAP_ENOTSUP, SHMAP_ESYSTEM
+ *
+ * Killed in this call, a process leaves nothing, or a leftover at most. Since
+ * 0.1. */
+SHMAP_API int shmap_region_create(shmap_region **region, const char *name,
+                                  uint64_t size,
+                                  const shmap_region_options *options);
+
+/* Open the region of this name. Never makes, sizes or changes one.
+ *
+ * options: access, owner, scope; NULL for the defaults.
+ *
+ * Returns 0 or
+ *   SHMAP_EINVAL, SHMAP_ENAME
+ *   SHMAP_ENOENT     nobody holds a region of this name
+ *   SHMAP_EACCES     the system refuses this access
+ *   SHMAP_EOWNER     it belongs to a user whom the options do not accept
+ *   SHMAP_ETYPE      something that is not shared memory has the name
+ *   SHMAP_ENOTREADY  another program made it and has not sized it yet
+ *   SHMAP_EBUSY      a stopped process keeps the name in the middle of a step
+ *   SHMAP_ENOMEM, SHMAP_EMFILE, SHMAP_ENOTSUP, SHMAP_ESYSTEM
+ *
+ * Since 0.1. */
+SHMAP_API int shmap_region_open(shmap_region **region, const char *name,
+                                const shmap_region_options *options);
+
+/* Open the region of this name, or make it if nobody holds one. Of any number
+ * of processes that do this at once, exactly one makes the region.
+ *
+ * size: bytes, for the case that it is made; an existing region keeps its own.
+ * options: share, owner, scope, commit; NULL for the defaults.
+ *
+ * Returns SHMAP_CREATED (> 0) if the region was made by this call, 0 if it was
+ * opened, or what create and open return, except SHMAP_ENOENT and, for a
+ * region of our own making, SHMAP_EEXIST. Since 0.1. */
+SHMAP_API int shmap_region_open_or_create(shmap_region **region,
+                                          const char *name, uint64_t size,
+                                          const shmap_region_options *options);
+
+/* Open a file as a region.
+ *
+ * path: UTF-8; relative to the current directory if not absolute.
+ * size: 0 for the file as it is; else the file is extended with zeros to this
+ *       many bytes if it is shorter. It is never cut.
+ * options: access, share and commit (of a file made or extended here), create;
+ *       NULL for the defaults.
+ *
+ * The file holds what was written once the last view is gone, and at once
+ * after shmap_view_flush. Whether the owner may open it, and who else, is the
+ * file system's business: there is no owner check.
+ *
+ * Returns SHMAP_ALONE (> 0) if nobody else had the file open as a region that
+ * can be written, so that its content can be checked or repaired first; of
+ * several that open at once, exactly one is told so. Returns 0 if somebody
+ * had, or
+ *   SHMAP_EINVAL, SHMAP_ENAME (the path is not UTF-8)
+ *   SHMAP_ENOENT     there is no such file, or no such folder
+ *   SHMAP_EEXIST     there is one, and options.create was SHMAP_CREATE_NEW
+ *   SHMAP_EACCES     the file system refuses this access
+ *   SHMAP_ETYPE      it is a directory, a pipe, a device
+ *   SHMAP_ENOTREADY  it is empty and no size was given
+ *   SHMAP_ERANGE     it is shorter than size and opened for reading only
+ *   SHMAP_ENOSPC     there is no room on the file system or below the limit
+ *                    for file sizes
+ *   SHMAP_E2BIG, SHMAP_EBUSY, SHMAP_ENOMEM, SHMAP_EMFILE, SHMAP_ESYSTEM
+ *
+ * A failed call leaves the file as it was, and makes none. Since 0.1. */
+SHMAP_API int shmap_region_open_file(shmap_region **region, const char *path,
+                                     uint64_t size,
+                                     const shmap_region_options *options);
+
+/* The size of the region now, in bytes; 0 if the region is NULL or its
+ * descriptor was closed behind the library's back. Since 0.1. */
+SHMAP_API uint64_t shmap_region_size(const shmap_region *region);
+
+enum shmap_kind {
+    SHMAP_KIND_NAMED = 1,
+    SHMAP_KIND_ANONYMOUS = 2,
+    SHMAP_KIND_FILE = 3
+};
+
+enum shmap_info_flags {
+    SHMAP_INFO_FOREIGN = 1,   /* made by another program with the system's own
+                                 calls; never told on Windows, where no object
+                                 says who made it */
+    SHMAP_INFO_NAME_LOST = 2, /* somebody removed the name; those who hold the
+                                 region keep it, nobody else finds it */
+    SHMAP_INFO_ALONE = 4      /* no other handle holds the region (a forked
+                                 child that shares this one is not counted) */
+};
+
+/* What is known about a region. Start from SHMAP_REGION_INFO_INIT. */
+typedef struct shmap_region_info {
+    size_t struct_size;  /* sizeof(shmap_region_info), from the macro */
+    uint64_t size;       /* bytes, now */
+    uint64_t reserve;    /* bytes up to which it may grow */
+    uint64_t page_size;  /* bytes */
+    int kind;            /* enum shmap_kind */
+    int access;          /* enum shmap_access */
+    int flags;           /* enum shmap_info_flags */
+    int zero_;           /* zero */
+    const char *os_name; /* the system's name for it, or the file's path as
+                            given; "" if it has none. Valid until the region
+                            is closed. */
+} shmap_region_info;
+
+#define SHMAP_REGION_INFO_INIT                            \
+    {                                                     \
+        sizeof(shmap_region_info), 0, 0, 0, 0, 0, 0, 0, 0 \
+    }
+
+/* Ask what is known about a region. Returns 0 or SHMAP_EINVAL. Since 0.1. */
+SHMAP_API int shmap_region_inspect(const shmap_region *region,
+                                   shmap_region_info *info);
+
+/* The region's descriptor or HANDLE, borrowed: it stays the region's, and is
+ * valid until the region is closed. A file region's is the file's. -1 if the
+ * region is NULL. Since 0.1. */
+SHMAP_API intptr_t shmap_region_native(const shmap_region *region);
+
+/* Make a region of a descriptor or HANDLE that the caller got elsewhere: a
+ * memfd, a shared memory object or a regular file; a section or a file.
+ *
+ * native: owned by the region from now on, and closed with it; still the
+ *         caller's if the call fails. It is made non-inheritable.
+ * options: access; default: what the descriptor allows.
+ *
+ * An adopted region is never resized, marked or removed. Its kind is
+ * anonymous for memory and file for a file.
+ *
+ * Returns 0 or SHMAP_EINVAL (no such descriptor), SHMAP_ETYPE, SHMAP_EACCES
+ * (it allows less than asked), SHMAP_ENOTREADY (it has no size yet),
+ * SHMAP_EMFILE, SHMAP_ENOMEM, SHMAP_ESYSTEM. Since 0.1. */
+SHMAP_API int shmap_region_adopt(shmap_region **region, intptr_t native,
+                                 const shmap_region_options *options);
+
+/* Close a region handle. Views of the region stay valid, and hold it. The last
+ * close or unmap frees a named region. NULL is fine. Since 0.1. */
+SHMAP_API void shmap_region_close(shmap_region *region);
+
+enum shmap_reap_flags {
+    /* enum shmap_scope, for a given name: */
+    SHMAP_REAP_USER = 0,
+    SHMAP_REAP_MACHINE = 1,
+    SHMAP_REAP_NATIVE = 2,
+    /* Without a name: leftovers of every user (root only). */
+    SHMAP_REAP_EVERY_USER = 4
+};
+
+/* Free leftovers: names and memory of regions whose holders all died. Never
+ * needed for correctness. What somebody holds, and what is not ours, stays.
+ *
+ * name: one name, or NULL for all leftovers of this user, in the user's and
+ *       the machine's scope.
+ * flags: enum shmap_reap_flags.
+ * reaped: receives how many were freed; may be NULL. On Windows always 0.
+ *
+ * Returns 0, also when there was nothing to free, or SHMAP_EINVAL,
+ * SHMAP_ENAME, SHMAP_ESTALE (it is another user's), SHMAP_EBUSY,
+ * SHMAP_EMFILE, SHMAP_ENOMEM, SHMAP_ESYSTEM. Since 0.1. */
+SHMAP_API int shmap_region_reap(const char *name, unsigned flags,
+                                unsigned *reaped);
+
+/* The system's name for a region's name.
+ *
+ * out: receives the name, in UTF-8, with a final NUL.
+ * size: bytes at out.
+ * scope: enum shmap_scope.
+ *
+ * Returns 0 or SHMAP_EINVAL, SHMAP_ENAME, SHMAP_ERANGE (out is too small).
+ * Since 0.1. */
+SHMAP_API int shmap_os_name(char *out, size_t size, const char *name,
+                            int scope);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

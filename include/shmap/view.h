@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Views: ranges of regions, mapped into this process.
+ *
+ * A view keeps its region: the region handle may be closed while views are
+ * mapped. Views of one region show the same bytes, in one process and in
+ * several, except copy-on-write views, whose writes are private.
+ *
+ * A view is freed by shmap_view_unmap, or by the system when the process ends.
+ */
+#ifndef SHMAP_VIEW_H
+#define SHMAP_VIEW_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "export.h"
+#include "region.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The granularity of requested addresses, on every system, in bytes. */
+#define SHMAP_VIEW_GRANULARITY 65536
+
+/* A view. The caller owns the struct; shmap_view_map fills it. It may be moved
+ * but not copied: one of two copies would be unmapped twice. All zero is a
+ * view of nothing. */
+typedef struct shmap_view {
+    void *data;      /* first byte */
+    size_t size;     /* bytes that can be used now */
+    size_t capacity; /* bytes that size may become with shmap_view_refresh */
+    /* Private. */
+    shmap_region *region_;
+    void *base_;
+    size_t mapped_;
+    uint64_t offset_;
+    int access_;
+    int zero_;
+} shmap_view;
+
+#define SHMAP_VIEW_INIT           \
+    {                             \
+        0, 0, 0, 0, 0, 0, 0, 0, 0 \
+    }
+
+enum shmap_view_flags {
+    /* Touch every page now, so that the first use of none is delayed. With a
+     * lazy region, no room is SHMAP_ENOSPC from this call. */
+    SHMAP_VIEW_PREFAULT = 1,
+    /* Keep the pages in memory. Not built yet: SHMAP_ENOTSUP. */
+    SHMAP_VIEW_LOCK = 2
+};
+
+/* How a region is mapped. Start from SHMAP_VIEW_OPTIONS_INIT; zero is the
+ * default of every field. A null pointer means all defaults: the whole region,
+ * with its access, anywhere. */
+typedef struct shmap_view_options {
+    size_t struct_size; /* sizeof(shmap_view_options), from the macro */
+    uint64_t offset;    /* bytes from the region's start; any */
+    uint64_t size;      /* bytes; 0: up to the region's end */
+    void *address;      /* where the view's first byte is to be; NULL:
+                           anywhere. address - offset must be a multiple of
+                           SHMAP_VIEW_GRANULARITY. */
+    int access;         /* enum shmap_access */
+    int flags;          /* enum shmap_view_flags */
+} shmap_view_options;
+
+#define SHMAP_VIEW_OPTIONS_INIT                   \
+    {                                             \
+        sizeof(shmap_view_options), 0, 0, 0, 0, 0 \
+    }
+
+/* Map a range of a region.
+ *
+ * view: is filled; untouched on failure. What it held before is not looked at,
+ *       so a mapped view must be unmapped first.
+ * options: NULL for the defaults.
+ *
+ * Returns 0 or
+ *   SHMAP_EINVAL      an argument is not valid; address - offset is no
+ *                     multiple of 64 KiB; the region's descriptor was closed
+ *   SHMAP_ERANGE      the range reaches beyond the region's end, or starts
+ *                     there
+ *   SHMAP_EACCES      a writable view of a region opened for reading
+ *   SHMAP_EADDRINUSE  the view cannot be at this address: something is there,
+ *                     or nothing can be. Nothing was replaced.
+ *   SHMAP_ENOMEM      no address space: a view of over 4 GiB in a 32-bit
+ *                     process, a limit of the process
+ *   SHMAP_ENOSPC      prefaulting found no room
+ *   SHMAP_ENOTSUP, SHMAP_ESYSTEM
+ *
+ * Since 0.1. */
+SHMAP_API int shmap_view_map(shmap_view *view, shmap_region *region,
+                             const shmap_view_options *options);
+
+/* Set view->size to what the region has now, up to view->capacity. Moves
+ * nothing. A file that became shorter makes the view's size smaller: the bytes
+ * beyond must not be touched.
+ *
+ * Returns 0 or SHMAP_EINVAL (nothing is mapped; the descriptor was closed).
+ * Since 0.1. */
+SHMAP_API int shmap_view_refresh(shmap_view *view);
+
+enum shmap_flush_mode {
+    SHMAP_FLUSH_WRITE = 0,  /* start writing: whoever reads the file sees the
+                               bytes, a crash of the machine may lose them */
+    SHMAP_FLUSH_DURABLE = 1 /* and wait until they are on the disk */
+};
+
+/* Write a range of a view to the file behind it. Views of regions that are no
+ * files, and copy-on-write views, have nothing to write: done at once.
+ *
+ * offset, size: bytes, in the view; size 0: up to the view's end.
+ * mode: enum shmap_flush_mode.
+ *
+ * Returns 0 or SHMAP_EINVAL, SHMAP_ERANGE, SHMAP_ENOSPC, SHMAP_ESYSTEM (the
+ * disk failed). Since 0.1. */
+SHMAP_API int shmap_view_flush(const shmap_view *view, size_t offset,
+                               size_t size, int mode);
+
+/* Unmap a view and zero the struct. The last unmap of a region whose handles
+ * are closed frees it. NULL, and a view that is all zero, are fine. Since 0.1.
+ */
+SHMAP_API void shmap_view_unmap(shmap_view *view);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+
+/* The seam: every primitive that shmap asks of a system.
+ *
+ * src/posix and src/win32 implement all of it, in files of the same names;
+ * src/ calls it and decides. What every primitive can rely on and owes:
+ *
+ * - Arguments are checked: pointers are valid, sizes and offsets are in range
+ *   and rounded, names are well-formed, access is READ or READ_WRITE (COPY for
+ *   views), enumerations hold a known value.
+ * - It returns {0, 0}, or an SHMAP_E... code with the system's own error code,
+ *   read before any clean-up (0 if the system reported none).
+ * - On failure it has written no output, and left nothing open and no name.
+ * - It never calls back into src/, prints, or changes signal handling.
+ * - Descriptors and handles it opens are not inheritable, and on POSIX never
+ *   0, 1 or 2.
+ */
+#ifndef SHMAP_PLATFORM_H
+#define SHMAP_PLATFORM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shmap.h"
+
+typedef struct shmap__os_status {
+    int code;   /* 0 or SHMAP_E... */
+    int system; /* errno or GetLastError(); 0 if the system reported none */
+} shmap__os_status;
+
+/* The system's side of a region. Filled by the primitives that create, open or
+ * adopt; the portable side only passes it back, and reads `native`, `kind`,
+ * `access` and `foreign`. */
+typedef struct shmap__os_object {
+    intptr_t native;      /* the descriptor; the section's or file's HANDLE */
+    uint64_t identity[2]; /* POSIX: device and inode, to notice a descriptor
+                             that was closed or replaced behind our back */
+    uint64_t size;        /* Windows: of a section, which has one for life */
+    int kind;             /* enum shmap_kind */
+    int access;           /* SHMAP_ACCESS_READ or SHMAP_ACCESS_READ_WRITE */
+    bool foreign;         /* found, and not made by shmap */
+} shmap__os_object;
+
+/* system.c */
+
+/* Facts about the system, filled in once. */
+typedef struct shmap__os_facts {
+    size_t page_size;  /* bytes */
+    size_t name_limit; /* bytes, for prefix and name together, of names that
+                          shmap derives */
+    uint64_t max_size; /* bytes, of any region */
+} shmap__os_facts;
+
+const shmap__os_facts *shmap__os_facts_get(void);
+
+/* Nanoseconds on the monotonic clock. */
+int64_t shmap__os_now(void);
+
+/* What holds regions of this kind (for SHMAP_KIND_FILE: the file of that path)
+ * has room for `*room` more bytes; `*where` names it in English and is static.
+ * Returns false if that cannot be told. */
+bool shmap__os_room(int kind, const char *path, uint64_t *room,
+                    const char **where);
+
+/* name.c */
+
+/* Write what stands before the name of a region in user or machine scope, as
+ * "/shmap.1000." or "Local\shmap.". `out` has room for 64 bytes. */
+void shmap__os_name_prefix(char *out, int scope);
+
+/* Whether `name`, valid UTF-8, can be one of the system's own: not too long,
+ * no reserved word, no folder. */
+bool shmap__os_native_name_valid(const char *name);
+
+/* named.c: regions found by name. `os_name` is the system's whole name. */
+
+/* Make a region of `size` bytes, whole pages, zeroed; committed unless `commit`
+ * is SHMAP_COMMIT_LAZY. It appears complete, or not at all. A leftover under
+ * the name is removed. Codes: see shmap_region_create. */
+shmap__os_status shmap__os_named_create(shmap__os_object *object,
+                                        const char *os_name, uint64_t size,
+                                        int commit);
+
+/* Open a region, ours or foreign. Codes: see shmap_region_open. */
+shmap__os_status shmap__os_named_open(shmap__os_object *object,
+                                      const char *os_name, int access,
+                                      int owner);
+
+/* Remove the leftover of this name. `*reaped` is 1 if there was one, else 0. */
+shmap__os_status shmap__os_named_reap(const char *os_name, unsigned *reaped);
+
+/* Remove all leftovers of this user, or of every user, whose names have one of
+ * the prefixes of shmap__os_name_prefix. Those that resist are passed over. */
+shmap__os_status shmap__os_named_reap_all(bool every_user, unsigned *reaped);
+
+/* anonymous.c */
+
+/* Make a nameless region. As shmap__os_named_create. It cannot be shrunk. */
+shmap__os_status shmap__os_anonymous_create(shmap__os_object *object,
+                                            uint64_t size, int commit);
+
+/* file.c */
+
+/* Open or make a file, and extend it to `size` bytes if it is shorter. `alone`
+ * tells whether nobody else had it open. Codes: see shmap_region_open_file. */
+shmap__os_status shmap__os_file_open(shmap__os_object *object, const char *path,
+                                     uint64_t size, int access, int create,
+                                     int commit, bool *alone);
+
+/* object.c: what all kinds have in common. */
+
+/* Take over a descriptor or handle that the caller got elsewhere. `access` may
+ * be SHMAP_ACCESS_DEFAULT: what it allows. On failure it stays the caller's. */
+shmap__os_status shmap__os_adopt(shmap__os_object *object, intptr_t native,
+                                 int access);
+
+/* Let go of an object. `os_name` is the name it was made or opened under. A
+ * named region that nobody else holds vanishes, name and pages. All views are
+ * unmapped already. A descriptor that is no longer ours is left alone. */
+void shmap__os_close(shmap__os_object *object, const char *os_name);
+
+/* The object's size now, in bytes. SHMAP_EINVAL if the descriptor is no longer
+ * the object's. */
+shmap__os_status shmap__os_size(const shmap__os_object *object, uint64_t *size);
+
+/* The SHMAP_INFO_ flags that hold now. */
+int shmap__os_info_flags(const shmap__os_object *object, const char *os_name);
+
+/* view.c */
+
+/* Map `size` bytes from `offset`, a multiple of SHMAP_VIEW_GRANULARITY; both
+ * lie inside the object as shmap__os_size just told. If `address` is not NULL
+ * it is a multiple too, and the view is there or SHMAP_EADDRINUSE, and nothing
+ * was replaced. */
+shmap__os_status shmap__os_view_map(const shmap__os_object *object,
+                                    uint64_t offset, size_t size, int access,
+                                    void *address, void **base);
+
+/* Unmap what shmap__os_view_map mapped: the same base and size. */
+void shmap__os_view_unmap(void *base, size_t size);
+
+/* Make every page of the range present, writable ones for writing, without
+ * changing a byte. `start` need not be aligned. SHMAP_ENOSPC if there is no
+ * room, SHMAP_ENOTSUP if the system has no call for it that tells. */
+shmap__os_status shmap__os_view_prefault(void *start, size_t size, int access);
+
+/* Write a range of a mapped file back; `durable`: and wait until it is on the
+ * disk. `start` need not be aligned. */
+shmap__os_status shmap__os_view_flush(const shmap__os_object *object,
+                                      void *start, size_t size, bool durable);
+
+#endif

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Stop points: places at which a test can hold a process and kill it.
+ *
+ * They exist only in the library that the tests link; everywhere else they are
+ * nothing. A test sets the hook, which is called with each point's name as the
+ * process passes it.
+ */
+#ifndef SHMAP_STOP_H
+#define SHMAP_STOP_H
+
+#ifdef SHMAP_STOP_POINTS
+extern void (*shmap__stop_hook)(const char *point);
+#define SHMAP__STOP(point)            \
+    do {                              \
+        if (shmap__stop_hook != NULL) \
+            shmap__stop_hook(point);  \
+    } while (0)
+#else
+#define SHMAP__STOP(point) ((void)0)
+#endif
+
+#endif
