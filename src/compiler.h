@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+
+/* What compilers spell differently: thread-local storage and the few atomic
+ * operations that the library itself needs.
+ */
+#ifndef SHMAP_COMPILER_H
+#define SHMAP_COMPILER_H
+
+#include <stdbool.h>
+
+#if defined(_MSC_VER)
+
+#include <intrin.h>
+
+#define SHMAP__THREAD_LOCAL __declspec(thread)
+
+typedef volatile long shmap__refs;
+
+static inline void shmap__refs_init(shmap__refs *refs)
+{
+    *refs = 1;
+}
+
+static inline void shmap__refs_retain(shmap__refs *refs)
+{
+    _InterlockedIncrement(refs);
+}
+
+static inline bool shmap__refs_release(shmap__refs *refs)
+{
+    return _InterlockedDecrement(refs) == 0;
+}
+
+static inline void shmap__touch_for_writing(volatile char *byte)
+{
+    _InterlockedOr8(byte, 0);
+}
+
+#else
+
+#include <stdatomic.h>
+
+#define SHMAP__THREAD_LOCAL _Thread_local
+
+typedef atomic_int shmap__refs;
+
+/* One reference, the caller's. */
+static inline void shmap__refs_init(shmap__refs *refs)
+{
+    atomic_init(refs, 1);
+}
+
+/* Relaxed is enough: who retains has a reference already, so that nothing can
+ * be freed meanwhile. */
+static inline void shmap__refs_retain(shmap__refs *refs)
+{
+    atomic_fetch_add_explicit(refs, 1, memory_order_relaxed);
+}
+
+/* True for the last reference. Release orders this thread's use before the
+ * count, acquire orders the others' use before the freeing. */
+static inline bool shmap__refs_release(shmap__refs *refs)
+{
+    return atomic_fetch_sub_explicit(refs, 1, memory_order_acq_rel) == 1;
+}
+
+/* Make a page present and writable without changing a byte that another
+ * process may be writing. */
+static inline void shmap__touch_for_writing(volatile char *byte)
+{
+    atomic_fetch_or_explicit((volatile atomic_char *)byte, 0,
+                             memory_order_relaxed);
+}
+
+#endif
+
+#endif

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Results: their names and words, and what is remembered of a failure. */
+#include "error.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "compiler.h"
+
+static SHMAP__THREAD_LOCAL int last_system_error;
+static SHMAP__THREAD_LOCAL char last_detail[192];
+
+typedef struct result_text {
+    int number;
+    const char *name;
+    const char *message;
+} result_text;
+
+#define ROW(name, number, message) {number, #name, message},
+static const result_text texts[] = {
+    SHMAP_ERRORS(ROW) /* then what is not an error: */
+    {SHMAP_OK, "SHMAP_OK", "done"},
+    {SHMAP_CREATED, "SHMAP_CREATED", "done: the region was created"},
+    {SHMAP_ALONE, "SHMAP_ALONE", "done: nobody else has the file open"},
+};
+#undef ROW
+
+static const result_text *find(int number)
+{
+    static const result_text unknown = {0, "SHMAP_E?", "unknown result"};
+
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        if (texts[i].number == number)
+            return &texts[i];
+    }
+    return &unknown;
+}
+
+const char *shmap_error_name(int error)
+{
+    return find(error)->name;
+}
+
+const char *shmap_error_message(int error)
+{
+    return find(error)->message;
+}
+
+const char *shmap_error_detail(void)
+{
+    return last_detail;
+}
+
+int shmap_system_error(void)
+{
+    return last_system_error;
+}
+
+shmap__os_status shmap__refuse(int code)
+{
+    return (shmap__os_status){code, 0};
+}
+
+int shmap__result(shmap__os_status status)
+{
+    if (status.code < 0) {
+        last_system_error = status.system;
+        last_detail[0] = '\0';
+    }
+    return status.code;
+}
+
+int shmap__result_of_room(shmap__os_status status, int kind, const char *path,
+                          uint64_t size)
+{
+    uint64_t room;
+    const char *where;
+
+    shmap__result(status);
+    if (status.code == SHMAP_ENOSPC &&
+        shmap__os_room(kind, path, &room, &where))
+        snprintf(last_detail, sizeof last_detail,
+                 "asked for %" PRIu64 " bytes, %s has room for %" PRIu64, size,
+                 where, room);
+    return status.code;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+
+/* How the portable files turn what happened into a result. */
+#ifndef SHMAP_ERROR_INTERNAL_H
+#define SHMAP_ERROR_INTERNAL_H
+
+#include "platform.h"
+
+/* A failure that the library itself found. */
+shmap__os_status shmap__refuse(int code);
+
+/* End of a public call: the status's code, after remembering, if it is an
+ * error, what shmap_system_error and shmap_error_detail answer. */
+int shmap__result(shmap__os_status status);
+
+/* The same for a call that asked for `size` bytes in a region of this kind
+ * (for SHMAP_KIND_FILE: in the file of that path). */
+int shmap__result_of_room(shmap__os_status status, int kind, const char *path,
+                          uint64_t size);
+
+#endif

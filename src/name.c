@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Names: which are valid, and what the system calls a region. */
+#include "name.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "error.h"
+#include "platform.h"
+#include "sha256.h"
+
+/* Of a name that is hashed: how much stays readable, and how many hexadecimal
+ * digits follow (128 bits). No name that is used directly contains SEPARATOR,
+ * so the two kinds never meet. */
+enum { READABLE = 40, DIGITS = 32, SEPARATOR = '~' };
+
+static const char direct_characters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                        "abcdefghijklmnopqrstuvwxyz"
+                                        "0123456789._-";
+
+/* The size of the well-formed sequence at `s`, 0 if there is none. The limits
+ * of the second byte are those that exclude overlong forms, surrogates and
+ * what is beyond U+10FFFF (RFC 3629, section 4). */
+static size_t sequence_size(const unsigned char *s)
+{
+    unsigned char low = 0x80;
+    unsigned char high = 0xBF;
+    size_t size;
+
+    if (s[0] < 0x80)
+        return 1;
+    if (s[0] < 0xC2 || s[0] > 0xF4)
+        return 0;
+    size = s[0] < 0xE0 ? 2 : s[0] < 0xF0 ? 3 : 4;
+    if (s[0] == 0xE0)
+        low = 0xA0;
+    else if (s[0] == 0xED)
+        high = 0x9F;
+    else if (s[0] == 0xF0)
+        low = 0x90;
+    else if (s[0] == 0xF4)
+        high = 0x8F;
+    if (s[1] < low || s[1] > high)
+        return 0;
+    for (size_t i = 2; i < size; i++) {
+        if (s[i] < 0x80 || s[i] > 0xBF)
+            return 0;
+    }
+    return size;
+}
+
+int shmap__name_is_utf8(const char *name)
+{
+    const unsigned char *s = (const unsigned char *)name;
+
+    if (*s == '\0')
+        return false;
+    while (*s != '\0') {
+        size_t size = sequence_size(s);
+
+        if (size == 0)
+            return false;
+        s += size;
+    }
+    return true;
+}
+
+/* Write the readable beginning of a name, other characters as '_', then the
+ * hash. */
+static void append_hashed(char *out, const char *name)
+{
+    uint8_t digest[32];
+    size_t size = strlen(name);
+    size_t used = 0;
+
+    for (const char *s = name; *s != '\0' && used < READABLE; s++) {
+        unsigned char byte = (unsigned char)*s;
+
+        if (strchr(direct_characters, byte) != NULL)
+            out[used++] = (char)byte;
+        else if ((byte & 0xC0) != 0x80)
+            out[used++] = '_';
+    }
+    out[used++] = SEPARATOR;
+    shmap__sha256(digest, name, size);
+    for (size_t i = 0; i < DIGITS / 2; i++)
+        snprintf(out + used + 2 * i, 3, "%02x", digest[i]);
+}
+
+const char *shmap__name_resolve(char space[SHMAP__NAME_SPACE], const char *name,
+                                int scope)
+{
+    size_t prefix_size;
+
+    if (!shmap__name_is_utf8(name))
+        return NULL;
+    if (scope == SHMAP_SCOPE_NATIVE)
+        return shmap__os_native_name_valid(name) ? name : NULL;
+
+    shmap__os_name_prefix(space, scope);
+    prefix_size = strlen(space);
+    if (name[0] != '.' && name[strspn(name, direct_characters)] == '\0' &&
+        prefix_size + strlen(name) <= shmap__os_facts_get()->name_limit)
+        memcpy(space + prefix_size, name, strlen(name) + 1);
+    else
+        append_hashed(space + prefix_size, name);
+    return space;
+}
+
+int shmap_os_name(char *out, size_t size, const char *name, int scope)
+{
+    char space[SHMAP__NAME_SPACE];
+    const char *os_name;
+
+    if (out == NULL || name == NULL || scope < SHMAP_SCOPE_USER ||
+        scope > SHMAP_SCOPE_NATIVE)
+        return shmap__result(shmap__refuse(SHMAP_EINVAL));
+    os_name = shmap__name_resolve(space, name, scope);
+    if (os_name == NULL)
+        return shmap__result(shmap__refuse(SHMAP_ENAME));
+    if (strlen(os_name) >= size)
+        return shmap__result(shmap__refuse(SHMAP_ERANGE));
+    memcpy(out, os_name, strlen(os_name) + 1);
+    return 0;
+}

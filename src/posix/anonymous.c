@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Nameless regions: sealed memory files (Linux). */
+#include "os.h"
+
+#include <sys/mman.h>
+
+#include "../stop.h"
+
+#ifndef MFD_NOEXEC_SEAL /* Linux 6.3 */
+#define MFD_NOEXEC_SEAL 8U
+#endif
+
+/* Older kernels do not know the flag that newer ones ask for. */
+static int memory_file(void)
+{
+    int fd = memfd_create("shmap", MFD_CLOEXEC | MFD_NOEXEC_SEAL);
+
+    if (fd < 0 && errno == EINVAL)
+        fd = memfd_create("shmap", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    return shmap__os_above_stdio(fd);
+}
+
+shmap__os_status shmap__os_anonymous_create(shmap__os_object *object,
+                                            uint64_t size, int commit)
+{
+    struct stat stat;
+    shmap__os_status status;
+    int fd = memory_file();
+
+    if (fd < 0)
+        return shmap__os_failed(errno);
+    SHMAP__STOP("create.made");
+    status = shmap__os_extend(fd, 0, size, commit, true);
+    if (status.code < 0)
+        goto fail;
+    SHMAP__STOP("create.sized");
+    /* Whoever gets the descriptor could cut the file, and SIGBUS the rest. */
+    if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK) != 0 || fstat(fd, &stat) != 0 ||
+        shmap__os_lock(fd, SHMAP__OS_MARK, F_RDLCK) != 0) {
+        status = shmap__os_failed(errno);
+        goto fail;
+    }
+    shmap__os_object_fill(object, fd, &stat, SHMAP_KIND_ANONYMOUS,
+                          SHMAP_ACCESS_READ_WRITE);
+    return shmap__os_done;
+
+fail:
+    shmap__os_close_quietly(fd);
+    return status;
+}

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT */
+
+/* What all kinds of regions have in common: descriptors, sizes, letting go. */
+#include "os.h"
+
+#include <sys/resource.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+#ifdef __linux__
+#include <sys/vfs.h>
+#endif
+
+#include "../stop.h"
+
+int shmap__os_above_stdio(int fd)
+{
+    int moved;
+
+    if (fd < 0 || fd > STDERR_FILENO)
+        return fd;
+    moved = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    shmap__os_close_quietly(fd);
+    return moved;
+}
+
+int shmap__os_open(const char *path, int flags, mode_t mode)
+{
+    int fd;
+
+    do {
+        fd = open(path, flags | O_CLOEXEC | O_NOCTTY, mode);
+    } while (fd < 0 && errno == EINTR);
+    return shmap__os_above_stdio(fd);
+}
+
+void shmap__os_close_quietly(int fd)
+{
+    int error = errno;
+
+    close(fd);
+    errno = error;
+}
+
+/* Refuse what can be seen not to fit, before pages are taken that others need:
+ * the kernel finds out page by page, and its last resort is to kill. */
+static int check_room(int fd, uint64_t size, bool in_memory)
+{
+    struct statvfs fs;
+    uint64_t total;
+    uint64_t available;
+
+    if (fstatvfs(fd, &fs) == 0 && fs.f_blocks != 0 &&
+        size / fs.f_frsize > fs.f_bavail)
+        return ENOSPC;
+    if (in_memory) {
+        shmap__os_memory(&total, &available);
+        if (size > total)
+            return ENOSPC;
+    }
+    return 0;
+}
+
+/* Write zeros where the file system cannot allocate. */
+static int write_zeros(int fd, uint64_t from, uint64_t to)
+{
+    static const char zeros[65536];
+
+    while (from < to) {
+        size_t size =
+            to - from < sizeof zeros ? (size_t)(to - from) : sizeof zeros;
+        ssize_t written = pwrite(fd, zeros, size, (off_t)from);
+
+        if (written < 0 && errno != EINTR)
+            return errno;
+        if (written > 0)
+            from += (uint64_t)written;
+    }
+    return 0;
+}
+
+/* Allocate in pieces. Before Linux 6.11, tmpfs gives up the whole piece when a
+ * signal arrives, and would never finish one that takes longer than a program's
+ * timer interval: after each interruption the piece is halved. */
+static int allocate(int fd, uint64_t from, uint64_t to)
+{
+    const uint64_t least = shmap__os_facts_get()->page_size;
+    uint64_t piece = UINT64_C(32) << 20;
+
+    while (from < to) {
+        uint64_t size = to - from < piece ? to - from : piece;
+
+        if (fallocate(fd, 0, (off_t)from, (off_t)size) == 0)
+            from += size;
+        else if (errno == EOPNOTSUPP)
+            return write_zeros(fd, from, to);
+        else if (errno != EINTR)
+            return errno;
+        else if (piece > least)
+            piece /= 2;
+    }
+    return 0;
+}
+
+shmap__os_status shmap__os_extend(int fd, uint64_t from, uint64_t to,
+                                  int commit, bool in_memory)
+{
+    const uint64_t worth_asking = UINT64_C(16) << 20;
+    struct rlimit limit;
+    int error = 0;
+
+    /* Beyond this limit the kernel sends SIGXFSZ, which ends programs. */
+    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 &&
+        limit.rlim_cur != RLIM_INFINITY && to > limit.rlim_cur)
+        return (shmap__os_status){SHMAP_ENOSPC, EFBIG};
+
+    if (commit == SHMAP_COMMIT_LAZY)
+        return ftruncate(fd, (off_t)to) == 0 ? shmap__os_done
+                                             : shmap__os_failed(errno);
+    if (to - from > worth_asking)
+        error = check_room(fd, to - from, in_memory);
+    if (error == 0)
+        error = allocate(fd, from, to);
+    if (error == ENOMEM)
+        return (shmap__os_status){SHMAP_ENOSPC, error};
+    return error == 0 ? shmap__os_done : shmap__os_failed(error);
+}
+
+void shmap__os_object_fill(shmap__os_object *object, int fd,
+                           const struct stat *stat, int kind, int access)
+{
+    *object = (shmap__os_object){0};
+    object->native = fd;
+    object->identity[0] = (uint64_t)stat->st_dev;
+    object->identity[1] = (uint64_t)stat->st_ino;
+    object->kind = kind;
+    object->access = access;
+}
+
+bool shmap__os_still_ours(const shmap__os_object *object, struct stat *stat)
+{
+    return fstat((int)object->native, stat) == 0 &&
+           (uint64_t)stat->st_dev == object->identity[0] &&
+           (uint64_t)stat->st_ino == object->identity[1];
+}
+
+#ifdef __linux__
+/* Objects of shm_open and memfd_create live on tmpfs or hugetlbfs. */
+static bool is_memory(int fd, const struct stat *stat)
+{
+    static const unsigned long tmpfs = 0x01021994;
+    static const unsigned long hugetlbfs = 0x958458f6;
+    struct statfs fs;
+
+    return stat->st_nlink == 0 ||
+           (fstatfs(fd, &fs) == 0 && ((unsigned long)fs.f_type == tmpfs ||
+                                      (unsigned long)fs.f_type == hugetlbfs));
+}
+#else
+static bool is_memory(int fd, const struct stat *stat)
+{
+    (void)fd;
+    return stat->st_nlink == 0;
+}
+#endif
+
+/* What the descriptor allows, fitted to what is asked; < 0 is an error. */
+static int adopted_access(int fd, int asked)
+{
+    int flags = fcntl(fd, F_GETFL);
+    int allowed;
+
+    if (flags < 0)
+        return SHMAP_EINVAL;
+    if ((flags & O_ACCMODE) == O_WRONLY)
+        return SHMAP_EACCES;
+    allowed = (flags & O_ACCMODE) == O_RDWR ? SHMAP_ACCESS_READ_WRITE
+                                            : SHMAP_ACCESS_READ;
+    if (asked == SHMAP_ACCESS_DEFAULT)
+        return allowed;
+    return asked > allowed ? SHMAP_EACCES : asked;
+}
+
+shmap__os_status shmap__os_adopt(shmap__os_object *object, intptr_t native,
+                                 int access)
+{
+    struct stat stat;
+    int fd = (int)native;
+    int owned = fd;
+
+    if (native < 0 || native > INT32_MAX || fstat(fd, &stat) != 0)
+        return (shmap__os_status){SHMAP_EINVAL, EBADF};
+    if (!S_ISREG(stat.st_mode))
+        return (shmap__os_status){SHMAP_ETYPE, 0};
+    access = adopted_access(fd, access);
+    if (access < 0)
+        return (shmap__os_status){access, 0};
+    if (stat.st_size == 0)
+        return (shmap__os_status){SHMAP_ENOTREADY, 0};
+
+    if (fd <= STDERR_FILENO)
+        owned = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    if (owned < 0 || fcntl(owned, F_SETFD, FD_CLOEXEC) != 0)
+        return shmap__os_failed(errno);
+    if (owned != fd)
+        close(fd);
+    shmap__os_object_fill(object, owned, &stat,
+                          is_memory(owned, &stat) ? SHMAP_KIND_ANONYMOUS
+                                                  : SHMAP_KIND_FILE,
+                          access);
+    object->foreign = true;
+    return shmap__os_done;
+}
+
+void shmap__os_close(shmap__os_object *object, const char *os_name)
+{
+    struct stat stat;
+
+    SHMAP__STOP("close.begun");
+    if (shmap__os_still_ours(object, &stat))
+        close((int)object->native);
+    SHMAP__STOP("close.dropped");
+    if (object->kind == SHMAP_KIND_NAMED && !object->foreign)
+        shmap__os_named_left(os_name);
+}
+
+shmap__os_status shmap__os_size(const shmap__os_object *object, uint64_t *size)
+{
+    struct stat stat;
+
+    if (!shmap__os_still_ours(object, &stat))
+        return (shmap__os_status){SHMAP_EINVAL, EBADF};
+    *size = (uint64_t)stat.st_size;
+    return shmap__os_done;
+}
+
+int shmap__os_info_flags(const shmap__os_object *object, const char *os_name)
+{
+    int fd = (int)object->native;
+    int flags = object->foreign ? SHMAP_INFO_FOREIGN : 0;
+    bool alone;
+
+    if (object->kind == SHMAP_KIND_NAMED &&
+        !shmap__os_name_means(os_name, object))
+        flags |= SHMAP_INFO_NAME_LOST;
+    if (object->kind == SHMAP_KIND_FILE)
+        alone = shmap__os_file_alone(fd);
+    else
+        alone = shmap__os_locked(fd, SHMAP__OS_MARK) == F_UNLCK;
+    return alone ? flags | SHMAP_INFO_ALONE : flags;
+}

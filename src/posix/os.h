@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+
+/* What the files of the POSIX side share. */
+#ifndef SHMAP_POSIX_OS_H
+#define SHMAP_POSIX_OS_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include "../platform.h"
+
+static const shmap__os_status shmap__os_done = {0, 0};
+
+/* error.c: a failure with this errno, as an SHMAP_E... code. */
+shmap__os_status shmap__os_failed(int error);
+
+/* object.c */
+
+/* open(), close-on-exec, without a controlling terminal, with a descriptor
+ * above 2: what a program prints must never end up in a region. Returns -1 and
+ * errno. */
+int shmap__os_open(const char *path, int flags, mode_t mode);
+
+/* Move a new descriptor above 2. -1 stays -1. */
+int shmap__os_above_stdio(int fd);
+
+/* close() that leaves errno alone. */
+void shmap__os_close_quietly(int fd);
+
+/* Give a file `to` bytes instead of `from`, fewer. Committed, the new bytes
+ * have room; what fails then has left the size anywhere between. `in_memory`:
+ * the pages are the machine's memory. */
+shmap__os_status shmap__os_extend(int fd, uint64_t from, uint64_t to,
+                                  int commit, bool in_memory);
+
+/* Fill an object for a descriptor whose stat is known. */
+void shmap__os_object_fill(shmap__os_object *object, int fd,
+                           const struct stat *stat, int kind, int access);
+
+/* Whether the descriptor is still the object's. Programs close descriptors that
+ * they do not know (close_range, daemon starters), and the number is used again
+ * for something else. Also yields the current stat. */
+bool shmap__os_still_ours(const shmap__os_object *object, struct stat *stat);
+
+/* system.c: the machine's memory and swap, in bytes: all, and what is free. */
+void shmap__os_memory(uint64_t *total, uint64_t *available);
+
+/* lock.c: locks on single bytes, which belong to the open file description. It
+ * lives with its descriptors and mappings, also in forked children, and with
+ * it end its locks. `type` is F_RDLCK, F_WRLCK or F_UNLCK. */
+
+/* Take or change a lock without waiting. Returns 0 or errno; EAGAIN if another
+ * description's lock is in the way. */
+int shmap__os_lock(int fd, off_t byte, short type);
+
+/* The type of another description's lock on the byte; F_UNLCK if there is none
+ * or it cannot be told. */
+short shmap__os_locked(int fd, off_t byte);
+
+/* Bounded patience with another process in the middle of a step: wait a
+ * little, more from time to time. False after about a second. `*attempt`
+ * begins with 0. */
+bool shmap__os_wait_a_little(unsigned *attempt);
+
+/* Keep fork out while this thread has a lock that must not end up in a child.
+ * Nesting is not needed. */
+void shmap__os_fork_lock(void);
+void shmap__os_fork_unlock(void);
+
+/* named.c: free the object of this name if it is a leftover of ours. */
+void shmap__os_named_left(const char *os_name);
+
+/* Whether a named region's name still means this object. */
+bool shmap__os_name_means(const char *os_name, const shmap__os_object *object);
+
+/* The byte that a holder of a named region marks with a read lock. */
+enum { SHMAP__OS_MARK = 0 };
+
+/* file.c: whether no other description has the file open for writing. */
+bool shmap__os_file_alone(int fd);
+
+#endif

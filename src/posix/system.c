@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Facts about the system, its clock, and how much room it has. */
+#include "os.h"
+
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/statvfs.h>
+#include <time.h>
+#include <unistd.h>
+#ifdef __linux__
+#include <sys/sysinfo.h>
+#endif
+
+const shmap__os_facts *shmap__os_facts_get(void)
+{
+    static shmap__os_facts facts = {
+        .name_limit = sizeof "/" - 1 + 255, /* NAME_MAX */
+        .max_size = INT64_MAX,
+    };
+
+    /* Threads that race here store the same number. */
+    if (facts.page_size == 0)
+        facts.page_size = (size_t)sysconf(_SC_PAGESIZE);
+    return &facts;
+}
+
+int64_t shmap__os_now(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+#ifdef __linux__
+void shmap__os_memory(uint64_t *total, uint64_t *available)
+{
+    struct sysinfo info = {0};
+
+    sysinfo(&info);
+    *total = ((uint64_t)info.totalram + info.totalswap) * info.mem_unit;
+    *available = ((uint64_t)info.freeram + info.bufferram + info.freeswap) *
+                 info.mem_unit;
+}
+#else
+void shmap__os_memory(uint64_t *total, uint64_t *available)
+{
+    uint64_t page = shmap__os_facts_get()->page_size;
+
+    *total = (uint64_t)sysconf(_SC_PHYS_PAGES) * page;
+    *available = *total;
+}
+#endif
+
+/* Room on the file system of a path, or of the folder it is in. */
+static bool file_system_room(const char *path, uint64_t *room)
+{
+    struct statvfs fs;
+    char folder[4096];
+    const char *slash;
+    size_t size;
+
+    if (statvfs(path, &fs) != 0) {
+        slash = strrchr(path, '/');
+        size = slash == NULL ? 0 : (size_t)(slash - path) + 1;
+        if (size >= sizeof folder)
+            return false;
+        memcpy(folder, size == 0 ? "." : path, size == 0 ? 1 : size);
+        folder[size == 0 ? 1 : size] = '\0';
+        if (statvfs(folder, &fs) != 0)
+            return false;
+    }
+    *room = (uint64_t)fs.f_bavail * fs.f_frsize;
+    return true;
+}
+
+bool shmap__os_room(int kind, const char *path, uint64_t *room,
+                    const char **where)
+{
+    struct rlimit limit;
+    uint64_t total;
+
+    if (kind == SHMAP_KIND_ANONYMOUS) {
+        shmap__os_memory(&total, room);
+        *where = "the machine's memory";
+    } else if (kind == SHMAP_KIND_FILE) {
+        if (!file_system_room(path, room))
+            return false;
+        *where = "the file system";
+    } else {
+        if (!file_system_room("/dev/shm", room))
+            return false;
+        *where = "/dev/shm";
+    }
+    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 &&
+        limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < *room) {
+        *room = limit.rlim_cur;
+        *where = "the limit for file sizes (ulimit -f)";
+    }
+    return true;
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Mapping, unmapping, prefaulting and writing back. */
+#include "os.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "../stop.h"
+
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE 0
+#endif
+#if defined(__linux__) && !defined(MADV_POPULATE_READ)
+#define MADV_POPULATE_READ  22
+#define MADV_POPULATE_WRITE 23
+#endif
+
+/* Where a system lacks it, or does not know it yet, the address is a hint, and
+ * what comes back is compared. */
+static const int at_address = MAP_FIXED_NOREPLACE;
+
+static shmap__os_status map_failed(int error, const void *address)
+{
+    /* Out of the address space, or below what the system lets programs use. */
+    if (address != NULL && (error == EEXIST || error == ENOMEM ||
+                            error == EPERM || error == EINVAL))
+        return (shmap__os_status){SHMAP_EADDRINUSE, error};
+    if (error == EAGAIN || error == EOVERFLOW)
+        return (shmap__os_status){SHMAP_ENOMEM, error};
+    return shmap__os_failed(error);
+}
+
+shmap__os_status shmap__os_view_map(const shmap__os_object *object,
+                                    uint64_t offset, size_t size, int access,
+                                    void *address, void **base)
+{
+    int protection =
+        access == SHMAP_ACCESS_READ ? PROT_READ : PROT_READ | PROT_WRITE;
+    int flags = access == SHMAP_ACCESS_COPY ? MAP_PRIVATE : MAP_SHARED;
+    void *mapped = mmap(address, size, protection,
+                        address == NULL ? flags : flags | at_address,
+                        (int)object->native, (off_t)offset);
+
+    if (mapped == MAP_FAILED)
+        return map_failed(errno, address);
+    if (address != NULL && mapped != address) {
+        munmap(mapped, size);
+        return (shmap__os_status){SHMAP_EADDRINUSE, 0};
+    }
+    SHMAP__STOP("view.mapped");
+    *base = mapped;
+    return shmap__os_done;
+}
+
+void shmap__os_view_unmap(void *base, size_t size)
+{
+    munmap(base, size);
+}
+
+/* Move a start down to its page. */
+static char *to_page(void *start, size_t *size)
+{
+    size_t over = (uintptr_t)start % shmap__os_facts_get()->page_size;
+
+    *size += over;
+    return (char *)start - over;
+}
+
+#ifdef MADV_POPULATE_READ
+shmap__os_status shmap__os_view_prefault(void *start, size_t size, int access)
+{
+    int advice = access == SHMAP_ACCESS_READ_WRITE ? MADV_POPULATE_WRITE
+                                                   : MADV_POPULATE_READ;
+    char *page = to_page(start, &size);
+    int result;
+
+    do {
+        result = madvise(page, size, advice);
+    } while (result != 0 && (errno == EINTR || errno == EAGAIN));
+    if (result == 0)
+        return shmap__os_done;
+    if (errno == EINVAL) /* Linux before 5.14 */
+        return (shmap__os_status){SHMAP_ENOTSUP, errno};
+    /* EFAULT is where touching the page would have been SIGBUS. */
+    if (errno == EFAULT || errno == ENOMEM)
+        return (shmap__os_status){SHMAP_ENOSPC, errno};
+    return shmap__os_failed(errno);
+}
+#else
+shmap__os_status shmap__os_view_prefault(void *start, size_t size, int access)
+{
+    (void)start, (void)size, (void)access;
+    return (shmap__os_status){SHMAP_ENOTSUP, 0};
+}
+#endif
+
+shmap__os_status shmap__os_view_flush(const shmap__os_object *object,
+                                      void *start, size_t size, bool durable)
+{
+    struct stat stat;
+    char *page = to_page(start, &size);
+
+    if (msync(page, size, durable ? MS_SYNC : MS_ASYNC) != 0)
+        return shmap__os_failed(errno);
+    if (!durable)
+        return shmap__os_done;
+    if (!shmap__os_still_ours(object, &stat))
+        return (shmap__os_status){SHMAP_EINVAL, EBADF};
+    /* The file's size and blocks, which msync may leave in memory. */
+    return fsync((int)object->native) == 0 ? shmap__os_done
+                                           : shmap__os_failed(errno);
+}

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Regions: checks, names, and the decisions that are the same on every system.
+ */
+#include "region.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "error.h"
+#include "name.h"
+#include "options.h"
+
+/* A region without an object yet, or NULL. Made before anything of the
+ * system's, so that no failure has to undo more than this. */
+static shmap_region *region_new(const char *os_name)
+{
+    size_t size = strlen(os_name) + 1;
+    shmap_region *region = malloc(sizeof *region + size);
+
+    if (region == NULL)
+        return NULL;
+    memset(&region->object, 0, sizeof region->object);
+    shmap__refs_init(&region->refs);
+    memcpy(region->os_name, os_name, size);
+    return region;
+}
+
+/* End of a call that makes a region: hand it out, or free it. */
+static shmap__os_status deliver(shmap_region **out, shmap_region *region,
+                                shmap__os_status status)
+{
+    if (status.code < 0)
+        free(region);
+    else
+        *out = region;
+    return status;
+}
+
+void shmap__region_retain(shmap_region *region)
+{
+    shmap__refs_retain(&region->refs);
+}
+
+void shmap__region_release(shmap_region *region)
+{
+    if (!shmap__refs_release(&region->refs))
+        return;
+    shmap__os_close(&region->object, region->os_name);
+    free(region);
+}
+
+/* Check a size and round it up to whole pages. */
+static int round_size(uint64_t *size, const shmap_region_options *options)
+{
+    const shmap__os_facts *facts = shmap__os_facts_get();
+    uint64_t mask = facts->page_size - 1;
+
+    if (*size == 0)
+        return SHMAP_EINVAL;
+    if (*size > facts->max_size - mask)
+        return SHMAP_E2BIG;
+    *size = (*size + mask) & ~mask;
+    return options->reserve > *size ? SHMAP_ENOTSUP : 0;
+}
+
+static shmap__os_status create_once(shmap__os_object *object,
+                                    const char *os_name, uint64_t size,
+                                    int commit)
+{
+    if (os_name[0] == '\0')
+        return shmap__os_anonymous_create(object, size, commit);
+    return shmap__os_named_create(object, os_name, size, commit);
+}
+
+/* Make the object of a new region. What our own crashed processes left behind
+ * must not be the reason that there is no room. */
+static shmap__os_status create(shmap_region **region, const char *os_name,
+                               uint64_t size, int commit)
+{
+    shmap_region *made = region_new(os_name);
+    shmap__os_status status;
+    unsigned reaped = 0;
+
+    if (made == NULL)
+        return shmap__refuse(SHMAP_ENOMEM);
+    status = create_once(&made->object, os_name, size, commit);
+    if (status.code == SHMAP_ENOSPC &&
+        shmap__os_named_reap_all(false, &reaped).code == 0 && reaped > 0)
+        status = create_once(&made->object, os_name, size, commit);
+    return deliver(region, made, status);
+}
+
+static shmap__os_status open_named(shmap_region **region, const char *os_name,
+                                   int access, int owner)
+{
+    shmap_region *made = region_new(os_name);
+
+    if (made == NULL)
+        return shmap__refuse(SHMAP_ENOMEM);
+    if (access == SHMAP_ACCESS_DEFAULT)
+        access = SHMAP_ACCESS_READ_WRITE;
+    return deliver(region, made,
+                   shmap__os_named_open(&made->object, os_name, access, owner));
+}
+
+int shmap_region_create(shmap_region **region, const char *name, uint64_t size,
+                        const shmap_region_options *options)
+{
+    unsigned fields =
+        SHMAP__HAS_MAKING | (name == NULL ? 0U : (unsigned)SHMAP__HAS_SCOPE);
+    shmap_region_options checked;
+    char space[SHMAP__NAME_SPACE];
+    const char *os_name = "";
+    int kind = name == NULL ? SHMAP_KIND_ANONYMOUS : SHMAP_KIND_NAMED;
+    int code;
+
+    if (region == NULL)
+        return shmap__result(shmap__refuse(SHMAP_EINVAL));
+    code = shmap__region_options_read(&checked, options, fields);
+    if (code == 0)
+        code = round_size(&size, &checked);
+    if (code < 0)
+        return shmap__result(shmap__refuse(code));
+    if (name != NULL)
+        os_name = shmap__name_resolve(space, name, checked.scope);
+    if (os_name == NULL)
+        return shmap__result(shmap__refuse(SHMAP_ENAME));
+    return shmap__result_of_room(create(region, os_name, size, checked.commit),
+                                 kind, NULL, size);
+}
+
+int shmap_region_open(shmap_region **region, const char *name,
+                      const shmap_region_options *options)
+{
+    shmap_region_options checked;
+    char space[SHMAP__NAME_SPACE];
+    const char *os_name;
+    int code;
+
+    if (region == NULL || name == NULL)
+        return shmap__result(shmap__refuse(SHMAP_EINVAL));
+    code = shmap__region_options_read(&checked, options,
+                                      SHMAP__HAS_ACCESS | SHMAP__HAS_OWNER |
+                                          SHMAP__HAS_SCOPE);
+    if (code < 0)
+        return shmap__result(shmap__refuse(code));
+    os_name = shmap__name_resolve(space, name, checked.scope);
+    if (os_name == NULL)
+        return shmap__result(shmap__refuse(SHMAP_ENAME));
+    return shmap__result(
+        open_named(region, os_name, checked.access, checked.owner));
+}
+
+/* Open and create in turn until one succeeds. Each round that fails means that
+ * another process made or freed the region meanwhile; that many of them do so
+ * for ever at just these moments is not to be expected. */
+static shmap__os_status open_or_create(shmap_region **region,
+                                       const char *os_name, uint64_t size,
+                                       const shmap_region_options *options)
+{
+    enum { ROUNDS = 10000 };
+
+    for (int round = 0; round < ROUNDS; round++) {
+        shmap__os_status status =
+            open_named(region, os_name, SHMAP_ACCESS_DEFAULT, options->owner);
+
+        if (status.code != SHMAP_ENOENT)
+            return status;
+        status = create(region, os_name, size, options->commit);
+        if (status.code == 0)
+            status.code = SHMAP_CREATED;
+        if (status.code != SHMAP_EEXIST)
+            return status;
+    }
+    return shmap__refuse(SHMAP_EBUSY);
+}
+
+int shmap_region_open_or_create(shmap_region **region, const char *name,
+                                uint64_t size,
+                                const shmap_region_options *options)
+{
+    shmap_region_options checked;
+    char space[SHMAP__NAME_SPACE];
+    const char *os_name;
+    int code;
+
+    if (region == NULL || name == NULL)
+        return shmap__result(shmap__refuse(SHMAP_EINVAL));
+    code = shmap__region_options_read(&checked, options,
+                                      SHMAP__HAS_OWNER | SHMAP__HAS_SCOPE |
+                                          SHMAP__HAS_MAKING);
+    if (code == 0)
+        code = round_size(&size, &checked);
+    if (code < 0)
+        return shmap__result(shmap__refuse(code));
+    os_name = shmap__name_resolve(space, name, checked.scope);
+    if (os_name == NULL)
+        return shmap__result(shmap__refuse(SHMAP_ENAME));
+    return shmap__result_of_room(
+        open_or_create(region, os_name, size, &checked), SHMAP_KIND_NAMED, NULL,
+        size);
+}
+
+/* What must be so for a file: reading cannot make or extend one. */
+static int check_file_options(const shmap_region_options *options,
+                              uint64_t size)
+{
+    if (options->access == SHMAP_ACCESS_READ &&
+        options->create != SHMAP_CREATE_NEVER)
+        return SHMAP_EINVAL;
+    if (size > shmap__os_facts_get()->max_size)
+        return SHMAP_E2BIG;
+    return options->reserve > size ? SHMAP_ENOTSUP : 0;
+}
+
+static shmap__os_status open_file(shmap_region **region, const char *path,
+                                  uint64_t size,
+                                  const shmap_region_options *options)
+{
+    shmap_region *made = region_new(path);
+    shmap__os_status status;
+    bool alone = false;
+    int access = options->access == SHMAP_ACCESS_DEFAULT
+                     ? SHMAP_ACCESS_READ_WRITE
+                     : options->access;
+
+    if (made == NULL)
+        return shmap__refuse(SHMAP_ENOMEM);
+    status = shmap__os_file_open(&made->object, path, size, access,
+                                 options->create, options->commit, &alone);
+    if (status.code == 0 && alone)
+        status.code = SHMAP_ALONE;
+    return deliver(region, made, status);
+}
+
+int shmap_region_open_file(shmap_region **region, const char *path,
+                           uint64_t size, const shmap_region_options *options)
+{
+    shmap_region_options checked;
+    int code;
+
+    if (region == NULL || path == NULL)
+        return shmap__result(shmap__refuse(SHMAP_EINVAL));
+    if (!shmap__name_is_utf8(path))
+        return shmap__result(shmap__refuse(SHMAP_ENAME));
+    code = shmap__region_options_read(&checked, options,
+                                      SHMAP__HAS_ACCESS | SHMAP__HAS_CREATE |
+                                          SHMAP__HAS_MAKING);
+    if (code == 0)
+        code = check_file_options(&checked, size);
+    if (code < 0)
+        return shmap__result(shmap__refuse(code));
+    return shmap__result_of_room(open_file(region, path, size, &checked),
+                                 SHMAP_KIND_FILE, path, size);
+}
+
+uint64_t shmap_region_size(const shmap_region *region)
+{
+    uint64_t size;
+
+    if (region == NULL || shmap__os_size(&region->object, &size).code < 0)
+        return 0;
+    return size;
+}
+
+int shmap_region_inspect(const shmap_region *region, shmap_region_info *info)
+{
+    shmap_region_info found = SHMAP_REGION_INFO_INIT;
+    shmap__os_status status;
+
+    if (region == NULL || info == NULL ||
+        info->struct_size < sizeof info->struct_size)
+        return shmap__result(shmap__refuse(SHMAP_EINVAL));
+    status = shmap__os_size(&region->object, &found.size);
+    if (status.code < 0)
+        return shmap__result(status);
+    found.reserve = found.size;
+    found.page_size = shmap__os_facts_get()->page_size;
+    found.kind = region->object.kind;
+    found.access = region->object.access;
+    found.flags = shmap__os_info_flags(&region->object, region->os_name);
+    found.os_name = region->os_name;
+
+    /* A caller with an older, shorter struct gets what it knows. */
+    if (info->struct_size < found.struct_size)
+        found.struct_size = info->struct_size;
+    memcpy(info, &found, found.struct_size);
+    return 0;
+}
+
+intptr_t shmap_region_native(const shmap_region *region)
+{
+    return region == NULL ? -1 : region->object.native;
+}
+
+int shmap_region_adopt(shmap_region **region, intptr_t native,
+                       const shmap_region_options *options)
+{
+    shmap_region_options checked;
+    shmap_region *made;
+    int code;
+
+    if (region == NULL)
+        return shmap__result(shmap__refuse(SHMAP_EINVAL));
+    code = shmap__region_options_read(&checked, options, SHMAP__HAS_ACCESS);
+    if (code < 0)
+        return shmap__result(shmap__refuse(code));
+    made = region_new("");
+    if (made == NULL)
+        return shmap__result(shmap__refuse(SHMAP_ENOMEM));
+    return shmap__result(deliver(
+        region, made, shmap__os_adopt(&made->object, native, checked.access)));
+}
+
+void shmap_region_close(shmap_region *region)
+{
+    if (region != NULL)
+        shmap__region_release(region);
+}
+
+static shmap__os_status reap(const char *name, unsigned flags, unsigned *reaped)
+{
+    char space[SHMAP__NAME_SPACE];
+    const char *os_name;
+
+    if (name == NULL)
+        return shmap__os_named_reap_all((flags & SHMAP_REAP_EVERY_USER) != 0,
+                                        reaped);
+    os_name = shmap__name_resolve(space, name, (int)flags);
+    if (os_name == NULL)
+        return shmap__refuse(SHMAP_ENAME);
+    return shmap__os_named_reap(os_name, reaped);
+}
+
+int shmap_region_reap(const char *name, unsigned flags, unsigned *reaped)
+{
+    unsigned count = 0;
+    shmap__os_status status;
+
+    if (name == NULL ? (flags & ~(unsigned)SHMAP_REAP_EVERY_USER) != 0
+                     : flags > SHMAP_REAP_NATIVE)
+        return shmap__result(shmap__refuse(SHMAP_EINVAL));
+    status = reap(name, flags, &count);
+    if (status.code == 0 && reaped != NULL)
+        *reaped = count;
+    return shmap__result(status);
+}

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Views: ranges, addresses, and the decisions that are the same on every
+ * system.
+ */
+#include "shmap/view.h"
+
+#include <string.h>
+
+#include "compiler.h"
+#include "error.h"
+#include "options.h"
+#include "region.h"
+
+enum { GRANULARITY = SHMAP_VIEW_GRANULARITY };
+
+/* A range that was asked for, as the system maps it: from a multiple of the
+ * granularity, `skip` bytes before the view's first byte. */
+typedef struct view_range {
+    uint64_t offset;
+    size_t skip;
+    size_t size; /* of the view; the mapping is `skip` bytes larger */
+} view_range;
+
+/* Fit the range into a region of `region_size` bytes and into the address
+ * space. */
+static int range_find(view_range *range, const shmap_view_options *options,
+                      uint64_t region_size)
+{
+    uint64_t rest;
+    uint64_t size;
+
+    if (options->offset >= region_size)
+        return SHMAP_ERANGE;
+    rest = region_size - options->offset;
+    size = options->size == 0 ? rest : options->size;
+    if (size > rest)
+        return SHMAP_ERANGE;
+    range->skip = (size_t)(options->offset % GRANULARITY);
+    range->offset = options->offset - range->skip;
+    if (size > PTRDIFF_MAX - range->skip)
+        return SHMAP_ENOMEM;
+    range->size = (size_t)size;
+    return 0;
+}
+
+/* The address of the mapping for a view at options->address: NULL if none was
+ * asked for. */
+static int address_find(char **base, const shmap_view_options *options,
+                        size_t skip)
+{
+    uintptr_t address = (uintptr_t)options->address;
+
+    if (address % GRANULARITY != options->offset % GRANULARITY && address != 0)
+        return SHMAP_EINVAL;
+    if (address != 0 && address - skip == 0)
+        return SHMAP_EADDRINUSE; /* The null page is nobody's. */
+    *base = address == 0 ? NULL : (char *)options->address - skip;
+    return 0;
+}
+
+static int access_find(int *access, const shmap_view_options *options,
+                       const shmap_region *region)
+{
+    *access = options->access == SHMAP_ACCESS_DEFAULT ? region->object.access
+                                                      : options->access;
+    if (*access == SHMAP_ACCESS_READ_WRITE &&
+        region->object.access == SHMAP_ACCESS_READ)
+        return SHMAP_EACCES;
+    return 0;
+}
+
+/* Touch every page, where the system has no call for it. */
+static void touch(volatile char *data, size_t size, int access)
+{
+    size_t page = shmap__os_facts_get()->page_size;
+    size_t at = 0;
+
+    while (at < size) {
+        if (access == SHMAP_ACCESS_READ_WRITE)
+            shmap__touch_for_writing(data + at);
+        else
+            (void)data[at];
+        /* Up to the first byte of the next page, wherever this one began. */
+        at += page - (uintptr_t)(data + at) % page;
+    }
+}
+
+static shmap__os_status prefault(char *data, size_t size, int access)
+{
+    shmap__os_status status = shmap__os_view_prefault(data, size, access);
+
+    if (status.code == SHMAP_ENOTSUP) {
+        touch(data, size, access);
+        status = shmap__refuse(0);
+    }
+    return status;
+}
+
+static shmap__os_status map(shmap_view *view, shmap_region *region,
+                            const shmap_view_options *options)
+{
+    shmap_view made = SHMAP_VIEW_INIT;
+    view_range range;
+    uint64_t region_size;
+    char *address = NULL;
+    shmap__os_status status;
+    int code = access_find(&made.access_, options, region);
+
+    if (code < 0)
+        return shmap__refuse(code);
+    status = shmap__os_size(&region->object, &region_size);
+    if (status.code < 0)
+        return status;
+    code = range_find(&range, options, region_size);
+    if (code == 0)
+        code = address_find(&address, options, range.skip);
+    if (code < 0)
+        return shmap__refuse(code);
+
+    made.mapped_ = range.skip + range.size;
+    status = shmap__os_view_map(&region->object, range.offset, made.mapped_,
+                                made.access_, address, &made.base_);
+    if (status.code < 0)
+        return status;
+    made.data = (char *)made.base_ + range.skip;
+    if ((options->flags & SHMAP_VIEW_PREFAULT) != 0) {
+        status = prefault(made.data, range.size, made.access_);
+        if (status.code < 0) {
+            shmap__os_view_unmap(made.base_, made.mapped_);
+            return status;
+        }
+    }
+
+    made.size = made.capacity = range.size;
+    made.offset_ = options->offset;
+    made.region_ = region;
+    shmap__region_retain(region);
+    *view = made;
+    return status;
+}
+
+int shmap_view_map(shmap_view *view, shmap_region *region,
+                   const shmap_view_options *options)
+{
+    shmap_view_options checked;
+    shmap__os_status status;
+    uint64_t asked;
+    int code;
+
+    if (view == NULL || region == NULL)
+        return shmap__result(shmap__refuse(SHMAP_EINVAL));
+    code = shmap__view_options_read(&checked, options);
+    if (code < 0)
+        return shmap__result(shmap__refuse(code));
+    status = map(view, region, &checked);
+    if (status.code == 0)
+        return 0;
+    asked = checked.size != 0 ? checked.size
+                              : shmap_region_size(region) - checked.offset;
+    return shmap__result_of_room(status, region->object.kind, region->os_name,
+                                 asked);
+}
+
+int shmap_view_refresh(shmap_view *view)
+{
+    shmap__os_status status;
+    uint64_t region_size;
+    uint64_t rest;
+
+    if (view == NULL || view->region_ == NULL)
+        return shmap__result(shmap__refuse(SHMAP_EINVAL));
+    status = shmap__os_size(&view->region_->object, &region_size);
+    if (status.code < 0)
+        return shmap__result(status);
+    rest = region_size > view->offset_ ? region_size - view->offset_ : 0;
+    view->size = rest < view->capacity ? (size_t)rest : view->capacity;
+    return 0;
+}
+
+int shmap_view_flush(const shmap_view *view, size_t offset, size_t size,
+                     int mode)
+{
+    const shmap__os_object *object;
+
+    if (view == NULL || view->region_ == NULL || mode < SHMAP_FLUSH_WRITE ||
+        mode > SHMAP_FLUSH_DURABLE)
+        return shmap__result(shmap__refuse(SHMAP_EINVAL));
+    if (offset > view->size || size > view->size - offset)
+        return shmap__result(shmap__refuse(SHMAP_ERANGE));
+    object = &view->region_->object;
+    if (size == 0)
+        size = view->size - offset;
+    if (object->kind != SHMAP_KIND_FILE ||
+        view->access_ != SHMAP_ACCESS_READ_WRITE || size == 0)
+        return 0;
+    return shmap__result(shmap__os_view_flush(object,
+                                              (char *)view->data + offset, size,
+                                              mode == SHMAP_FLUSH_DURABLE));
+}
+
+void shmap_view_unmap(shmap_view *view)
+{
+    static const shmap_view nothing = SHMAP_VIEW_INIT;
+    shmap_view old;
+
+    if (view == NULL || view->region_ == NULL)
+        return;
+    old = *view;
+    *view = nothing;
+    shmap__os_view_unmap(old.base_, old.mapped_);
+    shmap__region_release(old.region_);
+}

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: MIT */
+
+/* File regions: opening, making and extending files, and telling whether
+ * somebody else has one open.
+ *
+ * Who may write a file region marks it: a shared lock on one byte, held as
+ * long as the handle. Whether somebody else does is told by an exclusive lock
+ * on the same byte. Both are taken only behind a gate, an exclusive lock on
+ * another byte, so that one question does not answer another, and of several
+ * that come at once exactly one is alone. The system drops all these locks
+ * when a process dies. The bytes are far beyond any data, which such locks
+ * would otherwise keep others from reading.
+ */
+#include "os.h"
+
+#include <stdlib.h>
+
+#include "stop.h"
+
+/* Below 2^63, where signed offsets end. */
+static const uint64_t gate_byte = UINT64_C(0x7FFFFFFFFFFFFFF0);
+static const uint64_t mark_byte = UINT64_C(0x7FFFFFFFFFFFFFF1);
+
+enum { GATE_PATIENCE_MS = 1000 };
+
+static OVERLAPPED at_byte(uint64_t byte)
+{
+    OVERLAPPED position = {0};
+
+    position.Offset = (DWORD)(byte & 0xFFFFFFFF);
+    position.OffsetHigh = (DWORD)(byte >> 32);
+    return position;
+}
+
+/* Lock a byte now or not at all; ERROR_LOCK_VIOLATION if another handle has
+ * it. */
+static DWORD lock(HANDLE file, uint64_t byte, DWORD flags)
+{
+    OVERLAPPED position = at_byte(byte);
+
+    if (LockFileEx(file, LOCKFILE_FAIL_IMMEDIATELY | flags, 0, 1, 0, &position))
+        return ERROR_SUCCESS;
+    /* What a handle for overlapped access says instead. */
+    if (GetLastError() == ERROR_IO_PENDING)
+        return ERROR_LOCK_VIOLATION;
+    return GetLastError();
+}
+
+static bool unlock(HANDLE file, uint64_t byte)
+{
+    OVERLAPPED position = at_byte(byte);
+
+    return UnlockFileEx(file, 0, 1, 0, &position) != FALSE;
+}
+
+/* Enter the gate. Everybody is in there for a few calls only, unless stopped
+ * meanwhile, so this does not wait for long. */
+static DWORD enter_gate(HANDLE file)
+{
+    ULONGLONG start = GetTickCount64();
+
+    for (;;) {
+        DWORD error = lock(file, gate_byte, LOCKFILE_EXCLUSIVE_LOCK);
+
+        if (error != ERROR_LOCK_VIOLATION ||
+            GetTickCount64() - start >= GATE_PATIENCE_MS)
+            return error;
+        Sleep(1);
+    }
+}
+
+static void leave_gate(HANDLE file)
+{
+    unlock(file, gate_byte);
+}
+
+/* Inside the gate, without a mark of our own. */
+static bool nobody_marks(HANDLE file)
+{
+    if (lock(file, mark_byte, LOCKFILE_EXCLUSIVE_LOCK) != ERROR_SUCCESS)
+        return false;
+    unlock(file, mark_byte);
+    return true;
+}
+
+bool shmap__os_file_is_alone(HANDLE file)
+{
+    bool marked;
+    bool alone;
+
+    if (enter_gate(file) != ERROR_SUCCESS)
+        return false;
+    /* Our own mark would be in the way. Nobody looks for it meanwhile. */
+    marked = unlock(file, mark_byte);
+    alone = nobody_marks(file);
+    if (marked)
+        lock(file, mark_byte, 0);
+    leave_gate(file);
+    return alone;
+}
+
+void shmap__os_file_unmark(HANDLE file)
+{
+    unlock(file, mark_byte);
+}
+
+bool shmap__os_file_is_regular(HANDLE file)
+{
+    BY_HANDLE_FILE_INFORMATION info;
+
+    return GetFileType(file) == FILE_TYPE_DISK &&
+           GetFileInformationByHandle(file, &info) &&
+           (info.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY) == 0;
+}
+
+shmap__os_status shmap__os_file_size(HANDLE file, uint64_t *size)
+{
+    shmap__os_status done = {0, 0};
+    LARGE_INTEGER now;
+
+    if (!GetFileSizeEx(file, &now))
+        return shmap__os_failed(GetLastError());
+    if (now.QuadPart == 0)
+        return shmap__os_failed_as(SHMAP_ENOTREADY, 0);
+    *size = (uint64_t)now.QuadPart;
+    return done;
+}
+
+/* Making a section that is larger than a file extends the file, finds room for
+ * it, and fails as a whole. Unlike SetEndOfFile it never cuts one that another
+ * program extended meanwhile. */
+static shmap__os_status extend(HANDLE file, uint64_t size)
+{
+    shmap__os_status done = {0, 0};
+    HANDLE section =
+        CreateFileMappingW(file, NULL, PAGE_READWRITE, (DWORD)(size >> 32),
+                           (DWORD)(size & 0xFFFFFFFF), NULL);
+    DWORD error = GetLastError();
+
+    if (section != NULL) {
+        CloseHandle(section);
+        return done;
+    }
+    if (shmap__os_is_no_room(error))
+        return shmap__os_failed_as(SHMAP_ENOSPC, error);
+    if (error == ERROR_INVALID_PARAMETER)
+        return shmap__os_failed_as(SHMAP_E2BIG, error);
+    return shmap__os_failed(error);
+}
+
+static shmap__os_status ensure_size(HANDLE file, uint64_t size, int access)
+{
+    uint64_t now = 0;
+    shmap__os_status status = shmap__os_file_size(file, &now);
+
+    if (size <= now || (status.code < 0 && status.code != SHMAP_ENOTREADY) ||
+        (status.code == SHMAP_ENOTREADY && size == 0))
+        return status;
+    if (access == SHMAP_ACCESS_READ)
+        return shmap__os_failed_as(SHMAP_ERANGE, 0);
+    return extend(file, size);
+}
+
+/* Remove a file that was made here. Its handle has no right to: with that,
+ * nobody could open the file who does not expect it to vanish. */
+static void remove_made(HANDLE file)
+{
+    FILE_DISPOSITION_INFO disposition = {TRUE};
+    HANDLE again =
+        ReOpenFile(file, DELETE,
+                   FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, 0);
+
+    if (again == INVALID_HANDLE_VALUE)
+        return;
+    SetFileInformationByHandle(again, FileDispositionInfo, &disposition,
+                               sizeof disposition);
+    CloseHandle(again);
+}
+
+/* Size the file and mark it, behind the gate if the volume has locks. */
+static shmap__os_status prepare(HANDLE file, uint64_t size, int access,
+                                bool made, bool *alone)
+{
+    DWORD gate = enter_gate(file);
+    shmap__os_status status;
+
+    if (gate == ERROR_LOCK_VIOLATION)
+        return shmap__os_failed_as(SHMAP_EBUSY, gate);
+    SHMAP__STOP("file.locked");
+    *alone = gate == ERROR_SUCCESS && nobody_marks(file);
+    status = ensure_size(file, size, access);
+    SHMAP__STOP("file.sized");
+    if (status.code == 0 && *alone && access == SHMAP_ACCESS_READ_WRITE)
+        lock(file, mark_byte, 0);
+    else if (status.code == 0 && access == SHMAP_ACCESS_READ_WRITE)
+        lock(file, mark_byte, 0);
+    if (status.code < 0 && made && (*alone || gate != ERROR_SUCCESS))
+        remove_made(file);
+    if (gate == ERROR_SUCCESS)
+        leave_gate(file);
+    return status;
+}
+
+static DWORD disposition(int create)
+{
+    switch (create) {
+    case SHMAP_CREATE_NEW:
+        return CREATE_NEW;
+    case SHMAP_CREATE_IF_MISSING:
+        return OPEN_ALWAYS;
+    default:
+        return OPEN_EXISTING;
+    }
+}
+
+/* Open the path; `*error` receives the reason, or ERROR_ALREADY_EXISTS if
+ * there was a file. If it is a pipe, its server must not act as us. */
+static HANDLE open_path(const wchar_t *path, int access, int create,
+                        SECURITY_ATTRIBUTES *security, DWORD *error)
+{
+    DWORD rights = GENERIC_READ;
+    HANDLE file;
+
+    if (access == SHMAP_ACCESS_READ_WRITE)
+        rights |= GENERIC_WRITE;
+    SetLastError(ERROR_SUCCESS);
+    file = CreateFileW(
+        path, rights, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
+        security, disposition(create),
+        FILE_ATTRIBUTE_NORMAL | SECURITY_SQOS_PRESENT | SECURITY_ANONYMOUS,
+        NULL);
+    *error = GetLastError();
+    return file;
+}
+
+static shmap__os_status open_failed(DWORD error, const wchar_t *path)
+{
+    DWORD attributes;
+
+    /* Opening a folder as a file is denied. */
+    if (error == ERROR_ACCESS_DENIED) {
+        attributes = GetFileAttributesW(path);
+        if (attributes != INVALID_FILE_ATTRIBUTES &&
+            (attributes & FILE_ATTRIBUTE_DIRECTORY) != 0)
+            return shmap__os_failed_as(SHMAP_ETYPE, error);
+    }
+    return shmap__os_failed(error);
+}
+
+static shmap__os_status open_and_prepare(HANDLE *out, const wchar_t *path,
+                                         uint64_t size, int access, int create,
+                                         bool *alone)
+{
+    shmap__os_privacy privacy;
+    shmap__os_status status;
+    DWORD error = shmap__os_privacy_init(&privacy, FILE_ALL_ACCESS);
+    HANDLE file;
+    bool made;
+
+    if (error != ERROR_SUCCESS)
+        return shmap__os_failed(error);
+    file = open_path(path, access, create, &privacy.attributes, &error);
+    if (file == INVALID_HANDLE_VALUE)
+        return open_failed(error, path);
+    SHMAP__STOP("file.opened");
+    made = create == SHMAP_CREATE_NEW ||
+           (create == SHMAP_CREATE_IF_MISSING && error != ERROR_ALREADY_EXISTS);
+    if (shmap__os_file_is_regular(file))
+        status = prepare(file, size, access, made, alone);
+    else
+        status = shmap__os_failed_as(SHMAP_ETYPE, 0);
+    if (status.code < 0)
+        CloseHandle(file);
+    else
+        *out = file;
+    return status;
+}
+
+/* Windows finds room for what it extends at once: `commit` makes no
+ * difference. */
+shmap__os_status shmap__os_file_open(shmap__os_object *object, const char *path,
+                                     uint64_t size, int access, int create,
+                                     int commit, bool *alone)
+{
+    wchar_t *wide;
+    HANDLE file;
+    bool found_alone = false;
+    shmap__os_status status = shmap__os_utf16(&wide, path);
+
+    (void)commit;
+    if (status.code < 0)
+        return status;
+    status = open_and_prepare(&file, wide, size, access, create, &found_alone);
+    free(wide);
+    if (status.code < 0)
+        return status;
+    object->native = (intptr_t)file;
+    object->size = 0;
+    object->kind = SHMAP_KIND_FILE;
+    object->access = access;
+    object->foreign = false;
+    *alone = found_alone;
+    return status;
+}

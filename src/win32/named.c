@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Named regions: sections with a name, which the system frees with the last
+ * handle. Nothing can be left over.
+ */
+#include "os.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "stop.h"
+
+/* Refusal to make an object can mean that another user's has the name, or that
+ * nobody has it and this process may not make one outside its own session. */
+static int denied_code(const char *os_name, const wchar_t *wide)
+{
+    HANDLE section;
+
+    if (strncmp(os_name, "Global\\", 7) != 0 &&
+        strncmp(os_name, "Session\\", 8) != 0)
+        return SHMAP_EACCES;
+    section = OpenFileMappingW(SECTION_QUERY, FALSE, wide);
+    if (section != NULL)
+        CloseHandle(section);
+    else if (GetLastError() == ERROR_FILE_NOT_FOUND)
+        return SHMAP_EPRIVILEGE;
+    return SHMAP_EACCES;
+}
+
+/* What a failure means when a name is part of it. */
+static shmap__os_status name_failed(DWORD error)
+{
+    /* The name is that of an event, a mutex or the like. */
+    if (error == ERROR_INVALID_HANDLE)
+        return shmap__os_failed_as(SHMAP_ETYPE, error);
+    if (shmap__os_is_bad_name(error))
+        return shmap__os_failed_as(SHMAP_ENAME, error);
+    return shmap__os_failed(error);
+}
+
+static void fill(shmap__os_object *object, HANDLE section, uint64_t size,
+                 int access)
+{
+    object->native = (intptr_t)section;
+    object->size = size;
+    object->kind = SHMAP_KIND_NAMED;
+    object->access = access;
+    object->foreign = false;
+}
+
+/* Whether the section that could not be made would have had a bad name. */
+static bool is_about_name(DWORD error)
+{
+    return error == ERROR_INVALID_HANDLE || shmap__os_is_bad_name(error);
+}
+
+shmap__os_status shmap__os_named_create(shmap__os_object *object,
+                                        const char *os_name, uint64_t size,
+                                        int commit)
+{
+    wchar_t *wide;
+    HANDLE section;
+    shmap__os_status status = shmap__os_utf16(&wide, os_name);
+
+    (void)commit;
+    if (status.code < 0)
+        return status;
+    status = shmap__os_section_create(&section, wide, size);
+    if (status.code == SHMAP_EACCES)
+        status.code = denied_code(os_name, wide);
+    else if (status.code < 0 && is_about_name((DWORD)status.system))
+        status = name_failed((DWORD)status.system);
+    free(wide);
+    if (status.code < 0)
+        return status;
+    SHMAP__STOP("create.made");
+    fill(object, section, size, SHMAP_ACCESS_READ_WRITE);
+    return status;
+}
+
+static DWORD open_rights(int access, int owner)
+{
+    DWORD rights = SECTION_QUERY | SECTION_MAP_READ;
+
+    if (access == SHMAP_ACCESS_READ_WRITE)
+        rights |= SECTION_MAP_WRITE;
+    if (owner != SHMAP_OWNER_ANYBODY)
+        rights |= READ_CONTROL;
+    return rights;
+}
+
+shmap__os_status shmap__os_named_open(shmap__os_object *object,
+                                      const char *os_name, int access,
+                                      int owner)
+{
+    wchar_t *wide;
+    HANDLE section;
+    DWORD error;
+    uint64_t size;
+    shmap__os_status status = shmap__os_utf16(&wide, os_name);
+
+    if (status.code < 0)
+        return status;
+    section = OpenFileMappingW(open_rights(access, owner), FALSE, wide);
+    error = GetLastError();
+    free(wide);
+    if (section == NULL)
+        return name_failed(error);
+    SHMAP__STOP("open.opened");
+
+    if (owner != SHMAP_OWNER_ANYBODY)
+        status = shmap__os_check_owner(section, owner);
+    if (status.code == 0)
+        status = shmap__os_section_size(section, &size);
+    if (status.code < 0) {
+        CloseHandle(section);
+        return status;
+    }
+    SHMAP__STOP("open.checked");
+    fill(object, section, size, access);
+    return status;
+}
+
+shmap__os_status shmap__os_named_reap(const char *os_name, unsigned *reaped)
+{
+    shmap__os_status done = {0, 0};
+
+    (void)os_name;
+    *reaped = 0;
+    return done;
+}
+
+shmap__os_status shmap__os_named_reap_all(bool every_user, unsigned *reaped)
+{
+    shmap__os_status done = {0, 0};
+
+    (void)every_user;
+    *reaped = 0;
+    return done;
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+
+/* What the Windows files share among themselves. */
+#ifndef SHMAP_WIN32_OS_H
+#define SHMAP_WIN32_OS_H
+
+/* Windows 7. What is newer, or not declared at all, is looked up. */
+#ifndef _WIN32_WINNT
+#define _WIN32_WINNT 0x0601
+#endif
+#ifndef WIN32_LEAN_AND_MEAN
+#define WIN32_LEAN_AND_MEAN
+#endif
+#include <windows.h>
+
+#include "platform.h"
+
+/* error.c */
+
+/* The status for a code of GetLastError, where nothing more is known. */
+shmap__os_status shmap__os_failed(DWORD error);
+
+/* The status {code, error}, where the situation says what the error means. */
+shmap__os_status shmap__os_failed_as(int code, DWORD error);
+
+/* Whether the error means that there is no room for pages or on a disk. */
+bool shmap__os_is_no_room(DWORD error);
+
+/* Whether the error means that the system cannot have an object of this name.
+ */
+bool shmap__os_is_bad_name(DWORD error);
+
+/* system.c */
+
+typedef LONG(NTAPI *shmap__os_query_section)(HANDLE section, int class_,
+                                             void *out, SIZE_T size,
+                                             SIZE_T *written);
+typedef LONG(NTAPI *shmap__os_query_object)(HANDLE handle, int class_,
+                                            void *out, ULONG size,
+                                            ULONG *written);
+typedef ULONG(NTAPI *shmap__os_error_of)(LONG nt_status);
+
+/* The system's numbers, and its functions that no import library has. */
+typedef struct shmap__os_system {
+    shmap__os_facts facts;
+    uintptr_t lowest_address;              /* that a program can map */
+    uintptr_t highest_address;             /* as well */
+    int64_t ticks_per_second;              /* of the performance counter */
+    shmap__os_query_section query_section; /* NtQuerySection */
+    shmap__os_query_object query_object;   /* NtQueryObject */
+    shmap__os_error_of error_of;           /* RtlNtStatusToDosError */
+} shmap__os_system;
+
+const shmap__os_system *shmap__os_system_get(void);
+
+/* utf16.c */
+
+/* The UTF-16 of valid UTF-8, for the caller to free. SHMAP_ENAME if it is not
+ * valid. */
+shmap__os_status shmap__os_utf16(wchar_t **out, const char *text);
+
+/* object.c */
+
+/* The user that this thread acts as. */
+typedef struct shmap__os_user {
+    union {
+        TOKEN_USER user;
+        BYTE space[sizeof(TOKEN_USER) + SECURITY_MAX_SID_SIZE];
+    } token;
+} shmap__os_user;
+
+/* The security of an object that is its user's own. It points into itself: do
+ * not copy it. */
+typedef struct shmap__os_privacy {
+    SECURITY_ATTRIBUTES attributes;
+    SECURITY_DESCRIPTOR descriptor;
+    shmap__os_user user;
+    union {
+        ACL acl;
+        BYTE space[sizeof(ACL) + sizeof(ACCESS_ALLOWED_ACE) +
+                   SECURITY_MAX_SID_SIZE];
+    } access;
+} shmap__os_privacy;
+
+/* Fill it; `rights` are those of the user. Returns 0 or an error. */
+DWORD shmap__os_privacy_init(shmap__os_privacy *privacy, DWORD rights);
+
+/* Whether SHMAP_OWNER_... accepts who owns the object. The handle has
+ * READ_CONTROL. */
+shmap__os_status shmap__os_check_owner(HANDLE handle, int owner);
+
+typedef struct shmap__os_section_info {
+    void *base;
+    ULONG attributes; /* SEC_... */
+    LARGE_INTEGER size;
+} shmap__os_section_info;
+
+/* Ask about a section; the handle has SECTION_QUERY. Returns 0 or an error. */
+DWORD shmap__os_section_query(HANDLE section, shmap__os_section_info *info);
+
+/* Fill in the size of a section that was found, if shmap can use it. */
+shmap__os_status shmap__os_section_size(HANDLE section, uint64_t *size);
+
+/* anonymous.c */
+
+/* Make a section; `name` may be NULL. ERROR_ALREADY_EXISTS is a failure. */
+shmap__os_status shmap__os_section_create(HANDLE *section, const wchar_t *name,
+                                          uint64_t size);
+
+/* file.c */
+
+/* Whether the handle is that of a file, not of a folder or a whole volume. */
+bool shmap__os_file_is_regular(HANDLE file);
+
+/* The file's size, which is more than 0, or SHMAP_ENOTREADY. */
+shmap__os_status shmap__os_file_size(HANDLE file, uint64_t *size);
+
+/* Whether no other handle marks the file as one that may be written. */
+bool shmap__os_file_is_alone(HANDLE file);
+
+/* Take back the mark of this handle, if it has one. */
+void shmap__os_file_unmark(HANDLE file);
+
+#endif

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Facts about the system, its clock, and how much room there is. */
+#include "os.h"
+
+#include <stdlib.h>
+
+/* The largest section that Windows makes: 16 PiB less a page. */
+static const uint64_t max_section = (UINT64_C(1) << 54) - 4096;
+
+/* Of the 32,766 characters that a name may have, what shmap derives uses as
+ * many as on other systems, so that the same names stay readable. */
+enum { NAME_LIMIT = 255 };
+
+static shmap__os_system the_system;
+
+typedef void (*any_function)(void);
+
+static any_function find_in_ntdll(const char *name)
+{
+    HMODULE ntdll = GetModuleHandleW(L"ntdll.dll");
+
+    return ntdll == NULL ? NULL : (any_function)GetProcAddress(ntdll, name);
+}
+
+static BOOL CALLBACK fill_system(INIT_ONCE *once, void *argument,
+                                 void **context)
+{
+    SYSTEM_INFO info;
+    LARGE_INTEGER frequency;
+
+    (void)once;
+    (void)argument;
+    (void)context;
+    GetSystemInfo(&info);
+    QueryPerformanceFrequency(&frequency);
+    the_system.facts.page_size = info.dwPageSize;
+    the_system.facts.name_limit = NAME_LIMIT;
+    the_system.facts.max_size = max_section;
+    the_system.lowest_address = (uintptr_t)info.lpMinimumApplicationAddress;
+    the_system.highest_address = (uintptr_t)info.lpMaximumApplicationAddress;
+    the_system.ticks_per_second = frequency.QuadPart;
+    the_system.query_section =
+        (shmap__os_query_section)find_in_ntdll("NtQuerySection");
+    the_system.query_object =
+        (shmap__os_query_object)find_in_ntdll("NtQueryObject");
+    the_system.error_of =
+        (shmap__os_error_of)find_in_ntdll("RtlNtStatusToDosError");
+    return TRUE;
+}
+
+const shmap__os_system *shmap__os_system_get(void)
+{
+    static INIT_ONCE once = INIT_ONCE_STATIC_INIT;
+
+    InitOnceExecuteOnce(&once, fill_system, NULL, NULL);
+    return &the_system;
+}
+
+const shmap__os_facts *shmap__os_facts_get(void)
+{
+    return &shmap__os_system_get()->facts;
+}
+
+int64_t shmap__os_now(void)
+{
+    enum { NS_PER_SECOND = 1000000000 };
+    int64_t frequency = shmap__os_system_get()->ticks_per_second;
+    LARGE_INTEGER now;
+
+    /* Whole seconds apart, because ticks times a thousand million would
+     * overflow within an hour. */
+    QueryPerformanceCounter(&now);
+    return now.QuadPart / frequency * NS_PER_SECOND +
+           now.QuadPart % frequency * NS_PER_SECOND / frequency;
+}
+
+static bool commit_room(uint64_t *room)
+{
+    MEMORYSTATUSEX memory;
+
+    memory.dwLength = sizeof memory;
+    if (!GlobalMemoryStatusEx(&memory))
+        return false;
+    *room = memory.ullAvailPageFile;
+    return true;
+}
+
+/* The folder of a file, for the caller to free; NULL if there is no memory or
+ * no such path. */
+static wchar_t *folder_of(const char *path)
+{
+    wchar_t *wide;
+    wchar_t *full;
+    wchar_t *file = NULL;
+    DWORD size;
+
+    if (shmap__os_utf16(&wide, path).code < 0)
+        return NULL;
+    size = GetFullPathNameW(wide, 0, NULL, NULL);
+    full = size == 0 ? NULL : malloc(size * sizeof *full);
+    if (full != NULL) {
+        DWORD used = GetFullPathNameW(wide, size, full, &file);
+
+        if (used == 0 || used >= size) {
+            free(full);
+            full = NULL;
+        } else if (file != NULL) {
+            *file = L'\0';
+        }
+    }
+    free(wide);
+    return full;
+}
+
+static bool disk_room(const char *path, uint64_t *room)
+{
+    wchar_t *folder = folder_of(path);
+    ULARGE_INTEGER available;
+    BOOL done;
+
+    if (folder == NULL)
+        return false;
+    done = GetDiskFreeSpaceExW(folder, &available, NULL, NULL);
+    free(folder);
+    if (done)
+        *room = available.QuadPart;
+    return done != FALSE;
+}
+
+bool shmap__os_room(int kind, const char *path, uint64_t *room,
+                    const char **where)
+{
+    if (kind == SHMAP_KIND_FILE ? !disk_room(path, room) : !commit_room(room))
+        return false;
+    *where = kind == SHMAP_KIND_FILE ? "the file system" : "the commit limit";
+    return true;
+}

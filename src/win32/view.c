@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Views: mapping, unmapping, writing back. */
+#include "os.h"
+
+#include "stop.h"
+
+static bool can_be_mapped(const void *address, size_t size)
+{
+    const shmap__os_system *system = shmap__os_system_get();
+    uintptr_t start = (uintptr_t)address;
+
+    return start >= system->lowest_address &&
+           start <= system->highest_address &&
+           size - 1 <= system->highest_address - start;
+}
+
+/* The section to map. A file has none of its own, because its size may change:
+ * each view makes one of the size that the file has now, which stays with the
+ * view when its handle is closed. Having no name, it meets nobody, and needs
+ * no security. */
+static HANDLE take_section(const shmap__os_object *object, int access)
+{
+    DWORD protection =
+        access == SHMAP_ACCESS_READ_WRITE ? PAGE_READWRITE : PAGE_READONLY;
+
+    if (object->kind != SHMAP_KIND_FILE)
+        return (HANDLE)object->native;
+    return CreateFileMappingW((HANDLE)object->native, NULL, protection, 0, 0,
+                              NULL);
+}
+
+static void give_section_back(const shmap__os_object *object, HANDLE section)
+{
+    if (object->kind == SHMAP_KIND_FILE && section != NULL)
+        CloseHandle(section);
+}
+
+static DWORD view_rights(int access)
+{
+    switch (access) {
+    case SHMAP_ACCESS_READ_WRITE:
+        return FILE_MAP_READ | FILE_MAP_WRITE;
+    case SHMAP_ACCESS_COPY:
+        return FILE_MAP_COPY;
+    default:
+        return FILE_MAP_READ;
+    }
+}
+
+/* Whether the range is outside a file that somebody cut a moment ago. */
+static bool was_cut(const shmap__os_object *object, uint64_t offset,
+                    size_t size)
+{
+    uint64_t now;
+
+    return object->kind == SHMAP_KIND_FILE &&
+           shmap__os_size(object, &now).code == 0 &&
+           (now < offset || now - offset < size);
+}
+
+static shmap__os_status map_failed(DWORD error, const void *address)
+{
+    if (address != NULL && error == ERROR_INVALID_PARAMETER)
+        return shmap__os_failed_as(SHMAP_EADDRINUSE, error);
+    /* Without an address, a place is not found for lack of places. */
+    if (address == NULL && error == ERROR_INVALID_ADDRESS)
+        return shmap__os_failed_as(SHMAP_ENOMEM, error);
+    return shmap__os_failed(error);
+}
+
+shmap__os_status shmap__os_view_map(const shmap__os_object *object,
+                                    uint64_t offset, size_t size, int access,
+                                    void *address, void **base)
+{
+    shmap__os_status done = {0, 0};
+    HANDLE section;
+    void *start = NULL;
+    DWORD error;
+
+    /* Not every system checks this itself. */
+    if (address != NULL && !can_be_mapped(address, size))
+        return shmap__os_failed_as(SHMAP_EADDRINUSE, 0);
+    section = take_section(object, access);
+    if (section != NULL)
+        start =
+            MapViewOfFileEx(section, view_rights(access), (DWORD)(offset >> 32),
+                            (DWORD)(offset & 0xFFFFFFFF), size, address);
+    error = GetLastError();
+    give_section_back(object, section);
+    if (start == NULL && was_cut(object, offset, size))
+        return shmap__os_failed_as(SHMAP_ERANGE, error);
+    if (start == NULL)
+        return map_failed(error, address);
+    if (address != NULL && start != address) {
+        UnmapViewOfFile(start);
+        return shmap__os_failed_as(SHMAP_EADDRINUSE, 0);
+    }
+    SHMAP__STOP("view.mapped");
+    *base = start;
+    return done;
+}
+
+void shmap__os_view_unmap(void *base, size_t size)
+{
+    (void)size;
+    UnmapViewOfFile(base);
+}
+
+/* PrefetchVirtualMemory is a hint that says nothing about its success. */
+shmap__os_status shmap__os_view_prefault(void *start, size_t size, int access)
+{
+    (void)start;
+    (void)size;
+    (void)access;
+    return shmap__os_failed_as(SHMAP_ENOTSUP, 0);
+}
+
+/* Write back what is dirty. The system refuses for a moment while it writes
+ * the same pages itself. */
+static DWORD write_back(const void *start, size_t size)
+{
+    enum { TRIES = 1000 };
+    DWORD error = ERROR_SUCCESS;
+
+    for (int i = 0; i < TRIES; i++) {
+        if (FlushViewOfFile(start, size))
+            return ERROR_SUCCESS;
+        error = GetLastError();
+        if (error != ERROR_LOCK_VIOLATION)
+            break;
+        Sleep(1);
+    }
+    return error;
+}
+
+shmap__os_status shmap__os_view_flush(const shmap__os_object *object,
+                                      void *start, size_t size, bool durable)
+{
+    shmap__os_status done = {0, 0};
+    DWORD error = write_back(start, size);
+
+    /* Through a handle for reading nothing was written, and such a handle
+     * cannot be flushed. */
+    if (error == ERROR_SUCCESS && durable &&
+        object->access == SHMAP_ACCESS_READ_WRITE &&
+        !FlushFileBuffers((HANDLE)object->native))
+        error = GetLastError();
+    if (error == ERROR_SUCCESS)
+        return done;
+    if (shmap__os_failed(error).code == SHMAP_ENOSPC)
+        return shmap__os_failed(error);
+    return shmap__os_failed_as(SHMAP_ESYSTEM, error);
+}
