@@ -37,6 +37,7 @@ typedef struct shmap__os_object {
     uint64_t identity[2]; /* POSIX: device and inode, to notice a descriptor
                              that was closed or replaced behind our back */
     uint64_t size;        /* Windows: of a section, which has one for life */
+    uint32_t forks;       /* POSIX: to notice that a child may share it */
     int kind;             /* enum shmap_kind */
     int access;           /* SHMAP_ACCESS_READ or SHMAP_ACCESS_READ_WRITE */
     bool foreign;         /* found, and not made by shmap */

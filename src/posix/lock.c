@@ -57,6 +57,8 @@ bool shmap__os_wait_a_little(unsigned *attempt)
 static pthread_rwlock_t fork_lock = PTHREAD_RWLOCK_INITIALIZER;
 static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
 
+static volatile uint32_t forks;
+
 /* Set in a thread that is inside a step: a signal handler that forks there
  * must not wait for its own thread. */
 static SHMAP__THREAD_LOCAL volatile bool inside_step;
@@ -65,6 +67,7 @@ static void before_fork(void)
 {
     if (!inside_step)
         pthread_rwlock_wrlock(&fork_lock);
+    forks++;
 }
 
 static void after_fork(void)
@@ -86,6 +89,12 @@ static void after_fork_in_child(void)
 static void watch_forks(void)
 {
     pthread_atfork(before_fork, after_fork, after_fork_in_child);
+}
+
+uint32_t shmap__os_forks(void)
+{
+    pthread_once(&fork_once, watch_forks);
+    return forks;
 }
 
 void shmap__os_fork_lock(void)

@@ -3,16 +3,34 @@
 /* What names of shared memory objects look like on POSIX systems. */
 #include "os.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+/* Opening a region is a matter of microseconds: printf is a part of one. */
+static char *append_number(char *out, unsigned long number)
+{
+    char digits[3 * sizeof number];
+    size_t used = 0;
+
+    do {
+        digits[used++] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number != 0);
+    while (used > 0)
+        *out++ = digits[--used];
+    return out;
+}
+
 void shmap__os_name_prefix(char *out, int scope)
 {
-    if (scope == SHMAP_SCOPE_USER)
-        snprintf(out, 64, "/shmap.%lu.", (unsigned long)geteuid());
-    else
-        snprintf(out, 64, "/shmap.");
+    static const char begin[] = "/shmap.";
+
+    memcpy(out, begin, sizeof begin);
+    out += sizeof begin - 1;
+    if (scope == SHMAP_SCOPE_USER) {
+        out = append_number(out, geteuid());
+        memcpy(out, ".", sizeof ".");
+    }
 }
 
 /* The form that POSIX specifies, a slash and then none, with or without the

@@ -19,6 +19,7 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "../stop.h"
@@ -39,9 +40,12 @@ static bool made_by_shmap(const struct stat *stat)
            (stat->st_mode & PRIVATE_MODE) == PRIVATE_MODE;
 }
 
+/* Names were checked for their length. */
 static void find_path(char path[PATH_SPACE], const char *os_name)
 {
-    snprintf(path, PATH_SPACE, "%s/%s", folder, os_name + (*os_name == '/'));
+    memcpy(path, folder, sizeof folder - 1);
+    path[sizeof folder - 1] = '/';
+    strcpy(path + sizeof folder, os_name + (*os_name == '/'));
 }
 
 static int open_path(const char *path, int access)
@@ -138,12 +142,79 @@ static enum reaping reap(const char *path)
     return result;
 }
 
-void shmap__os_named_left(const char *os_name)
+/* Leaving
+ *
+ * Whoever lets go must find out whether somebody is left, and only after it let
+ * go: of two that ask first and then go, each would see the other. Asking then
+ * takes a fresh description, which is the most expensive part of attaching.
+ *
+ * So those who leave take turns where they can: an exclusive flock through the
+ * region's own description, from before the question until the description is
+ * gone. (flock knows nothing of byte locks.) Who has it, and sees a holder, can
+ * go: that holder is not asking at the same time. Who does not get it goes
+ * first, waits until the turn is over, and asks then.
+ *
+ * A process that is stopped between its question and its end would make others
+ * wait. They give up after PATIENCE, and that process, which finds its turn
+ * longer than TURN, less than PATIENCE, asks again after it let go. */
+
+enum { TURN_NS = 5000000, PATIENCE_NS = 10000000 };
+
+/* Let go with a question before. False if it must be asked again. */
+static bool leave_in_turn(int fd)
+{
+    int64_t begun = shmap__os_now();
+    bool certain;
+
+    /* A child forked during the turn would not let it end. */
+    shmap__os_fork_lock();
+    certain = flock(fd, LOCK_EX | LOCK_NB) == 0 &&
+              shmap__os_locked(fd, SHMAP__OS_MARK) == F_RDLCK;
+    SHMAP__STOP("leave.asked");
+    close(fd);
+    shmap__os_fork_unlock();
+    return certain && shmap__os_now() - begun < TURN_NS;
+}
+
+/* Wait until no turn is on, within bounds. Beginning another is no harm. */
+static void await_turns(int fd)
+{
+    int64_t deadline = shmap__os_now() + PATIENCE_NS;
+    unsigned attempt = 0;
+
+    while (flock(fd, LOCK_SH | LOCK_NB) != 0 && shmap__os_now() < deadline)
+        shmap__os_wait_a_little(&attempt);
+}
+
+/* After letting go: free the region if nobody is left. */
+static void leave_nothing(const char *path)
+{
+    int fd = open_path(path, O_RDWR);
+
+    if (fd < 0)
+        return;
+    SHMAP__STOP("leave.opened");
+    await_turns(fd);
+    reap_opened(path, fd);
+    close(fd);
+}
+
+void shmap__os_named_close(const shmap__os_object *object, const char *os_name,
+                           bool closed)
 {
     char path[PATH_SPACE];
 
+    if (!closed && object->forks == shmap__os_forks()) {
+        if (leave_in_turn((int)object->native))
+            return;
+    } else if (!closed) {
+        /* A child may share the description, and would keep the leaving byte.
+         */
+        close((int)object->native);
+    }
+    SHMAP__STOP("close.dropped");
     find_path(path, os_name);
-    reap(path);
+    leave_nothing(path);
 }
 
 /* Looking */
@@ -152,7 +223,7 @@ enum finding {
     FOUND_NOTHING,
     FOUND_LIVE,    /* a region that somebody holds */
     FOUND_DEAD,    /* a leftover */
-    FOUND_BUSY,    /* a region that somebody is removing */
+    FOUND_BUSY,    /* something that is being removed */
     FOUND_FOREIGN, /* another program's memory */
     FOUND_OTHER,   /* something that is not memory */
     FOUND_FAILED   /* errno */
@@ -166,12 +237,13 @@ static bool is_other_error(int error)
            error == ENODEV;
 }
 
-static enum finding classify(int fd, const struct stat *stat)
+static enum finding classify(const char *path, int fd, const struct stat *stat)
 {
     if (!S_ISREG(stat->st_mode))
         return FOUND_OTHER;
+    /* A region that was removed, and has another link, looks foreign too. */
     if (!made_by_shmap(stat))
-        return FOUND_FOREIGN;
+        return path_means(path, stat) ? FOUND_FOREIGN : FOUND_BUSY;
     switch (shmap__os_locked(fd, SHMAP__OS_MARK)) {
     case F_RDLCK:
         return FOUND_LIVE;
@@ -193,7 +265,7 @@ static enum finding look(const char *path)
         return errno == ENOENT         ? FOUND_NOTHING
                : is_other_error(errno) ? FOUND_OTHER
                                        : FOUND_FAILED;
-    found = fstat(fd, &stat) == 0 ? classify(fd, &stat) : FOUND_FAILED;
+    found = fstat(fd, &stat) == 0 ? classify(path, fd, &stat) : FOUND_FAILED;
     shmap__os_close_quietly(fd);
     return found;
 }
@@ -449,7 +521,7 @@ static enum attempt hold(shmap__os_object *object, int fd, const char *path,
         *foreign = false;
         return OPEN_AGAIN;
     }
-    if (ours && stat.st_nlink == 0)
+    if (ours ? stat.st_nlink == 0 : !path_means(path, &stat))
         return OPEN_AGAIN;
     if (ours && held == F_UNLCK)
         return reject_leftover(path, status);

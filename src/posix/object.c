@@ -134,6 +134,7 @@ void shmap__os_object_fill(shmap__os_object *object, int fd,
     object->identity[1] = (uint64_t)stat->st_ino;
     object->kind = kind;
     object->access = access;
+    object->forks = shmap__os_forks();
 }
 
 bool shmap__os_still_ours(const shmap__os_object *object, struct stat *stat)
@@ -214,13 +215,13 @@ shmap__os_status shmap__os_adopt(shmap__os_object *object, intptr_t native,
 void shmap__os_close(shmap__os_object *object, const char *os_name)
 {
     struct stat stat;
+    bool closed = !shmap__os_still_ours(object, &stat);
 
     SHMAP__STOP("close.begun");
-    if (shmap__os_still_ours(object, &stat))
-        close((int)object->native);
-    SHMAP__STOP("close.dropped");
     if (object->kind == SHMAP_KIND_NAMED && !object->foreign)
-        shmap__os_named_left(os_name);
+        shmap__os_named_close(object, os_name, closed);
+    else if (!closed)
+        close((int)object->native);
 }
 
 shmap__os_status shmap__os_size(const shmap__os_object *object, uint64_t *size)

@@ -70,8 +70,14 @@ bool shmap__os_wait_a_little(unsigned *attempt);
 void shmap__os_fork_lock(void);
 void shmap__os_fork_unlock(void);
 
-/* named.c: free the object of this name if it is a leftover of ours. */
-void shmap__os_named_left(const char *os_name);
+/* How often this process, or an ancestor, forked since the library was first
+ * used. If it did since a description was opened, a child may share it. */
+uint32_t shmap__os_forks(void);
+
+/* named.c: close a named region's descriptor, unless it was `closed` behind our
+ * back, and free the region if nobody else holds it. */
+void shmap__os_named_close(const shmap__os_object *object, const char *os_name,
+                           bool closed);
 
 /* Whether a named region's name still means this object. */
 bool shmap__os_name_means(const char *os_name, const shmap__os_object *object);

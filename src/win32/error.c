@@ -3,6 +3,9 @@
 /* What Windows' error codes mean to shmap, where nothing more is known. */
 #include "os.h"
 
+/* ERROR_DISK_QUOTA_EXCEEDED, which not every winerror.h has. */
+enum { DISK_QUOTA_EXCEEDED = 1295 };
+
 typedef struct error_row {
     DWORD error;
     int code;
@@ -41,7 +44,7 @@ static const error_row rows[] = {
     {ERROR_NO_UNICODE_TRANSLATION, SHMAP_ENAME},
     {ERROR_MAPPED_ALIGNMENT, SHMAP_EADDRINUSE},
     {ERROR_USER_MAPPED_FILE, SHMAP_EBUSY},
-    {ERROR_DISK_QUOTA_EXCEEDED, SHMAP_ENOSPC},
+    {DISK_QUOTA_EXCEEDED, SHMAP_ENOSPC},
     {ERROR_PRIVILEGE_NOT_HELD, SHMAP_EPRIVILEGE},
     {ERROR_NO_SYSTEM_RESOURCES, SHMAP_ENOMEM},
     {ERROR_NONPAGED_SYSTEM_RESOURCES, SHMAP_ENOMEM},

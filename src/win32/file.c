@@ -177,6 +177,16 @@ static void remove_made(HANDLE file)
     CloseHandle(again);
 }
 
+/* Whether the file will vanish with its last handle. */
+static bool is_doomed(HANDLE file)
+{
+    FILE_STANDARD_INFO info;
+
+    return GetFileInformationByHandleEx(file, FileStandardInfo, &info,
+                                        sizeof info) &&
+           info.DeletePending;
+}
+
 /* Size the file and mark it, behind the gate if the volume has locks. */
 static shmap__os_status prepare(HANDLE file, uint64_t size, int access,
                                 bool made, bool *alone)
@@ -186,13 +196,17 @@ static shmap__os_status prepare(HANDLE file, uint64_t size, int access,
 
     if (gate == ERROR_LOCK_VIOLATION)
         return shmap__os_failed_as(SHMAP_EBUSY, gate);
-    SHMAP__STOP("file.locked");
+    SHMAP__STOP("file.gated");
+    /* Whoever made the file could not size it, and is removing it. */
+    if (is_doomed(file)) {
+        if (gate == ERROR_SUCCESS)
+            leave_gate(file);
+        return shmap__os_failed(ERROR_DELETE_PENDING);
+    }
     *alone = gate == ERROR_SUCCESS && nobody_marks(file);
     status = ensure_size(file, size, access);
     SHMAP__STOP("file.sized");
-    if (status.code == 0 && *alone && access == SHMAP_ACCESS_READ_WRITE)
-        lock(file, mark_byte, 0);
-    else if (status.code == 0 && access == SHMAP_ACCESS_READ_WRITE)
+    if (status.code == 0 && access == SHMAP_ACCESS_READ_WRITE)
         lock(file, mark_byte, 0);
     if (status.code < 0 && made && (*alone || gate != ERROR_SUCCESS))
         remove_made(file);
@@ -201,7 +215,7 @@ static shmap__os_status prepare(HANDLE file, uint64_t size, int access,
     return status;
 }
 
-static DWORD disposition(int create)
+static DWORD creation(int create)
 {
     switch (create) {
     case SHMAP_CREATE_NEW:
@@ -226,7 +240,7 @@ static HANDLE open_path(const wchar_t *path, int access, int create,
     SetLastError(ERROR_SUCCESS);
     file = CreateFileW(
         path, rights, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
-        security, disposition(create),
+        security, creation(create),
         FILE_ATTRIBUTE_NORMAL | SECURITY_SQOS_PRESENT | SECURITY_ANONYMOUS,
         NULL);
     *error = GetLastError();
@@ -247,32 +261,50 @@ static shmap__os_status open_failed(DWORD error, const wchar_t *path)
     return shmap__os_failed(error);
 }
 
-static shmap__os_status open_and_prepare(HANDLE *out, const wchar_t *path,
-                                         uint64_t size, int access, int create,
-                                         bool *alone)
+static shmap__os_status open_once(HANDLE *file, const wchar_t *path,
+                                  uint64_t size, int access, int create,
+                                  bool *alone)
 {
     shmap__os_privacy privacy;
     shmap__os_status status;
-    DWORD error = shmap__os_privacy_init(&privacy, FILE_ALL_ACCESS);
-    HANDLE file;
+    SECURITY_ATTRIBUTES *security = NULL;
+    DWORD error = ERROR_SUCCESS;
     bool made;
 
+    if (create != SHMAP_CREATE_NEVER) {
+        error = shmap__os_privacy_init(&privacy, FILE_ALL_ACCESS);
+        security = &privacy.attributes;
+    }
     if (error != ERROR_SUCCESS)
         return shmap__os_failed(error);
-    file = open_path(path, access, create, &privacy.attributes, &error);
-    if (file == INVALID_HANDLE_VALUE)
+    *file = open_path(path, access, create, security, &error);
+    if (*file == INVALID_HANDLE_VALUE)
         return open_failed(error, path);
     SHMAP__STOP("file.opened");
     made = create == SHMAP_CREATE_NEW ||
            (create == SHMAP_CREATE_IF_MISSING && error != ERROR_ALREADY_EXISTS);
-    if (shmap__os_file_is_regular(file))
-        status = prepare(file, size, access, made, alone);
+    if (shmap__os_file_is_regular(*file))
+        status = prepare(*file, size, access, made, alone);
     else
         status = shmap__os_failed_as(SHMAP_ETYPE, 0);
     if (status.code < 0)
-        CloseHandle(file);
-    else
-        *out = file;
+        CloseHandle(*file);
+    return status;
+}
+
+/* Open the file, again if it was just being removed. */
+static shmap__os_status open_file(HANDLE *file, const wchar_t *path,
+                                  uint64_t size, int access, int create,
+                                  bool *alone)
+{
+    enum { ROUNDS = 100 };
+    shmap__os_status status = {0, 0};
+
+    for (int i = 0; i < ROUNDS; i++) {
+        status = open_once(file, path, size, access, create, alone);
+        if (status.system != ERROR_DELETE_PENDING)
+            break;
+    }
     return status;
 }
 
@@ -283,14 +315,14 @@ shmap__os_status shmap__os_file_open(shmap__os_object *object, const char *path,
                                      int commit, bool *alone)
 {
     wchar_t *wide;
-    HANDLE file;
+    HANDLE file = INVALID_HANDLE_VALUE;
     bool found_alone = false;
     shmap__os_status status = shmap__os_utf16(&wide, path);
 
     (void)commit;
     if (status.code < 0)
         return status;
-    status = open_and_prepare(&file, wide, size, access, create, &found_alone);
+    status = open_file(&file, wide, size, access, create, &found_alone);
     free(wide);
     if (status.code < 0)
         return status;

@@ -27,15 +27,15 @@ static int denied_code(const char *os_name, const wchar_t *wide)
     return SHMAP_EACCES;
 }
 
-/* What a failure means when a name is part of it. */
-static shmap__os_status name_failed(DWORD error)
+/* What a failure means if it is about the name. */
+static shmap__os_status name_failed(shmap__os_status status)
 {
     /* The name is that of an event, a mutex or the like. */
-    if (error == ERROR_INVALID_HANDLE)
-        return shmap__os_failed_as(SHMAP_ETYPE, error);
-    if (shmap__os_is_bad_name(error))
-        return shmap__os_failed_as(SHMAP_ENAME, error);
-    return shmap__os_failed(error);
+    if (status.system == ERROR_INVALID_HANDLE)
+        status.code = SHMAP_ETYPE;
+    else if (shmap__os_is_bad_name((DWORD)status.system))
+        status.code = SHMAP_ENAME;
+    return status;
 }
 
 static void fill(shmap__os_object *object, HANDLE section, uint64_t size,
@@ -46,12 +46,6 @@ static void fill(shmap__os_object *object, HANDLE section, uint64_t size,
     object->kind = SHMAP_KIND_NAMED;
     object->access = access;
     object->foreign = false;
-}
-
-/* Whether the section that could not be made would have had a bad name. */
-static bool is_about_name(DWORD error)
-{
-    return error == ERROR_INVALID_HANDLE || shmap__os_is_bad_name(error);
 }
 
 shmap__os_status shmap__os_named_create(shmap__os_object *object,
@@ -68,8 +62,8 @@ shmap__os_status shmap__os_named_create(shmap__os_object *object,
     status = shmap__os_section_create(&section, wide, size);
     if (status.code == SHMAP_EACCES)
         status.code = denied_code(os_name, wide);
-    else if (status.code < 0 && is_about_name((DWORD)status.system))
-        status = name_failed((DWORD)status.system);
+    else if (status.code < 0)
+        status = name_failed(status);
     free(wide);
     if (status.code < 0)
         return status;
@@ -96,7 +90,7 @@ shmap__os_status shmap__os_named_open(shmap__os_object *object,
     wchar_t *wide;
     HANDLE section;
     DWORD error;
-    uint64_t size;
+    uint64_t size = 0;
     shmap__os_status status = shmap__os_utf16(&wide, os_name);
 
     if (status.code < 0)
@@ -105,7 +99,7 @@ shmap__os_status shmap__os_named_open(shmap__os_object *object,
     error = GetLastError();
     free(wide);
     if (section == NULL)
-        return name_failed(error);
+        return name_failed(shmap__os_failed(error));
     SHMAP__STOP("open.opened");
 
     if (owner != SHMAP_OWNER_ANYBODY)

@@ -232,7 +232,7 @@ static shmap__os_status look_at_file(shmap__os_object *object)
 shmap__os_status shmap__os_adopt(shmap__os_object *object, intptr_t native,
                                  int access)
 {
-    shmap__os_object found = {native, {0, 0}, 0, 0, access, false};
+    shmap__os_object found = {0};
     HANDLE handle = (HANDLE)native;
     shmap__os_section_info info;
     shmap__os_status status;
@@ -244,6 +244,8 @@ shmap__os_status shmap__os_adopt(shmap__os_object *object, intptr_t native,
         return shmap__os_failed_as(SHMAP_EINVAL, 0);
     if (!GetHandleInformation(handle, &flags))
         return shmap__os_failed_as(SHMAP_EINVAL, GetLastError());
+    found.native = native;
+    found.access = access;
     error = shmap__os_section_query(handle, &info);
     if (error == ERROR_SUCCESS)
         status = look_at_section(&found, &info);

@@ -77,6 +77,7 @@ typedef struct shmap__os_privacy {
     shmap__os_user user;
     union {
         ACL acl;
+        ACCESS_ALLOWED_ACE ace; /* for its alignment */
         BYTE space[sizeof(ACL) + sizeof(ACCESS_ALLOWED_ACE) +
                    SECURITY_MAX_SID_SIZE];
     } access;
