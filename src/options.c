@@ -10,11 +10,12 @@
  * not known here must be zero. */
 static bool copy_struct(void *out, size_t known, const void *given)
 {
+    enum { LARGEST = 4096 }; /* no header will ever have a larger one */
     const unsigned char *bytes = given;
     size_t size;
 
     memcpy(&size, given, sizeof size);
-    if (size < sizeof size)
+    if (size < sizeof size || size > LARGEST)
         return false;
     for (size_t i = known; i < size; i++) {
         if (bytes[i] != 0)

@@ -211,7 +211,7 @@ static int check_file_options(const shmap_region_options *options,
         return SHMAP_EINVAL;
     if (size > shmap__os_facts_get()->max_size)
         return SHMAP_E2BIG;
-    return options->reserve > size ? SHMAP_ENOTSUP : 0;
+    return options->reserve != 0 ? SHMAP_ENOTSUP : 0;
 }
 
 static shmap__os_status open_file(shmap_region **region, const char *path,

@@ -114,8 +114,8 @@ typedef struct shmap_region_options {
     int scope;          /* enum shmap_scope; whatever takes a name */
     int create;         /* enum shmap_create; open_file */
     int commit;         /* enum shmap_commit; whatever makes a region */
-    uint64_t reserve;   /* bytes up to which the region may grow;
-                           more than its size: SHMAP_ENOTSUP for now */
+    uint64_t reserve;   /* bytes up to which the region may grow; more than
+                           its size, or of a file: SHMAP_ENOTSUP for now */
     uint64_t page_size; /* bytes; other than the system's own page size:
                            SHMAP_ENOTSUP for now */
     int numa_node;      /* 1 + node number; not 0: SHMAP_ENOTSUP for now */

@@ -29,25 +29,13 @@ static shmap__os_status pass_gate(int fd, bool *gate)
     int error;
 
     do {
-        shmap__os_fork_lock();
         error = shmap__os_lock(fd, gate_byte, F_WRLCK);
         if (error != EAGAIN) {
             *gate = error == 0;
-            if (error != 0)
-                shmap__os_fork_unlock();
             return shmap__os_done;
         }
-        shmap__os_fork_unlock();
     } while (shmap__os_wait_a_little(&attempt));
     return (shmap__os_status){SHMAP_EBUSY, 0};
-}
-
-static void leave_gate(int fd, bool gate)
-{
-    if (!gate)
-        return;
-    shmap__os_lock(fd, gate_byte, F_UNLCK);
-    shmap__os_fork_unlock();
 }
 
 /* Open the file, or make it; `*made` tells which. */
@@ -141,14 +129,16 @@ static shmap__os_status open_entered(int fd, struct stat *stat, uint64_t size,
         return status;
     SHMAP__STOP("file.gated");
     status = enter(fd, stat, size, access, commit, gate, alone);
-    leave_gate(fd, gate);
+    if (gate)
+        shmap__os_lock(fd, gate_byte, F_UNLCK);
     *alone = *alone && gate;
     return status;
 }
 
-shmap__os_status shmap__os_file_open(shmap__os_object *object, const char *path,
-                                     uint64_t size, int access, int create,
-                                     int commit, bool *alone)
+static shmap__os_status open_unforked(shmap__os_object *object,
+                                      const char *path, uint64_t size,
+                                      int access, int create, int commit,
+                                      bool *alone)
 {
     shmap__os_status status = shmap__os_done;
     struct stat stat;
@@ -173,4 +163,17 @@ shmap__os_status shmap__os_file_open(shmap__os_object *object, const char *path,
     shmap__os_object_fill(object, fd, &stat, SHMAP_KIND_FILE, access);
     *alone = found_alone;
     return shmap__os_done;
+}
+
+/* A child forked under the gate would keep it if this process were killed. */
+shmap__os_status shmap__os_file_open(shmap__os_object *object, const char *path,
+                                     uint64_t size, int access, int create,
+                                     int commit, bool *alone)
+{
+    shmap__os_status status;
+
+    shmap__os_fork_lock();
+    status = open_unforked(object, path, size, access, create, commit, alone);
+    shmap__os_fork_unlock();
+    return status;
 }

@@ -28,16 +28,25 @@ static const char folder[] = "/dev/shm";
 
 enum { PATH_SPACE = sizeof folder + 1 + 255 };
 
-/* Objects made by shmap have this bit and are not executable. A blanket
- * `chmod -R 1777` of the folder makes them foreign, and so safe. */
-enum { MADE_BY_SHMAP = S_ISVTX, PRIVATE_MODE = MADE_BY_SHMAP | 0600 };
+/* Objects made by shmap have the sticky bit and are not executable. A blanket
+ * `chmod -R 1777` of the folder makes them foreign, and so safe. One that is
+ * about to be removed is executable for its owner, and no region any more. */
+enum {
+    MADE_BY_SHMAP = S_ISVTX,
+    PRIVATE_MODE = MADE_BY_SHMAP | S_IRUSR | S_IWUSR,
+    CONDEMNED = S_IXUSR
+};
 
-static bool made_by_shmap(const struct stat *stat)
+enum make { FOREIGN, REGION, CONDEMNED_REGION };
+
+static enum make make_of(const struct stat *stat)
 {
-    const mode_t never = S_ISUID | S_ISGID | 0111;
+    const mode_t never = S_ISUID | S_ISGID | S_IXGRP | S_IXOTH;
 
-    return S_ISREG(stat->st_mode) && (stat->st_mode & never) == 0 &&
-           (stat->st_mode & PRIVATE_MODE) == PRIVATE_MODE;
+    if (!S_ISREG(stat->st_mode) || (stat->st_mode & never) != 0 ||
+        (stat->st_mode & PRIVATE_MODE) != PRIVATE_MODE)
+        return FOREIGN;
+    return (stat->st_mode & CONDEMNED) != 0 ? CONDEMNED_REGION : REGION;
 }
 
 /* Names were checked for their length. */
@@ -86,24 +95,22 @@ enum reaping {
 };
 
 /* Unlink the object, which is locked exclusively, if the path still means it.
- */
+ * Late openers recognise a removed object by its having no link, but it may
+ * have another one. So it stops being a region before it loses its name. */
 static enum reaping unlink_locked(const char *path, int fd,
                                   const struct stat *object)
 {
-    struct stat after;
-
     if (!path_means(path, object))
         return REAP_NOTHING;
     SHMAP__STOP("reap.checked");
+    if (fchmod(fd, (object->st_mode & 07777) | CONDEMNED) != 0)
+        return errno == EPERM ? REAP_DENIED : REAP_FAILED;
+    SHMAP__STOP("reap.condemned");
     if (unlink(path) != 0)
         return errno == ENOENT                     ? REAP_NOTHING
                : errno == EACCES || errno == EPERM ? REAP_DENIED
                                                    : REAP_FAILED;
     SHMAP__STOP("reap.unlinked");
-    /* Openers recognise a removed object by its having no link. If somebody
-     * gave it another one, it must not look like a region any more. */
-    if (fstat(fd, &after) == 0 && after.st_nlink > 0)
-        fchmod(fd, after.st_mode & 0666);
     return REAPED;
 }
 
@@ -113,32 +120,51 @@ static enum reaping reap_opened(const char *path, int fd)
     enum reaping result = REAP_NOTHING;
 
     if (shmap__os_locked(fd, SHMAP__OS_MARK) != F_UNLCK ||
-        fstat(fd, &object) != 0 || !made_by_shmap(&object))
+        fstat(fd, &object) != 0 || make_of(&object) == FOREIGN)
         return REAP_NOTHING;
     SHMAP__STOP("reap.opened");
-    shmap__os_fork_lock();
     if (shmap__os_lock(fd, SHMAP__OS_MARK, F_WRLCK) == 0) {
         SHMAP__STOP("reap.locked");
         result = unlink_locked(path, fd, &object);
         shmap__os_lock(fd, SHMAP__OS_MARK, F_UNLCK);
     }
-    shmap__os_fork_unlock();
     return result;
+}
+
+/* The fresh description through which a leftover is removed must not end up in
+ * a child, so fork is kept out while there is one. */
+static int open_for_removing(const char *path)
+{
+    int fd;
+
+    shmap__os_fork_lock();
+    fd = open_path(path, O_RDWR);
+    if (fd < 0)
+        shmap__os_fork_unlock();
+    return fd;
+}
+
+static void close_after_removing(int fd)
+{
+    shmap__os_close_quietly(fd);
+    shmap__os_fork_unlock();
 }
 
 /* Remove what has this path if it is a leftover. */
 static enum reaping reap(const char *path)
 {
-    int fd = open_path(path, O_RDWR);
+    int fd = open_for_removing(path);
     enum reaping result;
 
-    if (fd < 0)
-        return errno == EACCES || errno == EPERM ? REAP_DENIED
-               : errno == EMFILE || errno == ENFILE || errno == ENOMEM
+    if (fd < 0) {
+        if (errno == EACCES || errno == EPERM)
+            return REAP_DENIED;
+        return errno == EMFILE || errno == ENFILE || errno == ENOMEM
                    ? REAP_FAILED
                    : REAP_NOTHING;
+    }
     result = reap_opened(path, fd);
-    shmap__os_close_quietly(fd);
+    close_after_removing(fd);
     return result;
 }
 
@@ -164,15 +190,11 @@ enum { TURN_NS = 5000000, PATIENCE_NS = 10000000 };
 static bool leave_in_turn(int fd)
 {
     int64_t begun = shmap__os_now();
-    bool certain;
+    bool certain = flock(fd, LOCK_EX | LOCK_NB) == 0 &&
+                   shmap__os_locked(fd, SHMAP__OS_MARK) == F_RDLCK;
 
-    /* A child forked during the turn would not let it end. */
-    shmap__os_fork_lock();
-    certain = flock(fd, LOCK_EX | LOCK_NB) == 0 &&
-              shmap__os_locked(fd, SHMAP__OS_MARK) == F_RDLCK;
     SHMAP__STOP("leave.asked");
     close(fd);
-    shmap__os_fork_unlock();
     return certain && shmap__os_now() - begun < TURN_NS;
 }
 
@@ -187,34 +209,37 @@ static void await_turns(int fd)
 }
 
 /* After letting go: free the region if nobody is left. */
-static void leave_nothing(const char *path)
+static void remove_if_left(const char *path)
 {
-    int fd = open_path(path, O_RDWR);
+    int fd = open_for_removing(path);
 
     if (fd < 0)
         return;
     SHMAP__STOP("leave.opened");
     await_turns(fd);
     reap_opened(path, fd);
-    close(fd);
+    close_after_removing(fd);
 }
 
 void shmap__os_named_close(const shmap__os_object *object, const char *os_name,
                            bool closed)
 {
+    int fd = (int)object->native;
     char path[PATH_SPACE];
+    bool certain = false;
 
-    if (!closed && object->forks == shmap__os_forks()) {
-        if (leave_in_turn((int)object->native))
-            return;
-    } else if (!closed) {
-        /* A child may share the description, and would keep the leaving byte.
-         */
-        close((int)object->native);
-    }
+    /* Where a child shares the description, the turn would not end. */
+    shmap__os_fork_lock();
+    if (!closed && object->forks == shmap__os_forks())
+        certain = leave_in_turn(fd);
+    else if (!closed)
+        close(fd);
+    shmap__os_fork_unlock();
+    if (certain)
+        return;
     SHMAP__STOP("close.dropped");
     find_path(path, os_name);
-    leave_nothing(path);
+    remove_if_left(path);
 }
 
 /* Looking */
@@ -237,20 +262,21 @@ static bool is_other_error(int error)
            error == ENODEV;
 }
 
-static enum finding classify(const char *path, int fd, const struct stat *stat)
+/* `lock` was asked before `stat`: a lock may be that of a late opener, whose
+ * object was removed before and shows it. */
+static enum finding classify(const struct stat *stat, short lock)
 {
     if (!S_ISREG(stat->st_mode))
         return FOUND_OTHER;
-    /* A region that was removed, and has another link, looks foreign too. */
-    if (!made_by_shmap(stat))
-        return path_means(path, stat) ? FOUND_FOREIGN : FOUND_BUSY;
-    switch (shmap__os_locked(fd, SHMAP__OS_MARK)) {
-    case F_RDLCK:
-        return FOUND_LIVE;
-    case F_WRLCK:
-        return FOUND_BUSY;
+    switch (make_of(stat)) {
+    case FOREIGN:
+        return FOUND_FOREIGN;
+    case REGION:
+        if (stat->st_nlink == 0 || lock == F_WRLCK)
+            return FOUND_BUSY;
+        return lock == F_RDLCK ? FOUND_LIVE : FOUND_DEAD;
     default:
-        return FOUND_DEAD;
+        return stat->st_nlink == 0 || lock != F_UNLCK ? FOUND_BUSY : FOUND_DEAD;
     }
 }
 
@@ -258,14 +284,17 @@ static enum finding classify(const char *path, int fd, const struct stat *stat)
 static enum finding look(const char *path)
 {
     struct stat stat;
-    enum finding found;
+    enum finding found = FOUND_FAILED;
     int fd = open_path(path, O_RDONLY);
+    short lock;
 
     if (fd < 0)
         return errno == ENOENT         ? FOUND_NOTHING
                : is_other_error(errno) ? FOUND_OTHER
                                        : FOUND_FAILED;
-    found = fstat(fd, &stat) == 0 ? classify(path, fd, &stat) : FOUND_FAILED;
+    lock = shmap__os_locked(fd, SHMAP__OS_MARK);
+    if (fstat(fd, &stat) == 0)
+        found = classify(&stat, lock);
     shmap__os_close_quietly(fd);
     return found;
 }
@@ -389,8 +418,9 @@ shmap__os_status shmap__os_named_create(shmap__os_object *object,
     char path[PATH_SPACE];
     struct stat stat;
     shmap__os_status status;
+    uint32_t forks = shmap__os_forks();
     unsigned reaped = 0;
-    int fd;
+    int fd = -1;
 
     find_path(path, os_name);
     /* Before any page is taken: an occupied name is no lack of room. */
@@ -413,6 +443,7 @@ shmap__os_status shmap__os_named_create(shmap__os_object *object,
     }
     shmap__os_object_fill(object, fd, &stat, SHMAP_KIND_NAMED,
                           SHMAP_ACCESS_READ_WRITE);
+    object->forks = forks;
     return status;
 }
 
@@ -470,7 +501,7 @@ static enum attempt check(shmap__os_object *object, int fd,
         return OPEN_FAILED;
     }
     shmap__os_object_fill(object, fd, stat, SHMAP_KIND_NAMED, access);
-    object->foreign = !made_by_shmap(stat);
+    object->foreign = make_of(stat) == FOREIGN;
     return OPENED;
 }
 
@@ -492,7 +523,7 @@ static enum attempt hold(shmap__os_object *object, int fd, const char *path,
 {
     short held = *foreign ? F_UNLCK : shmap__os_locked(fd, SHMAP__OS_MARK);
     struct stat stat;
-    bool ours;
+    enum make make;
 
     if (held == F_WRLCK) {
         SHMAP__STOP("open.busy");
@@ -512,19 +543,17 @@ static enum attempt hold(shmap__os_object *object, int fd, const char *path,
         *status = (shmap__os_status){SHMAP_ETYPE, 0};
         return OPEN_FAILED;
     }
-    ours = made_by_shmap(&stat);
-    if (!ours && held == F_RDLCK) {
-        *foreign = true;
+    make = make_of(&stat);
+    if ((make == FOREIGN && held == F_RDLCK) || (make != FOREIGN && *foreign)) {
+        *foreign = !*foreign;
         return OPEN_AGAIN;
     }
-    if (ours && *foreign) {
-        *foreign = false;
+    if (make != FOREIGN && stat.st_nlink == 0)
         return OPEN_AGAIN;
-    }
-    if (ours ? stat.st_nlink == 0 : !path_means(path, &stat))
-        return OPEN_AGAIN;
-    if (ours && held == F_UNLCK)
+    if (make != FOREIGN && held == F_UNLCK)
         return reject_leftover(path, status);
+    if (make == CONDEMNED_REGION)
+        return OPEN_AGAIN;
     return check(object, fd, &stat, access, owner, status);
 }
 
@@ -534,6 +563,7 @@ shmap__os_status shmap__os_named_open(shmap__os_object *object,
 {
     char path[PATH_SPACE];
     shmap__os_status status = {SHMAP_EBUSY, 0};
+    uint32_t forks = shmap__os_forks();
     bool foreign = false;
     unsigned attempts = 0;
 
@@ -549,8 +579,10 @@ shmap__os_status shmap__os_named_open(shmap__os_object *object,
                        : shmap__os_failed(errno);
         SHMAP__STOP("open.opened");
         result = hold(object, fd, path, access, owner, &foreign, &status);
-        if (result == OPENED)
+        if (result == OPENED) {
+            object->forks = forks;
             return shmap__os_done;
+        }
         shmap__os_close_quietly(fd);
         if (result == OPEN_FAILED) {
             /* The mark may have kept the last holder from removing it. */
@@ -587,7 +619,7 @@ static bool is_candidate(const char *path, const char *name, bool every_user)
     struct stat stat;
 
     return strncmp(name, prefix, sizeof prefix - 1) == 0 &&
-           lstat(path, &stat) == 0 && made_by_shmap(&stat) &&
+           lstat(path, &stat) == 0 && make_of(&stat) != FOREIGN &&
            (every_user || stat.st_uid == geteuid());
 }
 

@@ -4,11 +4,7 @@
 #include "os.h"
 
 #include <sys/resource.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
-#ifdef __linux__
-#include <sys/vfs.h>
-#endif
 
 #include "../stop.h"
 
@@ -41,66 +37,6 @@ void shmap__os_close_quietly(int fd)
     errno = error;
 }
 
-/* Refuse what can be seen not to fit, before pages are taken that others need:
- * the kernel finds out page by page, and its last resort is to kill. */
-static int check_room(int fd, uint64_t size, bool in_memory)
-{
-    struct statvfs fs;
-    uint64_t total;
-    uint64_t available;
-
-    if (fstatvfs(fd, &fs) == 0 && fs.f_blocks != 0 &&
-        size / fs.f_frsize > fs.f_bavail)
-        return ENOSPC;
-    if (in_memory) {
-        shmap__os_memory(&total, &available);
-        if (size > total)
-            return ENOSPC;
-    }
-    return 0;
-}
-
-/* Write zeros where the file system cannot allocate. */
-static int write_zeros(int fd, uint64_t from, uint64_t to)
-{
-    static const char zeros[65536];
-
-    while (from < to) {
-        size_t size =
-            to - from < sizeof zeros ? (size_t)(to - from) : sizeof zeros;
-        ssize_t written = pwrite(fd, zeros, size, (off_t)from);
-
-        if (written < 0 && errno != EINTR)
-            return errno;
-        if (written > 0)
-            from += (uint64_t)written;
-    }
-    return 0;
-}
-
-/* Allocate in pieces. Before Linux 6.11, tmpfs gives up the whole piece when a
- * signal arrives, and would never finish one that takes longer than a program's
- * timer interval: after each interruption the piece is halved. */
-static int allocate(int fd, uint64_t from, uint64_t to)
-{
-    const uint64_t least = shmap__os_facts_get()->page_size;
-    uint64_t piece = UINT64_C(32) << 20;
-
-    while (from < to) {
-        uint64_t size = to - from < piece ? to - from : piece;
-
-        if (fallocate(fd, 0, (off_t)from, (off_t)size) == 0)
-            from += size;
-        else if (errno == EOPNOTSUPP)
-            return write_zeros(fd, from, to);
-        else if (errno != EINTR)
-            return errno;
-        else if (piece > least)
-            piece /= 2;
-    }
-    return 0;
-}
-
 shmap__os_status shmap__os_extend(int fd, uint64_t from, uint64_t to,
                                   int commit, bool in_memory)
 {
@@ -117,9 +53,9 @@ shmap__os_status shmap__os_extend(int fd, uint64_t from, uint64_t to,
         return ftruncate(fd, (off_t)to) == 0 ? shmap__os_done
                                              : shmap__os_failed(errno);
     if (to - from > worth_asking)
-        error = check_room(fd, to - from, in_memory);
+        error = shmap__os_check_room(fd, to - from, in_memory);
     if (error == 0)
-        error = allocate(fd, from, to);
+        error = shmap__os_allocate(fd, from, to);
     if (error == ENOMEM)
         return (shmap__os_status){SHMAP_ENOSPC, error};
     return error == 0 ? shmap__os_done : shmap__os_failed(error);
@@ -134,7 +70,6 @@ void shmap__os_object_fill(shmap__os_object *object, int fd,
     object->identity[1] = (uint64_t)stat->st_ino;
     object->kind = kind;
     object->access = access;
-    object->forks = shmap__os_forks();
 }
 
 bool shmap__os_still_ours(const shmap__os_object *object, struct stat *stat)
@@ -144,25 +79,11 @@ bool shmap__os_still_ours(const shmap__os_object *object, struct stat *stat)
            (uint64_t)stat->st_ino == object->identity[1];
 }
 
-#ifdef __linux__
-/* Objects of shm_open and memfd_create live on tmpfs or hugetlbfs. */
-static bool is_memory(int fd, const struct stat *stat)
+/* Memory files have no name; shared memory objects live in one place. */
+static bool is_memory(const struct stat *stat)
 {
-    static const unsigned long tmpfs = 0x01021994;
-    static const unsigned long hugetlbfs = 0x958458f6;
-    struct statfs fs;
-
-    return stat->st_nlink == 0 ||
-           (fstatfs(fd, &fs) == 0 && ((unsigned long)fs.f_type == tmpfs ||
-                                      (unsigned long)fs.f_type == hugetlbfs));
+    return stat->st_nlink == 0 || shmap__os_is_shm_device(stat->st_dev);
 }
-#else
-static bool is_memory(int fd, const struct stat *stat)
-{
-    (void)fd;
-    return stat->st_nlink == 0;
-}
-#endif
 
 /* What the descriptor allows, fitted to what is asked; < 0 is an error. */
 static int adopted_access(int fd, int asked)
@@ -204,10 +125,9 @@ shmap__os_status shmap__os_adopt(shmap__os_object *object, intptr_t native,
         return shmap__os_failed(errno);
     if (owned != fd)
         close(fd);
-    shmap__os_object_fill(object, owned, &stat,
-                          is_memory(owned, &stat) ? SHMAP_KIND_ANONYMOUS
-                                                  : SHMAP_KIND_FILE,
-                          access);
+    shmap__os_object_fill(
+        object, owned, &stat,
+        is_memory(&stat) ? SHMAP_KIND_ANONYMOUS : SHMAP_KIND_FILE, access);
     object->foreign = true;
     return shmap__os_done;
 }
@@ -231,6 +151,12 @@ shmap__os_status shmap__os_size(const shmap__os_object *object, uint64_t *size)
     if (!shmap__os_still_ours(object, &stat))
         return (shmap__os_status){SHMAP_EINVAL, EBADF};
     *size = (uint64_t)stat.st_size;
+    /* Another program's object can end inside a page, which is all there. */
+    if (object->kind != SHMAP_KIND_FILE) {
+        uint64_t mask = shmap__os_facts_get()->page_size - 1;
+
+        *size = (*size + mask) & ~mask;
+    }
     return shmap__os_done;
 }
 

@@ -45,8 +45,21 @@ void shmap__os_object_fill(shmap__os_object *object, int fd,
  * for something else. Also yields the current stat. */
 bool shmap__os_still_ours(const shmap__os_object *object, struct stat *stat);
 
-/* system.c: the machine's memory and swap, in bytes: all, and what is free. */
+/* memory.c */
+
+/* The machine's memory and swap, in bytes: all, and what is free. */
 void shmap__os_memory(uint64_t *total, uint64_t *available);
+
+/* Whether shared memory objects are on this device. */
+bool shmap__os_is_shm_device(dev_t device);
+
+/* Refuse what can be seen not to fit, before pages are taken that others need.
+ * `in_memory`: the file's pages are the machine's memory. 0 or errno. */
+int shmap__os_check_room(int fd, uint64_t size, bool in_memory);
+
+/* Give a file room from `from`, its size, up to `to`. 0 or errno; then the size
+ * is anywhere between. */
+int shmap__os_allocate(int fd, uint64_t from, uint64_t to);
 
 /* lock.c: locks on single bytes, which belong to the open file description. It
  * lives with its descriptors and mappings, also in forked children, and with

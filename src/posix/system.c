@@ -8,9 +8,6 @@
 #include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
-#ifdef __linux__
-#include <sys/sysinfo.h>
-#endif
 
 const shmap__os_facts *shmap__os_facts_get(void)
 {
@@ -32,26 +29,6 @@ int64_t shmap__os_now(void)
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
-
-#ifdef __linux__
-void shmap__os_memory(uint64_t *total, uint64_t *available)
-{
-    struct sysinfo info = {0};
-
-    sysinfo(&info);
-    *total = ((uint64_t)info.totalram + info.totalswap) * info.mem_unit;
-    *available = ((uint64_t)info.freeram + info.bufferram + info.freeswap) *
-                 info.mem_unit;
-}
-#else
-void shmap__os_memory(uint64_t *total, uint64_t *available)
-{
-    uint64_t page = shmap__os_facts_get()->page_size;
-
-    *total = (uint64_t)sysconf(_SC_PHYS_PAGES) * page;
-    *available = *total;
-}
-#endif
 
 /* Room on the file system of a path, or of the folder it is in. */
 static bool file_system_room(const char *path, uint64_t *room)

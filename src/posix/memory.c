@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+
+/* The machine's memory, and making sure of room in it and in files (Linux). */
+#include "os.h"
+
+#include <sys/statvfs.h>
+#include <sys/sysinfo.h>
+#include <unistd.h>
+
+void shmap__os_memory(uint64_t *total, uint64_t *available)
+{
+    struct sysinfo info = {0};
+
+    sysinfo(&info);
+    *total = ((uint64_t)info.totalram + info.totalswap) * info.mem_unit;
+    *available = ((uint64_t)info.freeram + info.bufferram + info.freeswap) *
+                 info.mem_unit;
+}
+
+bool shmap__os_is_shm_device(dev_t device)
+{
+    struct stat folder;
+
+    return stat("/dev/shm", &folder) == 0 && folder.st_dev == device;
+}
+
+/* The kernel finds out page by page, and its last resort is to kill. */
+int shmap__os_check_room(int fd, uint64_t size, bool in_memory)
+{
+    struct statvfs fs;
+    uint64_t total;
+    uint64_t available;
+
+    if (fstatvfs(fd, &fs) == 0 && fs.f_blocks != 0 &&
+        size / fs.f_frsize > fs.f_bavail)
+        return ENOSPC;
+    if (in_memory) {
+        shmap__os_memory(&total, &available);
+        if (size > total)
+            return ENOSPC;
+    }
+    return 0;
+}
+
+/* Write zeros where the file system cannot allocate. */
+static int write_zeros(int fd, uint64_t from, uint64_t to)
+{
+    static const char zeros[65536];
+
+    while (from < to) {
+        size_t size =
+            to - from < sizeof zeros ? (size_t)(to - from) : sizeof zeros;
+        ssize_t written = pwrite(fd, zeros, size, (off_t)from);
+
+        if (written < 0 && errno != EINTR)
+            return errno;
+        if (written > 0)
+            from += (uint64_t)written;
+    }
+    return 0;
+}
+
+/* Allocate in pieces. Before Linux 6.11, tmpfs gives up the whole piece when a
+ * signal arrives, and would never finish one that takes longer than a program's
+ * timer interval: after each interruption the piece is halved. */
+int shmap__os_allocate(int fd, uint64_t from, uint64_t to)
+{
+    const uint64_t least = shmap__os_facts_get()->page_size;
+    uint64_t piece = UINT64_C(32) << 20;
+
+    while (from < to) {
+        uint64_t size = to - from < piece ? to - from : piece;
+
+        if (fallocate(fd, 0, (off_t)from, (off_t)size) == 0)
+            from += size;
+        else if (errno == EOPNOTSUPP)
+            return write_zeros(fd, from, to);
+        else if (errno != EINTR)
+            return errno;
+        else if (piece > least)
+            piece /= 2;
+    }
+    return 0;
+}

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Stop points: the hook. Only in the library that tests link. */
+#include "stop.h"
+
+#include <stddef.h>
+
+void (*shmap__stop_hook)(const char *point) = NULL;
