@@ -30,18 +30,18 @@ enum { PATH_SPACE = sizeof folder + 1 + 255 };
 
 /* Objects made by shmap have the sticky bit and are not executable. A blanket
  * `chmod -R 1777` of the folder makes them foreign, and so safe. One that is
- * about to be removed is executable for its owner, and no region any more. */
+ * about to be removed has the set-user-id bit, and is no region any more. */
 enum {
     MADE_BY_SHMAP = S_ISVTX,
     PRIVATE_MODE = MADE_BY_SHMAP | S_IRUSR | S_IWUSR,
-    CONDEMNED = S_IXUSR
+    CONDEMNED = S_ISUID
 };
 
 enum make { FOREIGN, REGION, CONDEMNED_REGION };
 
 static enum make make_of(const struct stat *stat)
 {
-    const mode_t never = S_ISUID | S_ISGID | S_IXGRP | S_IXOTH;
+    const mode_t never = S_ISGID | S_IXUSR | S_IXGRP | S_IXOTH;
 
     if (!S_ISREG(stat->st_mode) || (stat->st_mode & never) != 0 ||
         (stat->st_mode & PRIVATE_MODE) != PRIVATE_MODE)
