@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+
+/* What several of the examples need and C does not have. */
+#ifndef EXAMPLE_H
+#define EXAMPLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* For the functions of the shared library. CMake defines this macro when it
+ * compiles a shared library of that name. */
+#if defined(_WIN32) && defined(shared_library_EXPORTS)
+#define EXAMPLE_EXPORT __declspec(dllexport)
+#elif !defined(_WIN32) && defined(__GNUC__)
+#define EXAMPLE_EXPORT __attribute__((visibility("default")))
+#else
+#define EXAMPLE_EXPORT
+#endif
+
+#define EXAMPLE_SECOND      INT64_C(1000000000)
+#define EXAMPLE_MILLISECOND INT64_C(1000000)
+
+/* Sleep for about a millisecond. */
+void example_pause(void);
+
+/* Say on stderr what went wrong, with all that shmap knows about it. */
+void example_failed(const char *what, int error);
+
+/* If *argument is this option, step to the word after it and return that; else
+ * NULL, also when there is no such word. */
+const char *example_value(char ***argument, const char *option);
+
+/* Read a number from min to max; false if the text is none. */
+bool example_number(const char *text, uint64_t min, uint64_t max,
+                    uint64_t *number);
+
+#endif
