@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+
+/* A program outside shmap: make a region, open it again by its name, and read
+ * through one view what was written through the other. */
+#include <stdio.h>
+#include <string.h>
+
+#include <shmap.h>
+
+static int meet(const char *name, shmap_region *made)
+{
+    shmap_region *found;
+    shmap_view in;
+    shmap_view out;
+    int result = shmap_region_open(&found, name, NULL);
+
+    if (result < 0)
+        return result;
+    result = shmap_view_map(&in, made, NULL);
+    if (result == 0) {
+        result = shmap_view_map(&out, found, NULL);
+        if (result == 0) {
+            strcpy((char *)in.data, "hello");
+            if (strcmp((const char *)out.data, "hello") != 0)
+                result = SHMAP_EFAULT;
+            shmap_view_unmap(&out);
+        }
+        shmap_view_unmap(&in);
+    }
+    shmap_region_close(found);
+    return result;
+}
+
+int main(int argc, char **argv)
+{
+    const char *name = argc > 1 ? argv[1] : "consumer";
+    shmap_region_options options = SHMAP_REGION_OPTIONS_INIT;
+    shmap_region *made;
+    int result = shmap_region_create(&made, name, 4096, &options);
+
+    if (result == 0) {
+        result = meet(name, made);
+        shmap_region_close(made);
+    }
+    printf("shmap %s: %s\n", shmap_version(), shmap_error_name(result));
+    return result != 0;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+
+/* The same from C++: the header in C++98, and linking to the C functions. */
+#include <cstdio>
+#include <cstring>
+
+#include <shmap.h>
+
+namespace
+{
+struct region {
+    shmap_region *handle;
+
+    region() : handle(NULL) {}
+    ~region()
+    {
+        shmap_region_close(handle);
+    }
+};
+
+struct view {
+    shmap_view mapped;
+
+    view() : mapped() {}
+    ~view()
+    {
+        shmap_view_unmap(&mapped);
+    }
+};
+
+int meet(const char *name)
+{
+    shmap_view_options options = SHMAP_VIEW_OPTIONS_INIT;
+    region made;
+    region found;
+    view in;
+    view out;
+    int result = shmap_region_create(&made.handle, name, 4096, NULL);
+
+    if (result == 0)
+        result = shmap_region_open(&found.handle, name, NULL);
+    if (result == 0)
+        result = shmap_view_map(&in.mapped, made.handle, &options);
+    if (result == 0)
+        result = shmap_view_map(&out.mapped, found.handle, NULL);
+    if (result != 0)
+        return result;
+    std::strcpy(static_cast<char *>(in.mapped.data), "hello");
+    if (std::strcmp(static_cast<char *>(out.mapped.data), "hello") != 0)
+        return SHMAP_EFAULT;
+    return 0;
+}
+} // namespace
+
+int main(int argc, char **argv)
+{
+    int result = meet(argc > 1 ? argv[1] : "consumer");
+
+    std::printf("shmap %s: %s\n", shmap_version(), shmap_error_name(result));
+    return result != 0;
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+
+/* A process puts itself in trouble, POSIX; some of it is Linux. */
+
+#include "../support.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+static bool limit(int resource, uint64_t value)
+{
+    struct rlimit limits;
+    if (getrlimit((__rlimit_resource_t)resource, &limits) != 0)
+        return false;
+    limits.rlim_cur = (rlim_t)value;
+    return setrlimit((__rlimit_resource_t)resource, &limits) == 0;
+}
+
+bool os_limit_handles(unsigned further)
+{
+    /* The limit is one of descriptor numbers, so holes are filled first. */
+    int highest = 0;
+    for (int i = 0; i < 4096; ++i)
+        if (fcntl(i, F_GETFD) >= 0)
+            highest = i;
+    if (!limit(RLIMIT_NOFILE, (uint64_t)highest + 1))
+        return false;
+    while (open("/dev/null", O_RDONLY | O_CLOEXEC) >= 0)
+        continue;
+    return errno == EMFILE &&
+           limit(RLIMIT_NOFILE, (uint64_t)highest + 1 + further);
+}
+
+bool os_limit_file_size(uint64_t bytes)
+{
+    return limit(RLIMIT_FSIZE, bytes);
+}
+
+static uint64_t address_space(void)
+{
+    unsigned long long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    if (file == NULL)
+        return 0;
+    if (fscanf(file, "%llu", &pages) != 1)
+        pages = 0;
+    fclose(file);
+    return pages * os_page_size();
+}
+
+bool os_limit_memory(uint64_t further)
+{
+    uint64_t now = address_space();
+    return now > 0 && limit(RLIMIT_AS, now + further);
+}
+
+static void on_alarm(int signal)
+{
+    (void)signal;
+}
+
+bool os_start_interval_timer(int microseconds)
+{
+    struct sigaction action = {.sa_handler = on_alarm};
+    struct itimerval timer = {{0, microseconds}, {0, microseconds}};
+    return sigaction(SIGALRM, &action, NULL) == 0 &&
+           setitimer(ITIMER_REAL, &timer, NULL) == 0;
+}
+
+bool os_small_shared_memory(uint64_t bytes)
+{
+    char options[64] = "mode=1777";
+    if (bytes > 0)
+        snprintf(options, sizeof options, "mode=1777,size=%llu",
+                 (unsigned long long)bytes);
+    return unshare(CLONE_NEWNS) == 0 &&
+           mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+           mount("shmap-test", "/dev/shm", "tmpfs", 0, options) == 0;
+}
+
+bool os_enter_user_namespace(void)
+{
+    return unshare(CLONE_NEWUSER) == 0;
+}
+
+bool os_close_standard_streams(void)
+{
+    int copy = fcntl(1, F_DUPFD_CLOEXEC, 100);
+    if (copy < 0)
+        return false;
+    FILE *stream = fdopen(copy, "w");
+    if (stream == NULL)
+        return false;
+    fflush(stdout);
+    stdout = stream;
+    return close(0) == 0 && close(1) == 0 && close(2) == 0;
+}
+
+bool os_close_all_above_standard(void)
+{
+    return close_range(3, ~0u, 0) == 0;
+}
+
+bool os_drop_to_user(unsigned user)
+{
+    return setgroups(0, NULL) == 0 && setgid((gid_t)user) == 0 &&
+           setuid((uid_t)user) == 0;
+}
+
+/* A process that changes its user belongs to root as far as /proc is concerned;
+ * one that is started by that user does not. */
+bool os_become_user(unsigned user)
+{
+    return os_drop_to_user(user) && prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Facts about the system, POSIX. */
+
+#include "../support.h"
+
+#include <dirent.h>
+#include <signal.h>
+#include <unistd.h>
+
+bool os_has_leftovers(void)
+{
+    return true;
+}
+
+bool os_is_root(void)
+{
+    return geteuid() == 0;
+}
+
+bool os_is_emulated(void)
+{
+    return false;
+}
+
+size_t os_page_size(void)
+{
+    return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+size_t os_open_handles(void)
+{
+    DIR *folder = opendir("/proc/self/fd");
+    if (folder == NULL)
+        folder = opendir("/dev/fd");
+    if (folder == NULL)
+        return 0;
+    size_t count = 0;
+    struct dirent *entry;
+    while ((entry = readdir(folder)) != NULL)
+        if (entry->d_name[0] != '.')
+            ++count;
+    closedir(folder);
+    return count - 1;
+}
+
+int os_process_id(void)
+{
+    return (int)getpid();
+}
+
+void os_kill_self(void)
+{
+    kill(getpid(), SIGKILL);
+}
+
+void os_ignore_broken_pipes(void)
+{
+    signal(SIGPIPE, SIG_IGN);
+}

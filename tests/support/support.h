@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: MIT */
+
+/* What the tests share: processes to play with, a way to say what was
+ * expected, and the raw system calls that a test needs to plant, look at and
+ * break things.
+ *
+ * A test program is
+ *
+ *     int main(int argc, char **argv)
+ *     {
+ *         static const struct role roles[] = {{"victim", victim}, {0, 0}};
+ *         static const struct CMUnitTest tests[] = {
+ *             cmocka_unit_test(test_unit__behaviour),
+ *         };
+ *         return test_main(argc, argv, roles, tests, COUNT(tests));
+ *     }
+ *
+ * Without arguments it runs its tests; with one, those that match it ("*" is
+ * any text). Started as "role NAME ...", which child_start does, it plays that
+ * role. Every program also has the role "puppet", see puppet.h.
+ *
+ * Only the tests' own process makes cmocka assertions. A role reports what
+ * went wrong with role_fail.
+ *
+ * Where the system allows it (to root), each program has a place of its own for
+ * named regions, so that programs that run at once do not reap each other's.
+ *
+ * Every wait gives up: timeouts are in milliseconds and multiplied by the
+ * environment variable SHMAP_TEST_TIMEOUT_SCALE. What is left of a test's
+ * children is killed when the test ends.
+ */
+#ifndef SHMAP_TEST_SUPPORT_H
+#define SHMAP_TEST_SUPPORT_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "shmap.h"
+
+#if defined(__MINGW_PRINTF_FORMAT)
+#define PRINTF_LIKE(at) \
+    __attribute__((format(__MINGW_PRINTF_FORMAT, at, (at) + 1)))
+#elif defined(__GNUC__)
+#define PRINTF_LIKE(at) __attribute__((format(printf, at, (at) + 1)))
+#else
+#define PRINTF_LIKE(at)
+#endif
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* Long enough for anything that is to happen at all. */
+#define PATIENCE 20000
+
+/* Running tests. */
+
+struct role {
+    const char *name;
+    /* arguments: what follows the role's name. Returns the exit code. */
+    int (*play)(int count, char **arguments);
+};
+
+/* roles: ends with a zeroed one; may be NULL. */
+int test_main(int argc, char **argv, const struct role *roles,
+              const struct CMUnitTest *tests, size_t test_count);
+
+/* The exit code by which a whole program says that it could not run here.
+ * Prints the reason: return program_skipped("..."); */
+int program_skipped(const char *reason);
+
+/* End this test as skipped, and print why. */
+#define skip_because(reason)                          \
+    do {                                              \
+        print_message("[  REASON  ] %s\n", (reason)); \
+        skip();                                       \
+    } while (0)
+
+/* A result is what it should be; prints both names if not. */
+#define assert_code(actual, expected) \
+    assert_code_((actual), (expected), #actual, __FILE__, __LINE__)
+void assert_code_(int actual, int expected, const char *call, const char *file,
+                  int line);
+
+/* The condition becomes true before the timeout. The only helper that sleeps:
+ * for what the system does in its own time, such as tearing down a process. */
+#define assert_eventually(condition)                             \
+    do {                                                         \
+        int64_t until_ = patience_until(PATIENCE);               \
+        while (!(condition)) {                                   \
+            if (!patience_nap(until_))                           \
+                fail_msg("not within the time: %s", #condition); \
+        }                                                        \
+    } while (0)
+
+/* The moment at which a wait of so many milliseconds, scaled, is over. */
+int64_t patience_until(int timeout);
+/* Sleep for a moment; false if the deadline has passed. */
+bool patience_nap(int64_t until);
+/* Milliseconds, unscaled, since some moment. */
+int64_t clock_ms(void);
+
+/* A number from the environment, or what it is without. */
+long setting(const char *variable, long otherwise);
+
+/* Random numbers that a seed repeats. */
+struct dice {
+    uint64_t state;
+};
+uint32_t dice_roll(struct dice *dice, uint32_t sides); /* 0 .. sides - 1 */
+uint64_t fresh_seed(void);
+
+/* Names. */
+
+#define NAME_ROOM    160
+#define OS_NAME_ROOM 512
+
+/* A name that nobody else has: of the process, a random number, and the
+ * label, usually __func__. `out` has NAME_ROOM bytes. */
+void unique_name(char *out, const char *label);
+/* shmap_os_name, asserted. `out` has OS_NAME_ROOM bytes. */
+void os_name_of(char *out, const char *name, int scope);
+/* A path in the temporary folder that nobody else has; nothing is made. */
+void scratch_path(char *out, const char *label);
+/* Write a file, or read one; false if that failed. A file that is longer than
+ * the buffer counts as read. `*size` is in: room, out: bytes read. */
+bool file_write(const char *path, const void *data, size_t size);
+bool file_read(const char *path, void *data, size_t *size);
+
+/* Children: this program in another process. */
+
+struct child;
+
+/* Start a role. The arguments end with NULL. Ends the test if that fails. */
+struct child *child_start(const char *role, ...);
+/* The next line of its output without the line's end, or NULL at the end of
+ * the output or after the timeout. Valid until the next call. */
+const char *child_read_line(struct child *child, int timeout);
+/* Its next line is this one, within PATIENCE. */
+#define child_expect(child, line) \
+    child_expect_((child), (line), __FILE__, __LINE__)
+void child_expect_(struct child *child, const char *line, const char *file,
+                   int where);
+/* Send it a line. The line's end is added. */
+void child_tell(struct child *child, const char *format, ...) PRINTF_LIKE(2);
+/* It reads end-of-file. */
+void child_close_stdin(struct child *child);
+/* SIGKILL or TerminateProcess. Does not wait. */
+void child_kill(struct child *child);
+/* Wait for its end, forget it, and return its exit code; CHILD_KILLED if it
+ * was killed. Ends the test if it does not end within the timeout. */
+int child_wait(struct child *child, int timeout);
+#define CHILD_KILLED (-1)
+/* Kill, and wait. */
+void child_end(struct child *child);
+int child_pid(const struct child *child);
+/* Kill and forget all children. */
+void children_end(void);
+
+/* In a role. */
+
+/* Print a line, at once. */
+void say(const char *format, ...) PRINTF_LIKE(1);
+/* Wait for a line of input; NULL at its end. Valid until the next call. */
+char *hear(void);
+/* Print "fail: ..." and end the process with exit code 1. */
+void role_fail(const char *format, ...) PRINTF_LIKE(1);
+#define role_check(condition)                                       \
+    do {                                                            \
+        if (!(condition))                                           \
+            role_fail("%s:%d: %s", __FILE__, __LINE__, #condition); \
+    } while (0)
+#define role_check_code(actual, expected) \
+    role_check_code_((actual), (expected), #actual, __FILE__, __LINE__)
+void role_check_code_(int actual, int expected, const char *call,
+                      const char *file, int line);
+
+/* The rest differs between systems: posix and win32 hold it, in files of the
+ * same names. */
+
+/* system.c: facts. */
+
+/* Whether the killed holder of a named region leaves its name behind. */
+bool os_has_leftovers(void);
+bool os_is_root(void);
+/* Whether this is Windows' calls on another system. */
+bool os_is_emulated(void);
+size_t os_page_size(void);
+/* How many descriptors or handles this process has open. */
+size_t os_open_handles(void);
+int os_process_id(void);
+/* End this process as if another had killed it. */
+void os_kill_self(void);
+/* Writing to a child that is gone must not end the tests. */
+void os_ignore_broken_pipes(void);
+
+/* memory.c: looking at addresses that may not be there. */
+
+enum memory_state { MEMORY_ABSENT = 0, MEMORY_READABLE, MEMORY_WRITABLE };
+
+/* What can be done with this byte. Changes nothing. */
+enum memory_state memory_probe(const void *address);
+/* Copy, if all of it can be read. */
+bool memory_copy(void *to, const void *from, size_t size);
+
+/* Numbers in shared memory, used by several processes at once. Each is one
+ * indivisible step, in one order for everybody. */
+uint64_t memory_load(const volatile uint64_t *number);
+void memory_store(volatile uint64_t *number, uint64_t value);
+/* Returns the value before. */
+uint64_t memory_add(volatile uint64_t *number, uint64_t value);
+
+/* raw.c: the system's own calls, behind the library's back. Names are the
+ * system's, as shmap_os_name gives them; handles are descriptors or HANDLEs,
+ * -1 for none. */
+
+enum raw_kind {
+    RAW_REGION = 0, /* shared memory with a size */
+    RAW_EMPTY,      /* shared memory that nobody has sized yet */
+    RAW_FIFO,
+    RAW_DIRECTORY,
+    RAW_SYMLINK, /* to a regular file */
+    RAW_MUTEX
+};
+
+/* Put an object under a name, exclusively. It stays until raw_remove and, on
+ * Windows, raw_close. `size` for RAW_REGION; `mode` are POSIX mode bits, exact
+ * whatever the umask, 0 for 0600. Returns a handle, which may be 0 for kinds
+ * that have none, or -1, also where the system has no such kind. */
+intptr_t raw_plant(const char *os_name, enum raw_kind kind, uint64_t size,
+                   unsigned mode);
+/* Whether this system has such objects. */
+bool raw_can_plant(enum raw_kind kind);
+/* Open shared memory for reading and writing. */
+intptr_t raw_open(const char *os_name);
+void raw_close(intptr_t handle);
+bool raw_read(intptr_t handle, uint64_t offset, void *data, size_t size);
+bool raw_write(intptr_t handle, uint64_t offset, const void *data, size_t size);
+/* Give a planted RAW_EMPTY its size, or a region another one. */
+bool raw_resize(intptr_t handle, uint64_t size);
+/* Whether anything has this name. */
+bool raw_exists(const char *os_name);
+/* Size in bytes; 0 if there is nothing. */
+uint64_t raw_size(const char *os_name);
+/* Mode bits, 0 on Windows. */
+unsigned raw_mode(const char *os_name);
+bool raw_set_mode(const char *os_name, unsigned mode);
+/* Remove a name, whatever has it. False where names cannot be removed. */
+bool raw_remove(const char *os_name);
+/* Give an object a second name. False where there is no such thing. */
+bool raw_hard_link(const char *os_name, const char *second);
+/* Hold an object as the published convention for other programs says: an open
+ * file description read lock on byte 0; on Windows the handle is enough. */
+bool raw_hold(intptr_t handle);
+/* Whether anybody holds an object so, or is just removing it. */
+bool raw_is_held(const char *os_name);
+/* How many objects have names that begin so. */
+unsigned raw_count(const char *os_name_prefix);
+
+/* limits.c: a process puts itself in trouble. Each returns false where that
+ * cannot be done, and is for roles only. */
+
+bool os_limit_handles(unsigned further); /* so many more can be opened */
+bool os_limit_file_size(uint64_t bytes);
+bool os_limit_memory(uint64_t further); /* bytes of address space */
+/* A signal every so many microseconds, handled without SA_RESTART. */
+bool os_start_interval_timer(int microseconds);
+/* Named regions live in a place of their own, of this size; 0: as it comes. */
+bool os_small_shared_memory(uint64_t bytes);
+/* Our user is unknown here. */
+bool os_enter_user_namespace(void);
+/* Close descriptors 0, 1 and 2, so that they are the next ones opened. What
+ * say prints still arrives. */
+bool os_close_standard_streams(void);
+/* Close everything but the standard streams. */
+bool os_close_all_above_standard(void);
+/* Become another user, as a program does that was started by that user, or as
+ * one that was root and gave it up. */
+bool os_become_user(unsigned user);
+bool os_drop_to_user(unsigned user);
+
+/* fork.c */
+
+bool os_can_fork(void);
+/* As fork: 0 in the child, its process id in the parent, -1 on failure. Each
+ * side has a stream from and a stream to the other. */
+int os_fork(FILE **from, FILE **to);
+/* Plain fork, also of a process with threads; the child sleeps until its
+ * standard input ends, and calls nothing else. */
+int os_fork_sleeper(void);
+/* Replace the program by one that sleeps until this stream ends. Returns if
+ * that failed. */
+void os_exec_sleeper(FILE *until);
+/* Kill a forked child, or wait for it: its exit code, CHILD_KILLED. */
+void os_fork_kill(int pid);
+int os_fork_wait(int pid);
+/* End a forked child: no handlers, no flushing. */
+void os_exit_now(int code);
+
+#endif

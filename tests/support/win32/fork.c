@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Forking, Windows: there is none. */
+
+#include "../support.h"
+
+#include <windows.h>
+
+bool os_can_fork(void)
+{
+    return false;
+}
+
+int os_fork(FILE **from, FILE **to)
+{
+    *from = NULL;
+    *to = NULL;
+    return -1;
+}
+
+int os_fork_sleeper(void)
+{
+    return -1;
+}
+
+void os_exec_sleeper(void) {}
+
+void os_fork_kill(int pid)
+{
+    (void)pid;
+}
+
+int os_fork_wait(int pid)
+{
+    (void)pid;
+    return 1;
+}
+
+void os_exit_now(int code)
+{
+    TerminateProcess(GetCurrentProcess(), (UINT)code);
+}

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+
+/* What the unit tests need beyond support.h, on Windows. */
+
+#include "../units.h"
+
+#include <windows.h>
+
+static wchar_t *wide(const char *text)
+{
+    static wchar_t out[32768];
+
+    if (MultiByteToWideChar(CP_UTF8, 0, text, -1, out, 32768) == 0)
+        out[0] = 0;
+    return out;
+}
+
+void *units_reserve(size_t size)
+{
+    /* The system hands out multiples of 64 KiB by itself. */
+    return VirtualAlloc(NULL, size, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
+}
+
+void units_release(void *address, size_t size)
+{
+    (void)size;
+    VirtualFree(address, 0, MEM_RELEASE);
+}
+
+bool units_has_modes(void)
+{
+    return false;
+}
+
+unsigned units_file_mode(const char *path)
+{
+    (void)path;
+    return 0;
+}
+
+unsigned units_set_umask(unsigned mask)
+{
+    (void)mask;
+    return 0;
+}
+
+bool units_obeys_modes(void)
+{
+    /* The read-only attribute stops everybody. */
+    return true;
+}
+
+bool units_make_fifo(const char *path)
+{
+    (void)path;
+    return false;
+}
+
+const char *units_device(void)
+{
+    return "NUL";
+}
+
+intptr_t units_memory(uint64_t size, bool writable)
+{
+    HANDLE whole =
+        CreateFileMappingW(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE,
+                           (DWORD)(size >> 32), (DWORD)size, NULL);
+    if (whole == NULL)
+        return -1;
+    if (writable)
+        return (intptr_t)whole;
+
+    HANDLE reader = NULL;
+    DuplicateHandle(GetCurrentProcess(), whole, GetCurrentProcess(), &reader,
+                    FILE_MAP_READ | SECTION_QUERY, FALSE, 0);
+    CloseHandle(whole);
+    return reader == NULL ? -1 : (intptr_t)reader;
+}
+
+intptr_t units_open_file(const char *path, bool writable)
+{
+    DWORD access = writable ? GENERIC_READ | GENERIC_WRITE : GENERIC_READ;
+    DWORD share = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
+
+    return (intptr_t)CreateFileW(wide(path), access, share, NULL, OPEN_EXISTING,
+                                 FILE_ATTRIBUTE_NORMAL, NULL);
+}
+
+intptr_t units_pipe(intptr_t *other)
+{
+    HANDLE from, to;
+
+    if (!CreatePipe(&from, &to, NULL, 0))
+        return -1;
+    *other = (intptr_t)to;
+    return (intptr_t)from;
+}
+
+intptr_t units_directory(void)
+{
+    return (intptr_t)CreateFileW(L".", GENERIC_READ, FILE_SHARE_READ, NULL,
+                                 OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS,
+                                 NULL);
+}
+
+intptr_t units_bad_handle(void)
+{
+    return 0x7ffffff0;
+}
+
+bool units_is_open(intptr_t handle)
+{
+    DWORD flags;
+
+    return GetHandleInformation((HANDLE)handle, &flags) != 0;
+}
+
+bool units_is_inheritable(intptr_t handle)
+{
+    DWORD flags;
+
+    return GetHandleInformation((HANDLE)handle, &flags) != 0 &&
+           (flags & HANDLE_FLAG_INHERIT) != 0;
+}
+
+bool units_make_inheritable(intptr_t handle)
+{
+    return SetHandleInformation((HANDLE)handle, HANDLE_FLAG_INHERIT,
+                                HANDLE_FLAG_INHERIT) != 0;
+}
+
+bool units_replace(intptr_t number, intptr_t with)
+{
+    (void)number;
+    (void)with;
+    return false;
+}
+
+const char *const *units_native_names(void)
+{
+    static const char *const names[] = {"shmap-unit-native",
+                                        "Local\\shmap-unit-native",
+                                        "Global\\shmap-unit-native",
+                                        "a b",
+                                        "gr\303\266\303\237e",
+                                        "for/ward",
+                                        NULL};
+
+    return names;
+}
+
+const char *const *units_bad_native_names(void)
+{
+    static const char *const names[] = {
+        "a\\b",          "Local\\",      "Global\\",
+        "Local\\Global", "Local\\Local", "Local\\Session",
+        "\\a",           "Local\\a\\b",  NULL};
+
+    return names;
+}
+
+const char *units_native_start(void)
+{
+    return "Local\\";
+}
+
+size_t units_native_limit(void)
+{
+    return 32766;
+}
+
+size_t units_native_limit_wide(void)
+{
+    return (32766 - 6) / 2;
+}
+
+size_t units_derived_limit(void)
+{
+    return 255;
+}
+
+void units_name_prefix(char *out, int scope)
+{
+    strcpy(out, scope == SHMAP_SCOPE_USER ? "Local\\shmap." : "Global\\shmap.");
+}
+
+uint64_t units_too_much_memory(void)
+{
+    MEMORYSTATUSEX status = {.dwLength = sizeof status};
+
+    /* What emulates Windows promises memory that it does not have. */
+    if (os_is_emulated() || !GlobalMemoryStatusEx(&status))
+        return 0;
+    return status.ullTotalPageFile + 64 * GiB;
+}

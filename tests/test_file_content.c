@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: MIT */
+
+/* File regions at work: content, size, and who has the file open. */
+
+#include "support/files.h"
+#include "support/puppet.h"
+#include "support/units.h"
+
+enum { FILE_SIZE = 200001 };
+
+static char path[NAME_ROOM];
+
+/* A file of '.'. */
+static int set_up(void **state)
+{
+    static char dots[FILE_SIZE];
+
+    units_count_handles(state);
+    scratch_path(path, "content");
+    memset(dots, '.', sizeof dots);
+    return file_write(path, dots, sizeof dots) ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    int result = units_compare_handles(state);
+
+    file_remove(path);
+    return result;
+}
+
+static int open_file(shmap_region **region, int access)
+{
+    shmap_region_options options = SHMAP_REGION_OPTIONS_INIT;
+
+    options.access = access;
+    return shmap_region_open_file(region, path, 0, &options);
+}
+
+static shmap_region *opened(int access)
+{
+    shmap_region *region = NULL;
+
+    assert_true(open_file(&region, access) >= 0);
+    return region;
+}
+
+static shmap_view map(shmap_region *region, uint64_t offset, uint64_t size,
+                      int access)
+{
+    shmap_view_options options = SHMAP_VIEW_OPTIONS_INIT;
+    shmap_view view = SHMAP_VIEW_INIT;
+
+    options.offset = offset;
+    options.size = size;
+    options.access = access;
+    assert_code(shmap_view_map(&view, region, &options), 0);
+    return view;
+}
+
+/* The file has this text at this offset, for whoever reads it. */
+static void assert_in_file(size_t offset, const char *text)
+{
+    static char bytes[FILE_SIZE + 1];
+    size_t size = sizeof bytes;
+
+    assert_true(file_read(path, bytes, &size));
+    assert_true(size >= offset + strlen(text));
+    assert_memory_equal(bytes + offset, text, strlen(text));
+}
+
+/* Print what plain reading finds in a file. */
+static int read_plainly(int count, char **arguments)
+{
+    FILE *file = fopen(arguments[0], "rb");
+    char text[32] = "";
+
+    (void)count;
+    role_check(file != NULL);
+    role_check(fseek(file, atol(arguments[1]), SEEK_SET) == 0);
+    role_check(fread(text, 1, strtoul(arguments[2], NULL, 10), file) > 0);
+    fclose(file);
+    say("%s", text);
+    return 0;
+}
+
+static void assert_others_read(const char *offset, const char *text)
+{
+    char size[16];
+    struct child *child;
+
+    snprintf(size, sizeof size, "%zu", strlen(text));
+    child = child_start("read_plainly", path, offset, size, NULL);
+    child_expect(child, text);
+    assert_int_equal(child_wait(child, PATIENCE), 0);
+}
+
+static void test_file_content__it_is_written_once_the_last_view_is_gone(
+    void **state)
+{
+    shmap_region *region = opened(0);
+    shmap_view view = map(region, 65537, 100, 0);
+
+    (void)state;
+    memcpy(view.data, "written", 7);
+    shmap_region_close(region);
+    shmap_view_unmap(&view);
+    assert_in_file(65536, ".written.");
+    assert_others_read("65536", ".written.");
+    assert_true(file_size(path) == FILE_SIZE);
+}
+
+static void test_file_content__it_is_there_for_others_after_a_flush(
+    void **state)
+{
+    shmap_region *region = opened(0);
+    shmap_view view = map(region, 65530, 1000, 0);
+
+    (void)state;
+    memcpy((char *)view.data + 6, "durable", 7);
+    assert_code(shmap_view_flush(&view, 6, 7, SHMAP_FLUSH_DURABLE), 0);
+    assert_others_read("65535", ".durable.");
+    memcpy((char *)view.data + 6, "started", 7);
+    assert_code(shmap_view_flush(&view, 0, 0, SHMAP_FLUSH_WRITE), 0);
+    assert_others_read("65535", ".started.");
+    shmap_view_unmap(&view);
+    shmap_region_close(region);
+}
+
+static void test_file_content__the_last_byte_can_be_flushed(void **state)
+{
+    shmap_region *region = opened(0);
+    shmap_view view = map(region, 0, 0, 0);
+
+    (void)state;
+    ((char *)view.data)[FILE_SIZE - 1] = '!';
+    assert_code(shmap_view_flush(&view, FILE_SIZE - 1, 1, SHMAP_FLUSH_DURABLE),
+                0);
+    assert_others_read("199999", ".!");
+    shmap_view_unmap(&view);
+    shmap_region_close(region);
+}
+
+static void test_file_content__a_view_for_reading_can_be_flushed(void **state)
+{
+    shmap_region *reader = opened(SHMAP_ACCESS_READ);
+    shmap_view view = map(reader, 0, 0, 0);
+
+    (void)state;
+    assert_code(shmap_view_flush(&view, 0, 0, SHMAP_FLUSH_WRITE), 0);
+    assert_code(shmap_view_flush(&view, 0, 0, SHMAP_FLUSH_DURABLE), 0);
+    shmap_view_unmap(&view);
+    shmap_region_close(reader);
+}
+
+static void test_file_content__processes_share_it(void **state)
+{
+    struct child *other = puppet_start();
+    shmap_region *region = opened(0);
+    shmap_view view = map(region, 70001, 100, 0);
+
+    (void)state;
+    assert_code(puppet(other, "open_file 0 %s 0", path), 0);
+    puppet_do(other, "map 0 offset=70000 size=300");
+    puppet_do(other, "put 0 1 from-there");
+    assert_string_equal(view.data, "from-there");
+    memcpy(view.data, "from-HERE", 9);
+    assert_string_equal(puppet_ask(other, "get 0 1"), "from-HEREe");
+    puppet_end(other);
+    shmap_view_unmap(&view);
+    shmap_region_close(region);
+}
+
+static void test_file_content__what_a_killed_process_wrote_stays(void **state)
+{
+    struct child *other = puppet_start();
+
+    (void)state;
+    puppet_do(other, "open_file 0 %s 0", path);
+    puppet_do(other, "map 0");
+    puppet_do(other, "put 0 4095 last-words");
+    child_end(other);
+    assert_in_file(4094, ".last-words");
+}
+
+static void test_file_content__copies_do_not_reach_it(void **state)
+{
+    static const int accesses[] = {SHMAP_ACCESS_READ, SHMAP_ACCESS_READ_WRITE};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(accesses); i++) {
+        shmap_region *region = opened(accesses[i]);
+        shmap_view copy = map(region, 65537, 1000, SHMAP_ACCESS_COPY);
+
+        memset(copy.data, 'c', copy.size);
+        assert_code(shmap_view_flush(&copy, 0, 0, SHMAP_FLUSH_DURABLE), 0);
+        shmap_view_unmap(&copy);
+        shmap_region_close(region);
+        assert_in_file(65536, "......");
+    }
+}
+
+static void test_file_content__for_reading_it_cannot_be_written(void **state)
+{
+    shmap_view_options options = SHMAP_VIEW_OPTIONS_INIT;
+    shmap_region *reader = opened(SHMAP_ACCESS_READ);
+    shmap_view view;
+
+    (void)state;
+    options.access = SHMAP_ACCESS_READ_WRITE;
+    assert_code(shmap_view_map(&view, reader, &options), SHMAP_EACCES);
+    view = map(reader, 0, 0, 0);
+    assert_int_equal(memory_probe(view.data), MEMORY_READABLE);
+    shmap_view_unmap(&view);
+    shmap_region_close(reader);
+}
+
+static void test_file_content__prefaulting_changes_nothing(void **state)
+{
+    shmap_view_options options = SHMAP_VIEW_OPTIONS_INIT;
+    shmap_region *region = opened(0);
+    shmap_view view;
+
+    (void)state;
+    options.flags = SHMAP_VIEW_PREFAULT;
+    options.offset = 65537;
+    assert_code(shmap_view_map(&view, region, &options), 0);
+    assert_int_equal(((char *)view.data)[view.size - 1], '.');
+    shmap_view_unmap(&view);
+    shmap_region_close(region);
+    assert_true(file_size(path) == FILE_SIZE);
+    assert_in_file(FILE_SIZE - 3, "...");
+}
+
+static void test_file_content__growth_is_seen_but_not_by_mapped_views(
+    void **state)
+{
+    shmap_region *region = opened(0);
+    shmap_view view = map(region, 0, 0, 0);
+    shmap_view larger;
+
+    (void)state;
+    if (!file_resize(path, 2 * FILE_SIZE)) {
+        shmap_view_unmap(&view);
+        shmap_region_close(region);
+        skip_because("a file with views keeps its size here");
+    }
+    assert_true(shmap_region_size(region) == 2 * FILE_SIZE);
+    assert_code(shmap_view_refresh(&view), 0);
+    assert_int_equal(view.size, FILE_SIZE);
+    assert_int_equal(view.capacity, FILE_SIZE);
+    larger = map(region, 0, 0, 0);
+    assert_int_equal(larger.size, 2 * FILE_SIZE);
+    memcpy((char *)larger.data + FILE_SIZE - 1, "xy", 2);
+    assert_int_equal(((char *)view.data)[FILE_SIZE - 1], 'x');
+    shmap_view_unmap(&larger);
+    shmap_view_unmap(&view);
+    shmap_region_close(region);
+}
+
+static void test_file_content__a_cut_is_seen_after_refresh(void **state)
+{
+    shmap_region *region = opened(0);
+    shmap_view view = map(region, 65537, 100000, 0);
+    void *data = view.data;
+
+    (void)state;
+    if (!file_resize(path, 65537 + 5)) {
+        shmap_view_unmap(&view);
+        shmap_region_close(region);
+        skip_because("a file with views keeps its size here");
+    }
+    assert_int_equal(view.size, 100000);
+    assert_code(shmap_view_refresh(&view), 0);
+    assert_int_equal(view.size, 5);
+    assert_int_equal(view.capacity, 100000);
+    assert_code(shmap_view_flush(&view, 0, 6, 0), SHMAP_ERANGE);
+    assert_code(shmap_view_flush(&view, 0, 5, SHMAP_FLUSH_DURABLE), 0);
+
+    assert_true(file_resize(path, 65537));
+    assert_code(shmap_view_refresh(&view), 0);
+    assert_int_equal(view.size, 0);
+    assert_true(file_resize(path, 100));
+    assert_code(shmap_view_refresh(&view), 0);
+    assert_int_equal(view.size, 0);
+    assert_code(shmap_view_flush(&view, 0, 0, SHMAP_FLUSH_DURABLE), 0);
+
+    assert_true(file_resize(path, FILE_SIZE));
+    assert_code(shmap_view_refresh(&view), 0);
+    assert_int_equal(view.size, 100000);
+    assert_ptr_equal(view.data, data);
+    shmap_view_unmap(&view);
+    shmap_region_close(region);
+}
+
+static void test_file_content__a_file_cut_to_nothing_has_no_views(void **state)
+{
+    shmap_region *region = opened(0);
+    shmap_view view;
+    shmap_view before;
+
+    (void)state;
+    assert_true(file_resize(path, 0));
+    assert_true(shmap_region_size(region) == 0);
+    memset(&view, 0xa5, sizeof view);
+    before = view;
+    assert_code(shmap_view_map(&view, region, NULL), SHMAP_ERANGE);
+    assert_memory_equal(&view, &before, sizeof view);
+    shmap_region_close(region);
+}
+
+static bool alone(const shmap_region *region)
+{
+    shmap_region_info info = SHMAP_REGION_INFO_INIT;
+
+    assert_code(shmap_region_inspect(region, &info), 0);
+    return (info.flags & SHMAP_INFO_ALONE) != 0;
+}
+
+static void test_file_content__the_first_to_open_it_is_alone(void **state)
+{
+    struct child *other = puppet_start();
+    shmap_region *first;
+    shmap_region *second;
+
+    (void)state;
+    assert_code(open_file(&first, 0), SHMAP_ALONE);
+    assert_true(alone(first));
+    assert_code(open_file(&second, 0), 0);
+    assert_false(alone(first));
+    assert_code(puppet(other, "open_file 0 %s 0", path), 0);
+    shmap_region_close(first);
+    shmap_region_close(second);
+    assert_code(open_file(&first, 0), 0);
+    shmap_region_close(first);
+    puppet_do(other, "close 0");
+    assert_code(open_file(&first, 0), SHMAP_ALONE);
+    assert_code(puppet(other, "open_file 0 %s 0", path), 0);
+    assert_false(alone(first));
+    shmap_region_close(first);
+    puppet_end(other);
+}
+
+static void test_file_content__a_view_keeps_others_from_being_alone(
+    void **state)
+{
+    shmap_region *region = opened(0);
+    shmap_view view = map(region, 0, 0, 0);
+
+    (void)state;
+    shmap_region_close(region);
+    assert_code(open_file(&region, 0), 0);
+    shmap_region_close(region);
+    shmap_view_unmap(&view);
+    assert_code(open_file(&region, 0), SHMAP_ALONE);
+    shmap_region_close(region);
+}
+
+static void test_file_content__readers_do_not_count(void **state)
+{
+    shmap_region *reader;
+    shmap_region *second;
+    shmap_region *writer;
+
+    (void)state;
+    assert_code(open_file(&reader, SHMAP_ACCESS_READ), SHMAP_ALONE);
+    assert_code(open_file(&second, SHMAP_ACCESS_READ), SHMAP_ALONE);
+    assert_code(open_file(&writer, 0), SHMAP_ALONE);
+    shmap_region_close(reader);
+    shmap_region_close(second);
+    assert_code(open_file(&reader, SHMAP_ACCESS_READ), 0);
+    shmap_region_close(writer);
+    assert_true(alone(reader));
+    shmap_region_close(reader);
+}
+
+static void test_file_content__who_was_killed_does_not_count(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 5; round++) {
+        struct child *other = puppet_start();
+        shmap_region *region = NULL;
+
+        assert_code(puppet(other, "open_file 0 %s 0", path), SHMAP_ALONE);
+        puppet_do(other, "map 0");
+        assert_code(open_file(&region, 0), 0);
+        shmap_region_close(region);
+        child_end(other);
+        assert_eventually(open_file(&region, 0) == SHMAP_ALONE ||
+                          (shmap_region_close(region), false));
+        shmap_region_close(region);
+    }
+}
+
+/* When told to, open the file; hold it until told to end. */
+static int meet(int count, char **arguments)
+{
+    shmap_region_options options = SHMAP_REGION_OPTIONS_INIT;
+    shmap_region *region;
+
+    (void)count;
+    options.create = SHMAP_CREATE_IF_MISSING;
+    say("ready");
+    hear();
+    say("%d", shmap_region_open_file(&region, arguments[0], FILE_SIZE + 99,
+                                     &options));
+    hear();
+    return 0;
+}
+
+static void test_file_content__of_many_exactly_one_is_alone(void **state)
+{
+    enum { MANY = 8, ROUNDS = 4 };
+
+    (void)state;
+    for (int round = 0; round < ROUNDS; round++) {
+        struct child *children[MANY];
+        int alones = 0;
+
+        if (round % 2 == 1)
+            assert_true(file_remove(path));
+        for (int i = 0; i < MANY; i++) {
+            children[i] = child_start("meet", path, NULL);
+            child_expect(children[i], "ready");
+        }
+        for (int i = 0; i < MANY; i++)
+            child_tell(children[i], "go");
+        for (int i = 0; i < MANY; i++) {
+            const char *result = child_read_line(children[i], PATIENCE);
+
+            assert_non_null(result);
+            assert_true(atoi(result) == 0 || atoi(result) == SHMAP_ALONE);
+            alones += atoi(result) == SHMAP_ALONE;
+        }
+        assert_int_equal(alones, 1);
+        assert_true(file_size(path) == FILE_SIZE + 99);
+        for (int i = 0; i < MANY; i++) {
+            child_close_stdin(children[i]);
+            assert_int_equal(child_wait(children[i], PATIENCE), 0);
+        }
+    }
+}
+
+#define with_file(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(int argc, char **argv)
+{
+    static const struct role roles[] = {
+        {"read_plainly", read_plainly}, {"meet", meet}, {0, 0}};
+    static const struct CMUnitTest tests[] = {
+        with_file(test_file_content__it_is_written_once_the_last_view_is_gone),
+        with_file(test_file_content__it_is_there_for_others_after_a_flush),
+        with_file(test_file_content__the_last_byte_can_be_flushed),
+        with_file(test_file_content__a_view_for_reading_can_be_flushed),
+        with_file(test_file_content__processes_share_it),
+        with_file(test_file_content__what_a_killed_process_wrote_stays),
+        with_file(test_file_content__copies_do_not_reach_it),
+        with_file(test_file_content__for_reading_it_cannot_be_written),
+        with_file(test_file_content__prefaulting_changes_nothing),
+        with_file(test_file_content__growth_is_seen_but_not_by_mapped_views),
+        with_file(test_file_content__a_cut_is_seen_after_refresh),
+        with_file(test_file_content__a_file_cut_to_nothing_has_no_views),
+        with_file(test_file_content__the_first_to_open_it_is_alone),
+        with_file(test_file_content__a_view_keeps_others_from_being_alone),
+        with_file(test_file_content__readers_do_not_count),
+        with_file(test_file_content__who_was_killed_does_not_count),
+        with_file(test_file_content__of_many_exactly_one_is_alone),
+    };
+
+    return test_main(argc, argv, roles, tests, COUNT(tests));
+}

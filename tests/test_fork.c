@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Regions in forked processes: a child holds what its parent held, for itself.
+ */
+
+#include <uv.h>
+
+#include "stop.h"
+#include "support/puppet.h"
+
+#define SLEEPERS 200
+#define TURNS    2000
+
+struct place {
+    char name[NAME_ROOM];
+    char os_name[OS_NAME_ROOM];
+};
+
+static struct place somewhere(const char *label)
+{
+    struct place place;
+    unique_name(place.name, label);
+    os_name_of(place.os_name, place.name, SHMAP_SCOPE_USER);
+    return place;
+}
+
+static int stranger_opens(const struct place *place)
+{
+    shmap_region *region = NULL;
+    int result = shmap_region_open(&region, place->name, NULL);
+    shmap_region_close(region);
+    return result;
+}
+
+static const char *stranger_reads(const struct place *place)
+{
+    static char text[64];
+    shmap_region *region = NULL;
+    shmap_view view = SHMAP_VIEW_INIT;
+    assert_code(shmap_region_open(&region, place->name, NULL), 0);
+    assert_code(shmap_view_map(&view, region, NULL), 0);
+    snprintf(text, sizeof text, "%s", (const char *)view.data);
+    shmap_view_unmap(&view);
+    shmap_region_close(region);
+    return text;
+}
+
+/* A puppet with a region and a view, and a forked child. */
+static struct child *family(const struct place *place)
+{
+    struct child *parent = puppet_start();
+    puppet_do(parent, "create 0 %s 8192", place->name);
+    puppet_do(parent, "map 0");
+    puppet_do(parent, "fork");
+    return parent;
+}
+
+static void test_fork__child_keeps_what_its_parent_closed(void **state)
+{
+    struct place place = somewhere(__func__);
+    (void)state;
+    struct child *parent = family(&place);
+    puppet_do(parent, "unmap 0");
+    puppet_do(parent, "close 0");
+    puppet_do(parent, "child put 0 0 from-child");
+    assert_string_equal(stranger_reads(&place), "from-child");
+    /* It ends without closing. */
+    assert_string_equal(puppet_ask(parent, "wait"), "0");
+    assert_eventually(stranger_opens(&place) == SHMAP_ENOENT);
+    assert_false(raw_exists(place.os_name));
+}
+
+static void test_fork__child_that_is_killed_lets_go(void **state)
+{
+    struct place place = somewhere(__func__);
+    (void)state;
+    struct child *parent = family(&place);
+    puppet_do(parent, "unmap 0");
+    puppet_do(parent, "close 0");
+    assert_code(stranger_opens(&place), 0);
+    assert_string_equal(puppet_ask(parent, "kill"), "-1");
+    assert_eventually(stranger_opens(&place) == SHMAP_ENOENT);
+    assert_false(raw_exists(place.os_name));
+}
+
+static void test_fork__last_close_in_the_child_frees_at_once(void **state)
+{
+    struct place place = somewhere(__func__);
+    (void)state;
+    struct child *parent = family(&place);
+    puppet_do(parent, "unmap 0");
+    puppet_do(parent, "close 0");
+    puppet_do(parent, "child close 0");
+    assert_code(stranger_opens(&place), 0);
+    puppet_do(parent, "child unmap 0");
+    assert_false(raw_exists(place.os_name));
+}
+
+static void test_fork__last_close_in_the_parent_frees_at_once(void **state)
+{
+    struct place place = somewhere(__func__);
+    (void)state;
+    struct child *parent = family(&place);
+    puppet_do(parent, "child unmap 0");
+    puppet_do(parent, "child close 0");
+    puppet_do(parent, "put 0 0 from-parent");
+    assert_string_equal(stranger_reads(&place), "from-parent");
+    puppet_do(parent, "close 0");
+    assert_code(stranger_opens(&place), 0);
+    puppet_do(parent, "unmap 0");
+    assert_false(raw_exists(place.os_name));
+}
+
+static void test_fork__end_of_the_child_does_not_hurt_the_parent(void **state)
+{
+    struct place place = somewhere(__func__);
+    (void)state;
+    struct child *parent = family(&place);
+    puppet_do(parent, "child put 0 0 from-child");
+    assert_string_equal(puppet_ask(parent, "kill"), "-1");
+    for (int i = 0; i < 5; ++i) {
+        puppet_do(parent, "fork");
+        assert_string_equal(puppet_ask(parent, "wait"), "0");
+        assert_string_equal(stranger_reads(&place), "from-child");
+    }
+    puppet_do(parent, "unmap 0");
+    puppet_do(parent, "close 0");
+    assert_eventually(stranger_opens(&place) == SHMAP_ENOENT);
+}
+
+static void test_fork__end_of_the_parent_does_not_hurt_the_child(void **state)
+{
+    struct place place = somewhere(__func__);
+    (void)state;
+    struct child *parent = family(&place);
+    puppet_do(parent, "child put 0 0 from-child");
+    /* Becoming another program ends its hold, and keeps the child's pipe. */
+    puppet_do(parent, "exec");
+    for (int i = 0; i < 20; ++i)
+        assert_string_equal(stranger_reads(&place), "from-child");
+    child_close_stdin(parent);
+    assert_int_equal(child_wait(parent, PATIENCE), 0);
+    assert_eventually(stranger_opens(&place) == SHMAP_ENOENT);
+    assert_false(raw_exists(place.os_name));
+}
+
+static void test_fork__program_started_by_a_child_does_not_hold(void **state)
+{
+    struct place place = somewhere(__func__);
+    (void)state;
+    struct child *parent = family(&place);
+    puppet_do(parent, "put 0 0 from-parent");
+    puppet_do(parent, "child exec");
+    assert_string_equal(stranger_reads(&place), "from-parent");
+    puppet_do(parent, "unmap 0");
+    puppet_do(parent, "close 0");
+    /* The answer came before the child was the other program. */
+    assert_eventually(stranger_opens(&place) == SHMAP_ENOENT);
+    assert_false(raw_exists(place.os_name));
+    assert_string_equal(puppet_ask(parent, "wait"), "0");
+}
+
+static void test_fork__grandchild_holds_as_well(void **state)
+{
+    struct place place = somewhere(__func__);
+    (void)state;
+    struct child *parent = family(&place);
+    puppet_do(parent, "child fork");
+    puppet_do(parent, "unmap 0");
+    puppet_do(parent, "close 0");
+    puppet_do(parent, "child unmap 0");
+    puppet_do(parent, "child close 0");
+    puppet_do(parent, "child child put 0 0 third");
+    assert_string_equal(stranger_reads(&place), "third");
+    puppet_do(parent, "child child unmap 0");
+    puppet_do(parent, "child child close 0");
+    assert_false(raw_exists(place.os_name));
+}
+
+static void test_fork__child_makes_and_opens_regions(void **state)
+{
+    struct place place = somewhere(__func__);
+    struct place other = somewhere(__func__);
+    (void)state;
+    struct child *parent = family(&place);
+    puppet_do(parent, "child create 1 %s 4096", other.name);
+    puppet_do(parent, "child map 1");
+    puppet_do(parent, "child put 1 0 hello");
+    puppet_do(parent, "open 1 %s", other.name);
+    puppet_do(parent, "map 1");
+    assert_string_equal(puppet_ask(parent, "get 1 0"), "hello");
+    assert_code(puppet(parent, "child open 2 %s", place.name), 0);
+    assert_code(puppet(parent, "child create 3 %s 4096", place.name),
+                SHMAP_EEXIST);
+}
+
+static void test_fork__anonymous_region_is_shared(void **state)
+{
+    (void)state;
+    struct child *parent = puppet_start();
+    puppet_do(parent, "create 0 - 4096");
+    puppet_do(parent, "map 0");
+    puppet_do(parent, "map 1 0 copy");
+    puppet_do(parent, "fork");
+    puppet_do(parent, "child put 0 0 shared");
+    assert_string_equal(puppet_ask(parent, "get 0 0"), "shared");
+    puppet_do(parent, "child put 1 0 private");
+    assert_string_equal(puppet_ask(parent, "get 1 0"), "shared");
+}
+
+/* Forks in the middle of things: a process that forks sleeping workers in one
+ * thread, while another opens and closes. */
+
+static char busy_name[NAME_ROOM];
+
+static void open_and_close(void *argument)
+{
+    (void)argument;
+    for (int i = 0; i < TURNS; ++i) {
+        shmap_region *region = NULL;
+        role_check(
+            shmap_region_open_or_create(&region, busy_name, 4096, NULL) >= 0);
+        shmap_region_close(region);
+    }
+}
+
+static int play_forker(int count, char **arguments)
+{
+    uv_thread_t thread;
+    role_check(count == 1);
+    snprintf(busy_name, sizeof busy_name, "%s", arguments[0]);
+    say("ready");
+    role_check(hear() != NULL);
+    role_check(uv_thread_create(&thread, open_and_close, NULL) == 0);
+    for (int i = 0; i < SLEEPERS; ++i)
+        role_check(os_fork_sleeper() > 0);
+    uv_thread_join(&thread);
+    say("done");
+    /* The workers read this, too: none of them must miss its end. */
+    while (hear() != NULL)
+        continue;
+    os_exit_now(0);
+    return 0;
+}
+
+static struct child *start_forker(const struct place *place)
+{
+    struct child *forker = child_start("forker", place->name, NULL);
+    child_expect(forker, "ready");
+    child_tell(forker, "go");
+    return forker;
+}
+
+/* A stranger is answered at once, and never that somebody is busy. */
+static void assert_not_stuck(const struct place *place)
+{
+    int64_t before = clock_ms();
+    int result = stranger_opens(place);
+    int64_t after = clock_ms();
+    if (result != 0)
+        assert_code(result, SHMAP_ENOENT);
+    if (after - before > 1000 * setting("SHMAP_TEST_TIMEOUT_SCALE", 1))
+        fail_msg("an open took %d ms", (int)(after - before));
+}
+
+static void test_fork__workers_forked_meanwhile_block_nobody(void **state)
+{
+    struct place place = somewhere(__func__);
+    (void)state;
+    struct child *forker = start_forker(&place);
+    const char *line;
+    int64_t until = patience_until(2 * PATIENCE);
+    while ((line = child_read_line(forker, 0)) == NULL && clock_ms() < until)
+        assert_not_stuck(&place);
+    assert_non_null(line);
+    assert_string_equal(line, "done");
+    assert_not_stuck(&place);
+    /* The workers hold what was open when they were forked, until they end. */
+    child_close_stdin(forker);
+    assert_int_equal(child_wait(forker, PATIENCE), 0);
+    assert_eventually(stranger_opens(&place) == SHMAP_ENOENT);
+    assert_false(raw_exists(place.os_name));
+}
+
+static void test_fork__workers_of_a_killed_parent_block_nobody(void **state)
+{
+    struct place place = somewhere(__func__);
+    struct dice dice = {fresh_seed()};
+    (void)state;
+    for (int i = 0; i < 20; ++i) {
+        struct child *forker = start_forker(&place);
+        uint32_t turns = dice_roll(&dice, 200);
+        for (uint32_t turn = 0; turn < turns; ++turn)
+            assert_not_stuck(&place);
+        child_kill(forker);
+        for (int turn = 0; turn < 20; ++turn)
+            assert_not_stuck(&place);
+        child_close_stdin(forker);
+        child_wait(forker, PATIENCE);
+        assert_eventually(stranger_opens(&place) == SHMAP_ENOENT);
+    }
+}
+
+/* A thread inside the exclusive step waits to see whether another can fork
+ * meanwhile: the child would share its lock. */
+
+static uv_sem_t stepped;
+static uv_sem_t forked;
+static bool forked_inside;
+static char stepping_point[40];
+
+static void wait_inside(const char *point)
+{
+    if (strcmp(point, stepping_point) != 0)
+        return;
+    uv_sem_post(&stepped);
+    for (int64_t until = patience_until(100); patience_nap(until);)
+        if (uv_sem_trywait(&forked) == 0)
+            forked_inside = true;
+}
+
+static void fork_meanwhile(void *argument)
+{
+    (void)argument;
+    uv_sem_wait(&stepped);
+    role_check(os_fork_sleeper() > 0);
+    uv_sem_post(&forked);
+}
+
+static int play_stepper(int count, char **arguments)
+{
+    uv_thread_t thread;
+    shmap_region *region = NULL;
+    role_check(count == 2);
+    snprintf(stepping_point, sizeof stepping_point, "%s", arguments[1]);
+    role_check(uv_sem_init(&stepped, 0) == 0);
+    role_check(uv_sem_init(&forked, 0) == 0);
+    role_check_code(shmap_region_create(&region, arguments[0], 4096, NULL), 0);
+    role_check(uv_thread_create(&thread, fork_meanwhile, NULL) == 0);
+    shmap__stop_hook = wait_inside;
+    shmap_region_close(region);
+    shmap__stop_hook = NULL;
+    uv_thread_join(&thread);
+    say(forked_inside ? "forked inside" : "forked outside");
+    os_exit_now(0);
+    return 0;
+}
+
+static void test_fork__waits_for_an_exclusive_step(void **state)
+{
+    static const char *const points[] = {"reap.locked", "reap.checked",
+                                         "reap.unlinked"};
+    (void)state;
+    for (size_t i = 0; i < COUNT(points); ++i) {
+        struct place place = somewhere(__func__);
+        struct child *stepper =
+            child_start("stepper", place.name, points[i], NULL);
+        child_expect(stepper, "forked outside");
+        child_close_stdin(stepper);
+        child_wait(stepper, PATIENCE);
+        assert_false(raw_exists(place.os_name));
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static const struct role roles[] = {
+        {"forker", play_forker}, {"stepper", play_stepper}, {0, 0}};
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_fork__child_keeps_what_its_parent_closed),
+        cmocka_unit_test(test_fork__child_that_is_killed_lets_go),
+        cmocka_unit_test(test_fork__last_close_in_the_child_frees_at_once),
+        cmocka_unit_test(test_fork__last_close_in_the_parent_frees_at_once),
+        cmocka_unit_test(test_fork__end_of_the_child_does_not_hurt_the_parent),
+        cmocka_unit_test(test_fork__end_of_the_parent_does_not_hurt_the_child),
+        cmocka_unit_test(test_fork__program_started_by_a_child_does_not_hold),
+        cmocka_unit_test(test_fork__grandchild_holds_as_well),
+        cmocka_unit_test(test_fork__child_makes_and_opens_regions),
+        cmocka_unit_test(test_fork__anonymous_region_is_shared),
+        cmocka_unit_test(test_fork__workers_forked_meanwhile_block_nobody),
+        cmocka_unit_test(test_fork__workers_of_a_killed_parent_block_nobody),
+        cmocka_unit_test(test_fork__waits_for_an_exclusive_step),
+    };
+    if (!os_can_fork())
+        return program_skipped("this system has no fork");
+    return test_main(argc, argv, roles, tests, COUNT(tests));
+}

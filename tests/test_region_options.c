@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Options of regions: what each call takes, and what it refuses. */
+
+#include <limits.h>
+
+#include "support/units.h"
+
+#define NO_REGION ((shmap_region *)(uintptr_t)0x5a5a5a5a)
+
+/* What the calls work on, fresh for each test. */
+static char fresh_name[NAME_ROOM];
+static char held_name[NAME_ROOM];
+static char path[NAME_ROOM];
+static shmap_region *held;
+
+static int set_up(void **state)
+{
+    units_count_handles(state);
+    unique_name(fresh_name, "fresh");
+    unique_name(held_name, "held");
+    scratch_path(path, "options");
+    return file_write(path, "content", 7) &&
+                   shmap_region_create(&held, held_name, 4096, NULL) == 0
+               ? 0
+               : -1;
+}
+
+static int tear_down(void **state)
+{
+    shmap_region_close(held);
+    remove(path);
+    return units_compare_handles(state);
+}
+
+static int create(shmap_region **region, const shmap_region_options *options)
+{
+    return shmap_region_create(region, fresh_name, 4096, options);
+}
+
+static int create_anonymous(shmap_region **region,
+                            const shmap_region_options *options)
+{
+    return shmap_region_create(region, NULL, 4096, options);
+}
+
+static int open_held(shmap_region **region, const shmap_region_options *options)
+{
+    return shmap_region_open(region, held_name, options);
+}
+
+static int open_or_create(shmap_region **region,
+                          const shmap_region_options *options)
+{
+    return shmap_region_open_or_create(region, fresh_name, 4096, options);
+}
+
+static int open_file(shmap_region **region, const shmap_region_options *options)
+{
+    return shmap_region_open_file(region, path, 0, options);
+}
+
+static int adopt(shmap_region **region, const shmap_region_options *options)
+{
+    intptr_t memory = units_memory(4096, true);
+    int result = shmap_region_adopt(region, memory, options);
+
+    if (result < 0)
+        raw_close(memory);
+    return result;
+}
+
+/* Fields, as bits, and the calls for which they have a meaning. */
+enum {
+    ACCESS = 1,
+    SHARE = 2,
+    OWNER = 4,
+    SCOPE = 8,
+    CREATE = 16,
+    COMMIT = 32,
+    RESERVE = 64,
+    PAGE_SIZE = 128,
+    NODE = 256,
+    MAKING = SHARE | COMMIT | RESERVE | PAGE_SIZE | NODE
+};
+
+static const struct call {
+    const char *name;
+    int (*make)(shmap_region **region, const shmap_region_options *options);
+    int fields;
+} calls[] = {
+    {"create", create, SCOPE | MAKING},
+    {"create anonymous", create_anonymous, MAKING},
+    {"open", open_held, ACCESS | OWNER | SCOPE},
+    {"open_or_create", open_or_create, OWNER | SCOPE | MAKING},
+    {"open_file", open_file, ACCESS | CREATE | MAKING},
+    {"adopt", adopt, ACCESS},
+};
+
+/* Make a call, close what it made, and assert its result. */
+static void assert_call(const struct call *call,
+                        const shmap_region_options *options, int expected)
+{
+    shmap_region *region = NO_REGION;
+    char os_name[OS_NAME_ROOM];
+    int result = call->make(&region, options);
+
+    if (result < 0)
+        assert_ptr_equal(region, NO_REGION);
+    else
+        shmap_region_close(region);
+    if ((result < 0) != (expected < 0) || (expected < 0 && result != expected))
+        print_error("of %s:\n", call->name);
+    assert_code(result < 0 ? result : 0, expected);
+    os_name_of(os_name, fresh_name, SHMAP_SCOPE_USER);
+    assert_false(raw_exists(os_name));
+}
+
+static void set_field(shmap_region_options *options, int field, int value)
+{
+    switch (field) {
+    case ACCESS:
+        options->access = value;
+        break;
+    case SHARE:
+        options->share = value;
+        break;
+    case OWNER:
+        options->owner = value;
+        break;
+    case SCOPE:
+        options->scope = value;
+        break;
+    case CREATE:
+        options->create = value;
+        break;
+    case COMMIT:
+        options->commit = value;
+        break;
+    case RESERVE:
+        options->reserve = (uint64_t)value;
+        break;
+    case PAGE_SIZE:
+        options->page_size = (uint64_t)value;
+        break;
+    case NODE:
+        options->numa_node = value;
+        break;
+    default:
+        options->zero_ = value;
+        break;
+    }
+}
+
+/* Every call with one field set: `code` where it has a meaning, else
+ * SHMAP_EINVAL. */
+static void assert_field(int field, int value, int code)
+{
+    for (size_t i = 0; i < COUNT(calls); i++) {
+        shmap_region_options options = SHMAP_REGION_OPTIONS_INIT;
+
+        set_field(&options, field, value);
+        assert_call(&calls[i], &options,
+                    (calls[i].fields & field) != 0 ? code : SHMAP_EINVAL);
+    }
+}
+
+static void test_region_options__null_and_init_are_the_defaults(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(calls); i++) {
+        shmap_region_options options = SHMAP_REGION_OPTIONS_INIT;
+
+        assert_call(&calls[i], NULL, 0);
+        assert_call(&calls[i], &options, 0);
+    }
+}
+
+static void test_region_options__init_sets_the_size_and_zeros(void **state)
+{
+    shmap_region_options options = SHMAP_REGION_OPTIONS_INIT;
+    shmap_region_options zero;
+
+    (void)state;
+    assert_int_equal(options.struct_size, sizeof options);
+    options.struct_size = 0;
+    memset(&zero, 0, sizeof zero);
+    assert_memory_equal(&options, &zero, sizeof zero);
+}
+
+static void test_region_options__a_size_of_zero_is_refused(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(calls); i++) {
+        shmap_region_options options = SHMAP_REGION_OPTIONS_INIT;
+
+        for (size_t size = 0; size < sizeof options.struct_size; size++) {
+            options.struct_size = size;
+            assert_call(&calls[i], &options, SHMAP_EINVAL);
+        }
+    }
+}
+
+/* A program compiled with an older header does not have the later fields. */
+static void test_region_options__a_shorter_struct_is_accepted(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(calls); i++) {
+        shmap_region_options options;
+
+        memset(&options, 0x7f, sizeof options);
+        options.struct_size = sizeof options.struct_size;
+        assert_call(&calls[i], &options, 0);
+
+        options.struct_size = offsetof(shmap_region_options, share);
+        options.access = 0;
+        assert_call(&calls[i], &options, 0);
+    }
+}
+
+/* One compiled with a newer header has more of them, which must be zero. */
+static void test_region_options__a_longer_struct_must_end_with_zeros(
+    void **state)
+{
+    static const size_t more[] = {1, 7, 8, 100};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(calls); i++)
+        for (size_t j = 0; j < COUNT(more); j++) {
+            struct {
+                shmap_region_options options;
+                char tail[104];
+            } longer = {.options = SHMAP_REGION_OPTIONS_INIT};
+
+            longer.options.struct_size += more[j];
+            assert_call(&calls[i], &longer.options, 0);
+            longer.tail[more[j] - 1] = 1;
+            assert_call(&calls[i], &longer.options, SHMAP_EINVAL);
+            longer.options.struct_size -= 1;
+            assert_call(&calls[i], &longer.options, 0);
+        }
+}
+
+static void test_region_options__unknown_values_are_refused(void **state)
+{
+    static const struct {
+        int field;
+        int last;
+    } fields[] = {
+        {ACCESS, SHMAP_ACCESS_READ_WRITE}, {SHARE, SHMAP_SHARE_EVERYONE},
+        {OWNER, SHMAP_OWNER_ANYBODY},      {SCOPE, SHMAP_SCOPE_NATIVE},
+        {CREATE, SHMAP_CREATE_NEW},        {COMMIT, SHMAP_COMMIT_LAZY},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(fields); i++) {
+        assert_field(fields[i].field, -1, SHMAP_EINVAL);
+        assert_field(fields[i].field, fields[i].last + 1, SHMAP_EINVAL);
+        assert_field(fields[i].field, 0x100, SHMAP_EINVAL);
+        assert_field(fields[i].field, INT_MAX, SHMAP_EINVAL);
+        assert_field(fields[i].field, INT_MIN, SHMAP_EINVAL);
+    }
+    assert_field(NODE, -1, SHMAP_EINVAL);
+    assert_field(0, 1, SHMAP_EINVAL); /* zero_ */
+}
+
+static void test_region_options__fields_without_a_meaning_must_be_zero(
+    void **state)
+{
+    (void)state;
+    assert_field(ACCESS, SHMAP_ACCESS_READ, 0);
+    assert_field(ACCESS, SHMAP_ACCESS_READ_WRITE, 0);
+    assert_field(OWNER, SHMAP_OWNER_SYSTEM, 0);
+    assert_field(OWNER, SHMAP_OWNER_ANYBODY, 0);
+    assert_field(CREATE, SHMAP_CREATE_IF_MISSING, 0);
+    assert_field(COMMIT, SHMAP_COMMIT_LAZY, 0);
+    assert_field(RESERVE, 1, 0);
+    assert_field(PAGE_SIZE, (int)os_page_size(), 0);
+}
+
+static void test_region_options__scope_is_for_names_only(void **state)
+{
+    shmap_region_options options = SHMAP_REGION_OPTIONS_INIT;
+
+    (void)state;
+    for (int scope = SHMAP_SCOPE_MACHINE; scope <= SHMAP_SCOPE_NATIVE;
+         scope++) {
+        options.scope = scope;
+        assert_call(&calls[0], &options, 0);
+        assert_call(&calls[1], &options, SHMAP_EINVAL);
+        assert_call(&calls[2], &options, SHMAP_ENOENT);
+        assert_call(&calls[3], &options, 0);
+        assert_call(&calls[4], &options, SHMAP_EINVAL);
+        assert_call(&calls[5], &options, SHMAP_EINVAL);
+    }
+}
+
+static void test_region_options__what_is_not_built_is_not_supported(
+    void **state)
+{
+    (void)state;
+    assert_field(SHARE, SHMAP_SHARE_EVERYONE_READ, SHMAP_ENOTSUP);
+    assert_field(SHARE, SHMAP_SHARE_EVERYONE, SHMAP_ENOTSUP);
+    assert_field(RESERVE, 1 << 20, SHMAP_ENOTSUP);
+    assert_field(PAGE_SIZE, 1, SHMAP_ENOTSUP);
+    assert_field(PAGE_SIZE, 2 << 20, SHMAP_ENOTSUP);
+    assert_field(NODE, 1, SHMAP_ENOTSUP);
+    assert_field(NODE, INT_MAX, SHMAP_ENOTSUP);
+}
+
+static void test_region_options__a_reserve_of_its_size_is_fine(void **state)
+{
+    shmap_region_options options = SHMAP_REGION_OPTIONS_INIT;
+    shmap_region *region = NO_REGION;
+
+    (void)state;
+    options.reserve = 2 * os_page_size();
+    assert_code(
+        shmap_region_create(&region, NULL, os_page_size() + 1, &options), 0);
+    shmap_region_close(region);
+    region = NO_REGION;
+    options.reserve = 2 * os_page_size() + 1;
+    assert_code(
+        shmap_region_create(&region, NULL, os_page_size() + 1, &options),
+        SHMAP_ENOTSUP);
+    options.reserve = UINT64_MAX;
+    assert_code(shmap_region_create(&region, NULL, 1, &options), SHMAP_ENOTSUP);
+    assert_ptr_equal(region, NO_REGION);
+}
+
+static void test_region_options__regions_are_never_copy_on_write(void **state)
+{
+    (void)state;
+    assert_field(ACCESS, SHMAP_ACCESS_COPY, SHMAP_EINVAL);
+}
+
+static void test_region_options__options_are_not_changed(void **state)
+{
+    shmap_region_options options = SHMAP_REGION_OPTIONS_INIT;
+    shmap_region_options before = SHMAP_REGION_OPTIONS_INIT;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(calls); i++) {
+        assert_call(&calls[i], &options, 0);
+        assert_memory_equal(&options, &before, sizeof before);
+    }
+}
+
+#define with_calls(test) \
+    cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(int argc, char **argv)
+{
+    static const struct CMUnitTest tests[] = {
+        with_calls(test_region_options__null_and_init_are_the_defaults),
+        cmocka_unit_test(test_region_options__init_sets_the_size_and_zeros),
+        with_calls(test_region_options__a_size_of_zero_is_refused),
+        with_calls(test_region_options__a_shorter_struct_is_accepted),
+        with_calls(test_region_options__a_longer_struct_must_end_with_zeros),
+        with_calls(test_region_options__unknown_values_are_refused),
+        with_calls(test_region_options__fields_without_a_meaning_must_be_zero),
+        with_calls(test_region_options__scope_is_for_names_only),
+        with_calls(test_region_options__what_is_not_built_is_not_supported),
+        with_calls(test_region_options__a_reserve_of_its_size_is_fine),
+        with_calls(test_region_options__regions_are_never_copy_on_write),
+        with_calls(test_region_options__options_are_not_changed),
+    };
+
+    return test_main(argc, argv, NULL, tests, COUNT(tests));
+}
