@@ -21,65 +21,13 @@
 static const uint64_t gate_byte = UINT64_C(0x7FFFFFFFFFFFFFF0);
 static const uint64_t mark_byte = UINT64_C(0x7FFFFFFFFFFFFFF1);
 
-enum { GATE_PATIENCE_MS = 1000 };
-
-static OVERLAPPED at_byte(uint64_t byte)
-{
-    OVERLAPPED position = {0};
-
-    position.Offset = (DWORD)(byte & 0xFFFFFFFF);
-    position.OffsetHigh = (DWORD)(byte >> 32);
-    return position;
-}
-
-/* Lock a byte now or not at all; ERROR_LOCK_VIOLATION if another handle has
- * it. */
-static DWORD lock(HANDLE file, uint64_t byte, DWORD flags)
-{
-    OVERLAPPED position = at_byte(byte);
-
-    if (LockFileEx(file, LOCKFILE_FAIL_IMMEDIATELY | flags, 0, 1, 0, &position))
-        return ERROR_SUCCESS;
-    /* What a handle for overlapped access says instead. */
-    if (GetLastError() == ERROR_IO_PENDING)
-        return ERROR_LOCK_VIOLATION;
-    return GetLastError();
-}
-
-static bool unlock(HANDLE file, uint64_t byte)
-{
-    OVERLAPPED position = at_byte(byte);
-
-    return UnlockFileEx(file, 0, 1, 0, &position) != FALSE;
-}
-
-/* Enter the gate. Everybody is in there for a few calls only, unless stopped
- * meanwhile, so this does not wait for long. */
-static DWORD enter_gate(HANDLE file)
-{
-    ULONGLONG start = GetTickCount64();
-
-    for (;;) {
-        DWORD error = lock(file, gate_byte, LOCKFILE_EXCLUSIVE_LOCK);
-
-        if (error != ERROR_LOCK_VIOLATION ||
-            GetTickCount64() - start >= GATE_PATIENCE_MS)
-            return error;
-        Sleep(1);
-    }
-}
-
-static void leave_gate(HANDLE file)
-{
-    unlock(file, gate_byte);
-}
-
 /* Inside the gate, without a mark of our own. */
 static bool nobody_marks(HANDLE file)
 {
-    if (lock(file, mark_byte, LOCKFILE_EXCLUSIVE_LOCK) != ERROR_SUCCESS)
+    if (shmap__os_lock(file, mark_byte, LOCKFILE_EXCLUSIVE_LOCK) !=
+        ERROR_SUCCESS)
         return false;
-    unlock(file, mark_byte);
+    shmap__os_unlock(file, mark_byte);
     return true;
 }
 
@@ -88,20 +36,20 @@ bool shmap__os_file_is_alone(HANDLE file)
     bool marked;
     bool alone;
 
-    if (enter_gate(file) != ERROR_SUCCESS)
+    if (shmap__os_lock_patiently(file, gate_byte) != ERROR_SUCCESS)
         return false;
     /* Our own mark would be in the way. Nobody looks for it meanwhile. */
-    marked = unlock(file, mark_byte);
+    marked = shmap__os_unlock(file, mark_byte);
     alone = nobody_marks(file);
     if (marked)
-        lock(file, mark_byte, 0);
-    leave_gate(file);
+        shmap__os_lock(file, mark_byte, 0);
+    shmap__os_unlock(file, gate_byte);
     return alone;
 }
 
 void shmap__os_file_unmark(HANDLE file)
 {
-    unlock(file, mark_byte);
+    shmap__os_unlock(file, mark_byte);
 }
 
 bool shmap__os_file_is_regular(HANDLE file)
@@ -126,28 +74,6 @@ shmap__os_status shmap__os_file_size(HANDLE file, uint64_t *size)
     return done;
 }
 
-/* Making a section that is larger than a file extends the file, finds room for
- * it, and fails as a whole. Unlike SetEndOfFile it never cuts one that another
- * program extended meanwhile. */
-static shmap__os_status extend(HANDLE file, uint64_t size)
-{
-    shmap__os_status done = {0, 0};
-    HANDLE section =
-        CreateFileMappingW(file, NULL, PAGE_READWRITE, (DWORD)(size >> 32),
-                           (DWORD)(size & 0xFFFFFFFF), NULL);
-    DWORD error = GetLastError();
-
-    if (section != NULL) {
-        CloseHandle(section);
-        return done;
-    }
-    if (shmap__os_is_no_room(error))
-        return shmap__os_failed_as(SHMAP_ENOSPC, error);
-    if (error == ERROR_INVALID_PARAMETER)
-        return shmap__os_failed_as(SHMAP_E2BIG, error);
-    return shmap__os_failed(error);
-}
-
 static shmap__os_status ensure_size(HANDLE file, uint64_t size, int access)
 {
     uint64_t now = 0;
@@ -158,7 +84,7 @@ static shmap__os_status ensure_size(HANDLE file, uint64_t size, int access)
         return status;
     if (access == SHMAP_ACCESS_READ)
         return shmap__os_failed_as(SHMAP_ERANGE, 0);
-    return extend(file, size);
+    return shmap__os_extend(file, size);
 }
 
 /* Remove a file that was made here. Its handle has no right to: with that,
@@ -191,7 +117,7 @@ static bool is_doomed(HANDLE file)
 static shmap__os_status prepare(HANDLE file, uint64_t size, int access,
                                 bool made, bool *alone)
 {
-    DWORD gate = enter_gate(file);
+    DWORD gate = shmap__os_lock_patiently(file, gate_byte);
     shmap__os_status status;
 
     if (gate == ERROR_LOCK_VIOLATION)
@@ -200,18 +126,18 @@ static shmap__os_status prepare(HANDLE file, uint64_t size, int access,
     /* Whoever made the file could not size it, and is removing it. */
     if (is_doomed(file)) {
         if (gate == ERROR_SUCCESS)
-            leave_gate(file);
+            shmap__os_unlock(file, gate_byte);
         return shmap__os_failed(ERROR_DELETE_PENDING);
     }
     *alone = gate == ERROR_SUCCESS && nobody_marks(file);
     status = ensure_size(file, size, access);
     SHMAP__STOP("file.sized");
     if (status.code == 0 && access == SHMAP_ACCESS_READ_WRITE)
-        lock(file, mark_byte, 0);
+        shmap__os_lock(file, mark_byte, 0);
     if (status.code < 0 && made && (*alone || gate != ERROR_SUCCESS))
         remove_made(file);
     if (gate == ERROR_SUCCESS)
-        leave_gate(file);
+        shmap__os_unlock(file, gate_byte);
     return status;
 }
 

@@ -53,6 +53,26 @@ typedef struct shmap__os_system {
 
 const shmap__os_system *shmap__os_system_get(void);
 
+/* memory.c */
+
+/* How much more the system will commit, in bytes. */
+bool shmap__os_memory(uint64_t *available);
+
+/* Extend a file to `size` bytes, with room for them, or fail as a whole. */
+shmap__os_status shmap__os_extend(HANDLE file, uint64_t size);
+
+/* lock.c: locks on single bytes, which end with their handle. */
+
+/* Lock a byte now or not at all; ERROR_LOCK_VIOLATION if another handle has it.
+ * `flags` may be LOCKFILE_EXCLUSIVE_LOCK. */
+DWORD shmap__os_lock(HANDLE file, uint64_t byte, DWORD flags);
+
+/* Lock a byte exclusively, within about a second. */
+DWORD shmap__os_lock_patiently(HANDLE file, uint64_t byte);
+
+/* False if the handle had no lock on the byte. */
+bool shmap__os_unlock(HANDLE file, uint64_t byte);
+
 /* utf16.c */
 
 /* The UTF-16 of valid UTF-8, for the caller to free. SHMAP_ENAME if it is not

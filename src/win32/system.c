@@ -75,17 +75,6 @@ int64_t shmap__os_now(void)
            now.QuadPart % frequency * NS_PER_SECOND / frequency;
 }
 
-static bool commit_room(uint64_t *room)
-{
-    MEMORYSTATUSEX memory;
-
-    memory.dwLength = sizeof memory;
-    if (!GlobalMemoryStatusEx(&memory))
-        return false;
-    *room = memory.ullAvailPageFile;
-    return true;
-}
-
 /* The folder of a file, for the caller to free; NULL if there is no memory or
  * no such path. */
 static wchar_t *folder_of(const char *path)
@@ -131,7 +120,8 @@ static bool disk_room(const char *path, uint64_t *room)
 bool shmap__os_room(int kind, const char *path, uint64_t *room,
                     const char **where)
 {
-    if (kind == SHMAP_KIND_FILE ? !disk_room(path, room) : !commit_room(room))
+    if (kind == SHMAP_KIND_FILE ? !disk_room(path, room)
+                                : !shmap__os_memory(room))
         return false;
     *where = kind == SHMAP_KIND_FILE ? "the file system" : "the commit limit";
     return true;
