@@ -114,6 +114,14 @@ static enum reaping unlink_locked(const char *path, int fd,
     return REAPED;
 }
 
+/* Whether the folder's sticky bit lets this process unlink the object. */
+static bool may_remove(const struct stat *object)
+{
+    uid_t user = geteuid();
+
+    return user == 0 || user == object->st_uid;
+}
+
 static enum reaping reap_opened(const char *path, int fd)
 {
     struct stat object;
@@ -122,6 +130,9 @@ static enum reaping reap_opened(const char *path, int fd)
     if (shmap__os_locked(fd, SHMAP__OS_MARK) != F_UNLCK ||
         fstat(fd, &object) != 0 || make_of(&object) == FOREIGN)
         return REAP_NOTHING;
+    /* A lock without a right would keep those away who have it. */
+    if (!may_remove(&object))
+        return REAP_DENIED;
     SHMAP__STOP("reap.opened");
     if (shmap__os_lock(fd, SHMAP__OS_MARK, F_WRLCK) == 0) {
         SHMAP__STOP("reap.locked");
@@ -222,17 +233,21 @@ static void remove_if_left(const char *path)
 }
 
 void shmap__os_named_close(const shmap__os_object *object, const char *os_name,
-                           bool closed)
+                           const struct stat *stat)
 {
+    const mode_t others = S_IRWXG | S_IRWXO;
     int fd = (int)object->native;
     char path[PATH_SPACE];
     bool certain = false;
 
-    /* Where a child shares the description, the turn would not end. */
+    /* Where a child shares the description, the turn would not end. And if
+     * others may hold the region, who may not remove it, then that somebody is
+     * left does not mean that somebody will remove it. */
     shmap__os_fork_lock();
-    if (!closed && object->forks == shmap__os_forks())
+    if (stat != NULL && object->forks == shmap__os_forks() &&
+        (stat->st_mode & others) == 0)
         certain = leave_in_turn(fd);
-    else if (!closed)
+    else if (stat != NULL)
         close(fd);
     shmap__os_fork_unlock();
     if (certain)

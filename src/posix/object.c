@@ -135,12 +135,12 @@ shmap__os_status shmap__os_adopt(shmap__os_object *object, intptr_t native,
 void shmap__os_close(shmap__os_object *object, const char *os_name)
 {
     struct stat stat;
-    bool closed = !shmap__os_still_ours(object, &stat);
+    bool ours = shmap__os_still_ours(object, &stat);
 
     SHMAP__STOP("close.begun");
     if (object->kind == SHMAP_KIND_NAMED && !object->foreign)
-        shmap__os_named_close(object, os_name, closed);
-    else if (!closed)
+        shmap__os_named_close(object, os_name, ours ? &stat : NULL);
+    else if (ours)
         close((int)object->native);
 }
 

@@ -87,10 +87,10 @@ void shmap__os_fork_unlock(void);
  * used. If it did since a description was opened, a child may share it. */
 uint32_t shmap__os_forks(void);
 
-/* named.c: close a named region's descriptor, unless it was `closed` behind our
- * back, and free the region if nobody else holds it. */
+/* named.c: close a named region's descriptor, and free the region if nobody
+ * else holds it. `stat` is the descriptor's; NULL if it is no longer ours. */
 void shmap__os_named_close(const shmap__os_object *object, const char *os_name,
-                           bool closed);
+                           const struct stat *stat);
 
 /* Whether a named region's name still means this object. */
 bool shmap__os_name_means(const char *os_name, const shmap__os_object *object);
