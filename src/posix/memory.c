@@ -21,7 +21,7 @@ bool shmap__os_is_shm_device(dev_t device)
 {
     struct stat folder;
 
-    return stat("/dev/shm", &folder) == 0 && folder.st_dev == device;
+    return stat(SHMAP__OS_FOLDER, &folder) == 0 && folder.st_dev == device;
 }
 
 /* The kernel finds out page by page, and its last resort is to kill. */

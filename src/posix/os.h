@@ -87,15 +87,57 @@ void shmap__os_fork_unlock(void);
  * used. If it did since a description was opened, a child may share it. */
 uint32_t shmap__os_forks(void);
 
-/* named.c: close a named region's descriptor, and free the region if nobody
- * else holds it. `stat` is the descriptor's; NULL if it is no longer ours. */
+/* lifetime.c */
+
+#define SHMAP__OS_FOLDER "/dev/shm"
+
+/* Room for a path in that folder. */
+enum { SHMAP__OS_PATH = sizeof SHMAP__OS_FOLDER "/" + 255 };
+
+void shmap__os_find_path(char path[SHMAP__OS_PATH], const char *os_name);
+
+/* shmap__os_open for whatever somebody may have put there. `access` is O_RDONLY
+ * or O_RDWR. */
+int shmap__os_open_path(const char *path, int access);
+
+/* Whether open() failed because there is something that cannot be memory. */
+bool shmap__os_is_other(int error);
+
+/* Objects made by shmap have the sticky bit and are not executable. A blanket
+ * `chmod -R 1777` of the folder makes them foreign, and so safe. */
+enum { SHMAP__OS_PRIVATE = S_ISVTX | S_IRUSR | S_IWUSR };
+
+enum shmap__os_make {
+    SHMAP__OS_FOREIGN,
+    SHMAP__OS_REGION,
+    SHMAP__OS_CONDEMNED /* was a region, and is about to be removed */
+};
+
+enum shmap__os_make shmap__os_make_of(const struct stat *stat);
+
+enum shmap__os_reaping {
+    SHMAP__OS_REAPED,
+    SHMAP__OS_REAP_NOTHING, /* no leftover has the path, or no longer */
+    SHMAP__OS_REAP_DENIED,  /* it is another user's */
+    SHMAP__OS_REAP_FAILED   /* errno */
+};
+
+/* Remove what has this path if it is a leftover. */
+enum shmap__os_reaping shmap__os_remove_leftover(const char *path);
+
+/* Free the path if what has it is a leftover: 0 if it is free then, or why it
+ * cannot be. Counts in `*reaped` what was removed. */
+shmap__os_status shmap__os_free_name(const char *path, unsigned *reaped);
+
+/* Close a named region's descriptor, and free the region if nobody else holds
+ * it. `stat` is the descriptor's; NULL if it is no longer ours. */
 void shmap__os_named_close(const shmap__os_object *object, const char *os_name,
                            const struct stat *stat);
 
 /* Whether a named region's name still means this object. */
 bool shmap__os_name_means(const char *os_name, const shmap__os_object *object);
 
-/* The byte that a holder of a named region marks with a read lock. */
+/* The byte that a holder of a region marks with a read lock. */
 enum { SHMAP__OS_MARK = 0 };
 
 /* file.c: whether no other description has the file open for writing. */

@@ -66,9 +66,9 @@ bool shmap__os_room(int kind, const char *path, uint64_t *room,
             return false;
         *where = "the file system";
     } else {
-        if (!file_system_room("/dev/shm", room))
+        if (!file_system_room(SHMAP__OS_FOLDER, room))
             return false;
-        *where = "/dev/shm";
+        *where = SHMAP__OS_FOLDER;
     }
     if (getrlimit(RLIMIT_FSIZE, &limit) == 0 &&
         limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < *room) {

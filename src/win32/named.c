@@ -114,21 +114,3 @@ shmap__os_status shmap__os_named_open(shmap__os_object *object,
     fill(object, section, size, access);
     return status;
 }
-
-shmap__os_status shmap__os_named_reap(const char *os_name, unsigned *reaped)
-{
-    shmap__os_status done = {0, 0};
-
-    (void)os_name;
-    *reaped = 0;
-    return done;
-}
-
-shmap__os_status shmap__os_named_reap_all(bool every_user, unsigned *reaped)
-{
-    shmap__os_status done = {0, 0};
-
-    (void)every_user;
-    *reaped = 0;
-    return done;
-}
