@@ -4,6 +4,7 @@
  * large one, by shmap, by the system's own calls, and by other libraries.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "holder.h"
@@ -93,13 +94,25 @@ typedef struct contender {
     bench_holder holder;
 } contender;
 
-static int begin_attach(void *context)
+/* Attaching to a region costs more the more of its pages have ever been
+ * touched: the first touch of one maps some of its neighbours too. */
+static int begin_attach(contender *one, const char *pages_touched)
 {
-    contender *one = context;
     const char *peer = one->peer->name;
 
     snprintf(one->held_name, sizeof one->held_name, "%s-%s", run_name, peer);
-    return bench_holder_start(&one->holder, program, peer, one->held_name);
+    return bench_holder_start(&one->holder, program, peer, one->held_name,
+                              pages_touched);
+}
+
+static int begin_attach_to_full(void *context)
+{
+    return begin_attach(context, "16");
+}
+
+static int begin_attach_to_fresh(void *context)
+{
+    return begin_attach(context, "1");
 }
 
 static void end_attach(void *context)
@@ -182,6 +195,7 @@ enum { CONTENDERS = sizeof contenders / sizeof *contenders };
 static contender prefaulted = {.peer = &bench_shmap_prefaulted};
 
 static runner_case attach_cases[CONTENDERS];
+static runner_case fresh_cases[CONTENDERS];
 static runner_case all_cases[CONTENDERS];
 static runner_case one_cases[CONTENDERS];
 static runner_case large_cases[CONTENDERS];
@@ -190,12 +204,22 @@ static const runner_group groups[] = {
     {
         .name = "attach",
         .title = "Attach: open, map 64 KiB, read a byte, unmap, close; "
-                 "another process holds it",
+                 "another process holds it and has touched every page",
         .goal = "shmap at most 1.40",
         .parts = {"all"},
         .rounds = 1001,
         .batch = 10,
         .cases = attach_cases,
+        .count = CONTENDERS,
+    },
+    {
+        .name = "attach-fresh",
+        .title = "Attach likewise, the other process has touched one page",
+        .goal = "shmap at most 1.40",
+        .parts = {"all"},
+        .rounds = 1001,
+        .batch = 10,
+        .cases = fresh_cases,
         .count = CONTENDERS,
     },
     {
@@ -219,11 +243,10 @@ static const runner_group groups[] = {
     },
     {
         .name = "first-touch",
-        .title = "Create 256 MiB, map (shmap: committed, prefaulted), touch "
-                 "every page, unmap, destroy",
+        .title = "First touch of 256 MiB: create, map (shmap: committed, "
+                 "prefaulted), touch every page, unmap, destroy",
         .goal = "shmap at most 0.83, which is 1.2 times the throughput",
-        .parts = {"All", "Until every page is touched",
-                  "The touching alone, of what is mapped"},
+        .parts = {"All", "Until every page is touched", "The touching alone"},
         .bytes = LARGE,
         .rounds = 21,
         .batch = 1,
@@ -239,7 +262,9 @@ static void fill_table(void)
         const char *name = one->peer->name;
 
         attach_cases[i] =
-            (runner_case){name, one, begin_attach, end_attach, attach};
+            (runner_case){name, one, begin_attach_to_full, end_attach, attach};
+        fresh_cases[i] =
+            (runner_case){name, one, begin_attach_to_fresh, end_attach, attach};
         all_cases[i] = (runner_case){name, one, NULL, NULL, make_and_touch_all};
         one_cases[i] = (runner_case){name, one, NULL, NULL, make_and_touch_one};
         if (one->peer == &bench_shmap)
@@ -249,7 +274,7 @@ static void fill_table(void)
 }
 
 /* What holders do: keep a region until the standard input ends. */
-static int hold(const char *peer_name, const char *name)
+static int hold(const char *peer_name, const char *name, size_t pages)
 {
     const bench_peer *peer = NULL;
     void *data;
@@ -262,7 +287,7 @@ static int hold(const char *peer_name, const char *name)
     data = peer->create(name, SMALL);
     if (data == NULL)
         return 1;
-    touch(data, SMALL);
+    touch(data, pages * PAGE);
     puts("ready");
     fflush(stdout);
     while (getchar() != EOF)
@@ -273,8 +298,8 @@ static int hold(const char *peer_name, const char *name)
 
 int main(int argc, char **argv)
 {
-    if (argc == 4 && strcmp(argv[1], "--hold") == 0)
-        return hold(argv[2], argv[3]);
+    if (argc == 5 && strcmp(argv[1], "--hold") == 0)
+        return hold(argv[2], argv[3], strtoul(argv[4], NULL, 10));
     program = argv[0];
     snprintf(run_name, sizeof run_name, "bench-%llx",
              (unsigned long long)shmap_now());

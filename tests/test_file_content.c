@@ -86,7 +86,7 @@ static int read_plainly(int count, char **arguments)
 
 static void assert_others_read(const char *offset, const char *text)
 {
-    char size[16];
+    char size[32];
     struct child *child;
 
     snprintf(size, sizeof size, "%zu", strlen(text));

@@ -301,6 +301,55 @@ static void test_fork__workers_of_a_killed_parent_block_nobody(void **state)
     }
 }
 
+#define CLOSERS 6
+
+static volatile uint64_t closers_end;
+
+static void open_and_close_until_told(void *argument)
+{
+    char name[NAME_ROOM];
+    (void)argument;
+    unique_name(name, "closer");
+    while (memory_load(&closers_end) == 0) {
+        shmap_region *region = NULL;
+        role_check(shmap_region_create(&region, name, 4096, NULL) == 0);
+        shmap_region_close(region);
+    }
+}
+
+static int play_crowd(int count, char **arguments)
+{
+    uv_thread_t threads[CLOSERS];
+    (void)count;
+    (void)arguments;
+    for (size_t i = 0; i < CLOSERS; ++i)
+        role_check(uv_thread_create(&threads[i], open_and_close_until_told,
+                                    NULL) == 0);
+    for (int i = 0; i < SLEEPERS; ++i) {
+        int64_t before = clock_ms();
+        int pid = os_fork_sleeper();
+        int64_t after = clock_ms();
+        role_check(pid > 0);
+        os_fork_kill(pid);
+        os_fork_wait(pid);
+        if (after - before > 1000 * setting("SHMAP_TEST_TIMEOUT_SCALE", 1))
+            role_fail("a fork took %d ms", (int)(after - before));
+    }
+    memory_store(&closers_end, 1);
+    for (size_t i = 0; i < CLOSERS; ++i)
+        uv_thread_join(&threads[i]);
+    say("done");
+    return 0;
+}
+
+static void test_fork__is_not_kept_out_by_a_crowd_of_threads(void **state)
+{
+    (void)state;
+    struct child *crowd = child_start("crowd", NULL);
+    child_expect(crowd, "done");
+    assert_int_equal(child_wait(crowd, PATIENCE), 0);
+}
+
 /* A thread inside the exclusive step waits to see whether another can fork
  * meanwhile: the child would share its lock. */
 
@@ -364,8 +413,10 @@ static void test_fork__waits_for_an_exclusive_step(void **state)
 
 int main(int argc, char **argv)
 {
-    static const struct role roles[] = {
-        {"forker", play_forker}, {"stepper", play_stepper}, {0, 0}};
+    static const struct role roles[] = {{"forker", play_forker},
+                                        {"stepper", play_stepper},
+                                        {"crowd", play_crowd},
+                                        {0, 0}};
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fork__child_keeps_what_its_parent_closed),
         cmocka_unit_test(test_fork__child_that_is_killed_lets_go),
@@ -379,6 +430,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_fork__anonymous_region_is_shared),
         cmocka_unit_test(test_fork__workers_forked_meanwhile_block_nobody),
         cmocka_unit_test(test_fork__workers_of_a_killed_parent_block_nobody),
+        cmocka_unit_test(test_fork__is_not_kept_out_by_a_crowd_of_threads),
         cmocka_unit_test(test_fork__waits_for_an_exclusive_step),
     };
     if (!os_can_fork())

@@ -11,7 +11,7 @@
 #include "support/stops.h"
 
 #define STOPS 64
-#define SIZE  8192
+#define SIZE  65536
 
 /* What the call meets. */
 enum situation {
@@ -313,7 +313,7 @@ static void kill_everywhere(const char *label, const struct call *call)
 
 static void test_kill__in_create(void **state)
 {
-    static const struct call call = {{NULL}, "create 0 @ 8192", MEETS_ALL};
+    static const struct call call = {{NULL}, "create 0 @ 65536", MEETS_ALL};
     (void)state;
     kill_everywhere(__func__, &call);
 }
@@ -336,7 +336,7 @@ static void test_kill__in_open_for_reading(void **state)
 static void test_kill__in_open_or_create(void **state)
 {
     static const struct call call = {
-        {NULL}, "open_or_create 0 @ 8192", MEETS_ALL};
+        {NULL}, "open_or_create 0 @ 65536", MEETS_ALL};
     (void)state;
     kill_everywhere(__func__, &call);
 }
@@ -344,7 +344,7 @@ static void test_kill__in_open_or_create(void **state)
 static void test_kill__in_close(void **state)
 {
     static const struct call call = {
-        {"open_or_create 0 @ 8192"}, "close 0", MEETS_HOLDERS};
+        {"open_or_create 0 @ 65536"}, "close 0", MEETS_HOLDERS};
     (void)state;
     kill_everywhere(__func__, &call);
 }
@@ -352,7 +352,7 @@ static void test_kill__in_close(void **state)
 static void test_kill__in_unmap(void **state)
 {
     static const struct call call = {
-        {"open_or_create 0 @ 8192", "map 0", "close 0"},
+        {"open_or_create 0 @ 65536", "map 0", "close 0"},
         "unmap 0",
         MEETS_HOLDERS};
     (void)state;

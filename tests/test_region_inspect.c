@@ -334,12 +334,20 @@ static void test_region_inspect__native_scope_finds_other_programs_memory(
     raw_close(raw);
 }
 
+static uint64_t rounded(uint64_t size)
+{
+    uint64_t page = os_page_size();
+
+    return (size + page - 1) / page * page;
+}
+
 /* Everything that could change a foreign object: its size, mode, name and
  * bytes must survive. */
 static void assert_left_alone(uint64_t size, unsigned mode)
 {
     shmap_region_options options = SHMAP_REGION_OPTIONS_INIT;
     shmap_region *region = NO_REGION;
+    shmap_view view;
     unsigned reaped = 0;
     char name[OS_NAME_ROOM];
     char text[6] = "";
@@ -357,6 +365,12 @@ static void assert_left_alone(uint64_t size, unsigned mode)
     assert_ptr_equal(region, NO_REGION);
     options.owner = SHMAP_OWNER_ANYBODY;
     assert_code(shmap_region_open(&region, name, &options), 0);
+    assert_true(shmap_region_size(region) == rounded(size));
+    assert_true(inspect(region).size == rounded(size));
+    assert_code(shmap_view_map(&view, region, NULL), 0);
+    assert_true(view.size == rounded(size));
+    ((char *)view.data)[view.size - 1] = 1;
+    shmap_view_unmap(&view);
     shmap_region_close(region);
     assert_code(shmap_region_open_or_create(&region, name, MiB, &options), 0);
     shmap_region_close(region);
@@ -380,7 +394,9 @@ static void test_region_inspect__foreign_regions_are_left_alone(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(modes); i++)
         assert_left_alone(65536, modes[i]);
+    /* A size of no whole pages is told rounded up, as on every system. */
     assert_left_alone(5000, 0600);
+    assert_left_alone(1 + 6, 0600);
 }
 
 static void test_region_inspect__foreign_memory_without_a_size_is_not_ready(

@@ -241,6 +241,26 @@ static void test_region_options__a_longer_struct_must_end_with_zeros(
         }
 }
 
+/* What was never set to anything must not be read for long. */
+static void test_region_options__a_struct_of_more_than_4_kib_is_refused(
+    void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(calls); i++) {
+        union {
+            shmap_region_options options;
+            char space[4096];
+        } large = {.options = SHMAP_REGION_OPTIONS_INIT};
+
+        large.options.struct_size = sizeof large;
+        assert_call(&calls[i], &large.options, 0);
+        large.options.struct_size = sizeof large + 1;
+        assert_call(&calls[i], &large.options, SHMAP_EINVAL);
+        large.options.struct_size = SIZE_MAX;
+        assert_call(&calls[i], &large.options, SHMAP_EINVAL);
+    }
+}
+
 static void test_region_options__unknown_values_are_refused(void **state)
 {
     static const struct {
@@ -274,7 +294,6 @@ static void test_region_options__fields_without_a_meaning_must_be_zero(
     assert_field(OWNER, SHMAP_OWNER_ANYBODY, 0);
     assert_field(CREATE, SHMAP_CREATE_IF_MISSING, 0);
     assert_field(COMMIT, SHMAP_COMMIT_LAZY, 0);
-    assert_field(RESERVE, 1, 0);
     assert_field(PAGE_SIZE, (int)os_page_size(), 0);
 }
 
@@ -314,6 +333,12 @@ static void test_region_options__a_reserve_of_its_size_is_fine(void **state)
     shmap_region *region = NO_REGION;
 
     (void)state;
+    assert_call(&calls[0], &options, 0);
+    options.reserve = 1;
+    assert_call(&calls[0], &options, 0);
+    assert_call(&calls[1], &options, 0);
+    assert_call(&calls[3], &options, 0);
+    assert_call(&calls[4], &options, SHMAP_ENOTSUP); /* a file */
     options.reserve = 2 * os_page_size();
     assert_code(
         shmap_region_create(&region, NULL, os_page_size() + 1, &options), 0);
@@ -357,6 +382,7 @@ int main(int argc, char **argv)
         with_calls(test_region_options__a_size_of_zero_is_refused),
         with_calls(test_region_options__a_shorter_struct_is_accepted),
         with_calls(test_region_options__a_longer_struct_must_end_with_zeros),
+        with_calls(test_region_options__a_struct_of_more_than_4_kib_is_refused),
         with_calls(test_region_options__unknown_values_are_refused),
         with_calls(test_region_options__fields_without_a_meaning_must_be_zero),
         with_calls(test_region_options__scope_is_for_names_only),

@@ -4,13 +4,10 @@
 #include "../holder.h"
 
 #include <fcntl.h>
-#include <spawn.h>
 #include <stddef.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-extern char **environ;
 
 /* A pipe that no other child gets: a holder ends when nobody can write to it
  * any more. */
@@ -23,26 +20,20 @@ static int make_pipe(int ends[2])
     return 0;
 }
 
-static int spawn(pid_t *child, const char *program, const char *peer,
-                 const char *name, int input, int output)
+static pid_t spawn(const char *program, const char *peer, const char *name,
+                   const char *pages, int input, int output)
 {
-    /* posix_spawn does not change the strings. */
-    char *arguments[] = {(char *)(intptr_t)program, (char *)(intptr_t) "--hold",
-                         (char *)(intptr_t)peer, (char *)(intptr_t)name, NULL};
-    posix_spawn_file_actions_t actions;
-    int error = posix_spawn_file_actions_init(&actions);
+    pid_t child = fork();
 
-    if (error != 0)
-        return error;
-    posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
-    error = posix_spawnp(child, program, &actions, NULL, arguments, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    return error;
+    if (child != 0)
+        return child;
+    if (dup2(input, STDIN_FILENO) >= 0 && dup2(output, STDOUT_FILENO) >= 0)
+        execlp(program, program, "--hold", peer, name, pages, (char *)NULL);
+    _exit(1);
 }
 
 int bench_holder_start(bench_holder *holder, const char *program,
-                       const char *peer, const char *name)
+                       const char *peer, const char *name, const char *pages)
 {
     int input[2];
     int output[2];
@@ -57,16 +48,16 @@ int bench_holder_start(bench_holder *holder, const char *program,
         close(input[1]);
         return -1;
     }
-    if (spawn(&child, program, peer, name, input[0], output[1]) == 0) {
+    child = spawn(program, peer, name, pages, input[0], output[1]);
+    close(input[0]);
+    close(output[1]);
+    if (child < 0) {
+        close(input[1]);
+    } else {
         holder->process = child;
         holder->input = input[1];
-        close(output[1]);
         got = read(output[0], &byte, 1);
-    } else {
-        close(input[1]);
-        close(output[1]);
     }
-    close(input[0]);
     close(output[0]);
     if (got != 1)
         bench_holder_stop(holder);

@@ -15,19 +15,21 @@ static BOOL make_pipe(HANDLE ends[2], int inherited)
            SetHandleInformation(ends[1 - inherited], HANDLE_FLAG_INHERIT, 0);
 }
 
-static HANDLE spawn(const char *peer, const char *name, HANDLE input,
-                    HANDLE output)
+static HANDLE spawn(const char *peer, const char *name, const char *pages,
+                    HANDLE input, HANDLE output)
 {
     wchar_t program[MAX_PATH];
     wchar_t line[MAX_PATH + 128];
-    STARTUPINFOW startup = {sizeof startup};
+    STARTUPINFOW startup = {0};
     PROCESS_INFORMATION process;
 
     GetModuleFileNameW(NULL, program, MAX_PATH);
     if (_snwprintf(line, sizeof line / sizeof *line - 1,
-                   L"\"%ls\" --hold %hs %hs", program, peer, name) < 0)
+                   L"\"%ls\" --hold %hs %hs %hs", program, peer, name,
+                   pages) < 0)
         return NULL;
     line[sizeof line / sizeof *line - 1] = L'\0';
+    startup.cb = sizeof startup;
     startup.dwFlags = STARTF_USESTDHANDLES;
     startup.hStdInput = input;
     startup.hStdOutput = output;
@@ -40,7 +42,7 @@ static HANDLE spawn(const char *peer, const char *name, HANDLE input,
 }
 
 int bench_holder_start(bench_holder *holder, const char *program,
-                       const char *peer, const char *name)
+                       const char *peer, const char *name, const char *pages)
 {
     HANDLE input[2];
     HANDLE output[2];
@@ -56,7 +58,7 @@ int bench_holder_start(bench_holder *holder, const char *program,
         CloseHandle(input[1]);
         return -1;
     }
-    process = spawn(peer, name, input[0], output[1]);
+    process = spawn(peer, name, pages, input[0], output[1]);
     CloseHandle(input[0]);
     CloseHandle(output[1]);
     if (process == NULL) {

@@ -244,7 +244,9 @@ int child_wait(struct child *child, int timeout)
     while (!child->exited)
         if (!wait_a_while(until))
             fail_msg("a child does not end");
-    int code = child->signal != 0 ? CHILD_KILLED : (int)child->exit_code;
+    int code = child->signal == SIGKILL ? CHILD_KILLED
+               : child->signal != 0     ? CHILD_KILLED - child->signal
+                                        : (int)child->exit_code;
     forget(child);
     return code;
 }

@@ -154,7 +154,8 @@ void child_close_stdin(struct child *child);
 /* SIGKILL or TerminateProcess. Does not wait. */
 void child_kill(struct child *child);
 /* Wait for its end, forget it, and return its exit code; CHILD_KILLED if it
- * was killed. Ends the test if it does not end within the timeout. */
+ * was killed, a smaller number if it crashed. Ends the test if it does not end
+ * within the timeout. */
 int child_wait(struct child *child, int timeout);
 #define CHILD_KILLED (-1)
 /* Kill, and wait. */
@@ -204,7 +205,8 @@ void os_ignore_broken_pipes(void);
 
 enum memory_state { MEMORY_ABSENT = 0, MEMORY_READABLE, MEMORY_WRITABLE };
 
-/* What can be done with this byte. Changes nothing. */
+/* What can be done with this byte. It may be written over itself, so nobody
+ * else must be writing to it. */
 enum memory_state memory_probe(const void *address);
 /* Copy, if all of it can be read. */
 bool memory_copy(void *to, const void *from, size_t size);

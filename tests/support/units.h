@@ -47,6 +47,9 @@ intptr_t units_bad_handle(void);
 bool units_is_open(intptr_t handle);
 bool units_is_inheritable(intptr_t handle);
 bool units_make_inheritable(intptr_t handle);
+/* Another handle of the same object, in POSIX' words: of the same open file
+ * description. Not inheritable. */
+intptr_t units_copy(intptr_t handle);
 /* Make the number mean another object. False where nobody can choose one. */
 bool units_replace(intptr_t number, intptr_t with);
 
@@ -74,6 +77,23 @@ uint64_t units_too_much_memory(void);
 #define leak_checked(test)                                     \
     cmocka_unit_test_setup_teardown(test, units_count_handles, \
                                     units_compare_handles)
+
+/* Play a role to its end. It says "done", or "cannot" where the system has no
+ * such situation: then the test is skipped for this reason. */
+static inline void units_run_role(const char *role, const char *argument,
+                                  const char *reason)
+{
+    struct child *child = child_start(role, argument, NULL);
+    const char *line = child_read_line(child, PATIENCE);
+
+    if (line != NULL && strcmp(line, "cannot") == 0)
+        skip_because(reason);
+    if (line == NULL || strcmp(line, "done") != 0) {
+        print_error("the role says \"%s\"\n", line == NULL ? "" : line);
+        fail();
+    }
+    assert_int_equal(child_wait(child, PATIENCE), 0);
+}
 
 static inline int units_count_handles(void **state)
 {

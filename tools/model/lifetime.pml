@@ -934,5 +934,6 @@ end:
 /* At some moment the last calls have begun, and there are no more kills. */
 active proctype curtain()
 {
+progress:
     final = true
 }

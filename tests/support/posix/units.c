@@ -116,6 +116,11 @@ bool units_make_inheritable(intptr_t handle)
     return fcntl((int)handle, F_SETFD, 0) == 0;
 }
 
+intptr_t units_copy(intptr_t handle)
+{
+    return fcntl((int)handle, F_DUPFD_CLOEXEC, 3);
+}
+
 bool units_replace(intptr_t number, intptr_t with)
 {
     return dup3((int)with, (int)number, O_CLOEXEC) >= 0;

@@ -23,7 +23,10 @@ int os_fork_sleeper(void)
     return -1;
 }
 
-void os_exec_sleeper(void) {}
+void os_exec_sleeper(FILE *until)
+{
+    (void)until;
+}
 
 void os_fork_kill(int pid)
 {

@@ -44,10 +44,23 @@ unsigned units_set_umask(unsigned mask)
     return 0;
 }
 
+/* The read-only attribute stops everybody, but for Wine's root. */
 bool units_obeys_modes(void)
 {
-    /* The read-only attribute stops everybody. */
-    return true;
+    wchar_t folder[MAX_PATH];
+    wchar_t path[MAX_PATH];
+    HANDLE file;
+
+    if (GetTempPathW(MAX_PATH, folder) == 0 ||
+        GetTempFileNameW(folder, L"shm", 0, path) == 0)
+        return false;
+    SetFileAttributesW(path, FILE_ATTRIBUTE_READONLY);
+    file = CreateFileW(path, GENERIC_WRITE, 0, NULL, OPEN_EXISTING, 0, NULL);
+    if (file != INVALID_HANDLE_VALUE)
+        CloseHandle(file);
+    SetFileAttributesW(path, FILE_ATTRIBUTE_NORMAL);
+    DeleteFileW(path);
+    return file == INVALID_HANDLE_VALUE;
 }
 
 bool units_make_fifo(const char *path)
@@ -128,6 +141,15 @@ bool units_make_inheritable(intptr_t handle)
 {
     return SetHandleInformation((HANDLE)handle, HANDLE_FLAG_INHERIT,
                                 HANDLE_FLAG_INHERIT) != 0;
+}
+
+intptr_t units_copy(intptr_t handle)
+{
+    HANDLE copy = NULL;
+
+    DuplicateHandle(GetCurrentProcess(), (HANDLE)handle, GetCurrentProcess(),
+                    &copy, 0, FALSE, DUPLICATE_SAME_ACCESS);
+    return copy == NULL ? -1 : (intptr_t)copy;
 }
 
 bool units_replace(intptr_t number, intptr_t with)
