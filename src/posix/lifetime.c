@@ -199,8 +199,7 @@ static void await_turns(int fd)
         shmap__os_wait_a_little(&attempt);
 }
 
-/* After letting go: free the region if nobody is left. */
-static void remove_if_left(const char *path)
+void shmap__os_remove_if_left(const char *path)
 {
     int fd = open_for_removing(path);
 
@@ -234,7 +233,7 @@ void shmap__os_named_close(const shmap__os_object *object, const char *os_name,
         return;
     SHMAP__STOP("close.dropped");
     shmap__os_find_path(path, os_name);
-    remove_if_left(path);
+    shmap__os_remove_if_left(path);
 }
 
 /* Looking */
@@ -330,4 +329,9 @@ shmap__os_status shmap__os_free_name(const char *path, unsigned *reaped)
         }
     } while (shmap__os_wait_a_little(&attempt));
     return (shmap__os_status){SHMAP_EBUSY, 0};
+}
+
+bool shmap__os_alone(int fd)
+{
+    return shmap__os_locked(fd, SHMAP__OS_MARK) == F_UNLCK;
 }

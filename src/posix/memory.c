@@ -17,11 +17,14 @@ void shmap__os_memory(uint64_t *total, uint64_t *available)
                  info.mem_unit;
 }
 
-bool shmap__os_is_shm_device(dev_t device)
+/* Memory files have no name; shared memory objects live in one place. */
+bool shmap__os_is_memory(int fd, const struct stat *stat)
 {
     struct stat folder;
 
-    return stat(SHMAP__OS_FOLDER, &folder) == 0 && folder.st_dev == device;
+    (void)fd;
+    return stat->st_nlink == 0 || (lstat(SHMAP__OS_FOLDER, &folder) == 0 &&
+                                   folder.st_dev == stat->st_dev);
 }
 
 /* The kernel finds out page by page, and its last resort is to kill. */
@@ -63,11 +66,12 @@ static int write_zeros(int fd, uint64_t from, uint64_t to)
 /* Allocate in pieces. Before Linux 6.11, tmpfs gives up the whole piece when a
  * signal arrives, and would never finish one that takes longer than a program's
  * timer interval: after each interruption the piece is halved. */
-int shmap__os_allocate(int fd, uint64_t from, uint64_t to)
+int shmap__os_allocate(int fd, uint64_t from, uint64_t to, bool in_memory)
 {
     const uint64_t least = shmap__os_facts_get()->page_size;
     uint64_t piece = UINT64_C(32) << 20;
 
+    (void)in_memory;
     while (from < to) {
         uint64_t size = to - from < piece ? to - from : piece;
 

@@ -8,40 +8,118 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "../stop.h"
 
 /* Creating */
 
+/* A region that has not got its name yet. */
+typedef struct region_draft {
+    int fd;
+    char path[SHMAP__OS_PATH]; /* of a temporary name; "" if it has none */
+} region_draft;
+
+static void discard(const region_draft *draft)
+{
+    int error = errno;
+
+    if (draft->path[0] != '\0')
+        unlink(draft->path);
+    close(draft->fd);
+    errno = error;
+}
+
+/* A file without a name leaves nothing if its maker is killed. */
+static shmap__os_status draft_without_name(region_draft *draft)
+{
+    int error;
+
+    draft->path[0] = '\0';
+    draft->fd =
+        shmap__os_open(SHMAP__OS_FOLDER, O_TMPFILE | O_RDWR, SHMAP__OS_PRIVATE);
+    if (draft->fd < 0)
+        return errno == ENOENT || errno == EISDIR || errno == EINVAL
+                   ? (shmap__os_status){SHMAP_ENOTSUP, errno}
+                   : shmap__os_failed(errno);
+    error = shmap__os_lock(draft->fd, SHMAP__OS_MARK, F_RDLCK);
+    if (error == 0)
+        return shmap__os_done;
+    discard(draft);
+    return shmap__os_failed(error);
+}
+
+/* One with a temporary name, which no region can have, is a leftover until it
+ * is marked, and somebody may remove it in between. */
+static bool mark_draft(const region_draft *draft)
+{
+    struct stat stat;
+
+    return shmap__os_lock(draft->fd, SHMAP__OS_MARK, F_RDLCK) == 0 &&
+           fstat(draft->fd, &stat) == 0 && stat.st_nlink > 0;
+}
+
+static shmap__os_status draft_with_name(region_draft *draft)
+{
+    unsigned attempt = 0;
+
+    do {
+        snprintf(draft->path, sizeof draft->path,
+                 SHMAP__OS_FOLDER "/shmap.~%lu.%lld", (unsigned long)getpid(),
+                 (long long)shmap__os_now());
+        draft->fd = shmap__os_open(draft->path, O_CREAT | O_EXCL | O_RDWR,
+                                   SHMAP__OS_PRIVATE);
+        if (draft->fd < 0 && errno != EEXIST)
+            return shmap__os_failed(errno);
+        if (draft->fd >= 0 && mark_draft(draft))
+            return shmap__os_done;
+        if (draft->fd >= 0)
+            discard(draft);
+    } while (shmap__os_wait_a_little(&attempt));
+    return (shmap__os_status){SHMAP_EBUSY, 0};
+}
+
 /* The kernel links by descriptor for the one who made the file since Linux
- * 6.10, before that for privileged processes only; /proc does it for all. */
-static int link_to(int fd, const char *path)
+ * 6.10, before that for privileged processes only. /proc does it for all but
+ * those that gave up their privileges, to whom it does not belong. */
+static int link_draft(int fd, const char *path)
 {
     char link[sizeof "/proc/self/fd/" + 3 * sizeof fd];
 
     if (linkat(fd, "", AT_FDCWD, path, AT_EMPTY_PATH) == 0)
         return 0;
-    if (errno != ENOENT && errno != EPERM && errno != EINVAL)
+    if (errno == EEXIST)
         return errno;
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     if (linkat(AT_FDCWD, link, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0)
         return 0;
-    return errno == ENOENT ? ENOSYS : errno;
+    return errno == ENOENT || errno == EACCES || errno == EPERM ? EOPNOTSUPP
+                                                                : errno;
+}
+
+static int rename_draft(const char *from, const char *to)
+{
+    enum { NO_REPLACE = 1 };
+
+    return syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, NO_REPLACE) == 0
+               ? 0
+               : errno;
 }
 
 /* Give the complete region its name. */
-static shmap__os_status publish(int fd, const char *path)
+static shmap__os_status publish(const region_draft *draft, const char *path)
 {
     unsigned attempt = 0;
     unsigned reaped = 0;
 
     do {
-        int error = link_to(fd, path);
+        int error = draft->path[0] == '\0' ? link_draft(draft->fd, path)
+                                           : rename_draft(draft->path, path);
         shmap__os_status status;
 
         if (error == 0) {
-            SHMAP__STOP("create.linked");
+            SHMAP__STOP("create.named");
             return shmap__os_done;
         }
         if (error != EEXIST)
@@ -54,25 +132,10 @@ static shmap__os_status publish(int fd, const char *path)
     return (shmap__os_status){SHMAP_EBUSY, 0};
 }
 
-/* A nameless file that will be the region. */
-static shmap__os_status make(int *made)
-{
-    int fd =
-        shmap__os_open(SHMAP__OS_FOLDER, O_TMPFILE | O_RDWR, SHMAP__OS_PRIVATE);
-
-    if (fd < 0)
-        return errno == ENOENT || errno == EISDIR || errno == EINVAL
-                   ? (shmap__os_status){SHMAP_ENOTSUP, errno}
-                   : shmap__os_failed(errno);
-    *made = fd;
-    return shmap__os_done;
-}
-
 static shmap__os_status complete(int fd, uint64_t size, int commit,
                                  struct stat *stat)
 {
     shmap__os_status status = shmap__os_extend(fd, 0, size, commit, true);
-    int error;
 
     if (status.code < 0)
         return status;
@@ -83,8 +146,29 @@ static shmap__os_status complete(int fd, uint64_t size, int commit,
     if ((stat->st_mode & 07777) != SHMAP__OS_PRIVATE &&
         fchmod(fd, SHMAP__OS_PRIVATE) != 0)
         return shmap__os_failed(errno);
-    error = shmap__os_lock(fd, SHMAP__OS_MARK, F_RDLCK);
-    return error == 0 ? shmap__os_done : shmap__os_failed(error);
+    return shmap__os_done;
+}
+
+static shmap__os_status create(shmap__os_object *object, const char *path,
+                               uint64_t size, int commit, bool temporary_name)
+{
+    struct stat stat;
+    region_draft draft;
+    shmap__os_status status =
+        temporary_name ? draft_with_name(&draft) : draft_without_name(&draft);
+
+    if (status.code < 0)
+        return status;
+    SHMAP__STOP("create.marked");
+    status = complete(draft.fd, size, commit, &stat);
+    if (status.code == 0)
+        status = publish(&draft, path);
+    if (status.code < 0)
+        discard(&draft);
+    else
+        shmap__os_object_fill(object, draft.fd, &stat, SHMAP_KIND_NAMED,
+                              SHMAP_ACCESS_READ_WRITE);
+    return status;
 }
 
 shmap__os_status shmap__os_named_create(shmap__os_object *object,
@@ -92,11 +176,9 @@ shmap__os_status shmap__os_named_create(shmap__os_object *object,
                                         int commit)
 {
     char path[SHMAP__OS_PATH];
-    struct stat stat;
     shmap__os_status status;
     uint32_t forks = shmap__os_forks();
     unsigned reaped = 0;
-    int fd = -1;
 
     shmap__os_find_path(path, os_name);
     /* Before any page is taken: an occupied name is no lack of room. */
@@ -104,22 +186,11 @@ shmap__os_status shmap__os_named_create(shmap__os_object *object,
     if (status.code < 0)
         return status;
     SHMAP__STOP("create.free");
-    status = make(&fd);
-    if (status.code < 0)
-        return status;
-    SHMAP__STOP("create.made");
-    status = complete(fd, size, commit, &stat);
-    if (status.code == 0) {
-        SHMAP__STOP("create.marked");
-        status = publish(fd, path);
-    }
-    if (status.code < 0) {
-        shmap__os_close_quietly(fd);
-        return status;
-    }
-    shmap__os_object_fill(object, fd, &stat, SHMAP_KIND_NAMED,
-                          SHMAP_ACCESS_READ_WRITE);
-    object->forks = forks;
+    status = create(object, path, size, commit, false);
+    if (status.code == SHMAP_ENOTSUP)
+        status = create(object, path, size, commit, true);
+    if (status.code == 0)
+        object->forks = forks;
     return status;
 }
 
@@ -263,8 +334,8 @@ shmap__os_status shmap__os_named_open(shmap__os_object *object,
         shmap__os_close_quietly(fd);
         if (result == OPEN_FAILED) {
             /* The mark may have kept the last holder from removing it. */
-            if (status.code == SHMAP_EOWNER)
-                shmap__os_remove_leftover(path);
+            if (status.code != SHMAP_ENOENT)
+                shmap__os_remove_if_left(path);
             return status;
         }
     } while (shmap__os_wait_a_little(&attempts));

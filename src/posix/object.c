@@ -55,10 +55,19 @@ shmap__os_status shmap__os_extend(int fd, uint64_t from, uint64_t to,
     if (to - from > worth_asking)
         error = shmap__os_check_room(fd, to - from, in_memory);
     if (error == 0)
-        error = shmap__os_allocate(fd, from, to);
+        error = shmap__os_allocate(fd, from, to, in_memory);
     if (error == ENOMEM)
         return (shmap__os_status){SHMAP_ENOSPC, error};
     return error == 0 ? shmap__os_done : shmap__os_failed(error);
+}
+
+bool shmap__os_can_be_memory(const struct stat *stat)
+{
+#ifdef __APPLE__ /* Shared memory objects there have no type. */
+    if ((stat->st_mode & S_IFMT) == 0)
+        return true;
+#endif
+    return S_ISREG(stat->st_mode);
 }
 
 void shmap__os_object_fill(shmap__os_object *object, int fd,
@@ -77,12 +86,6 @@ bool shmap__os_still_ours(const shmap__os_object *object, struct stat *stat)
     return fstat((int)object->native, stat) == 0 &&
            (uint64_t)stat->st_dev == object->identity[0] &&
            (uint64_t)stat->st_ino == object->identity[1];
-}
-
-/* Memory files have no name; shared memory objects live in one place. */
-static bool is_memory(const struct stat *stat)
-{
-    return stat->st_nlink == 0 || shmap__os_is_shm_device(stat->st_dev);
 }
 
 /* What the descriptor allows, fitted to what is asked; < 0 is an error. */
@@ -111,7 +114,7 @@ shmap__os_status shmap__os_adopt(shmap__os_object *object, intptr_t native,
 
     if (native < 0 || native > INT32_MAX || fstat(fd, &stat) != 0)
         return (shmap__os_status){SHMAP_EINVAL, EBADF};
-    if (!S_ISREG(stat.st_mode))
+    if (!shmap__os_can_be_memory(&stat))
         return (shmap__os_status){SHMAP_ETYPE, 0};
     access = adopted_access(fd, access);
     if (access < 0)
@@ -125,9 +128,11 @@ shmap__os_status shmap__os_adopt(shmap__os_object *object, intptr_t native,
         return shmap__os_failed(errno);
     if (owned != fd)
         close(fd);
-    shmap__os_object_fill(
-        object, owned, &stat,
-        is_memory(&stat) ? SHMAP_KIND_ANONYMOUS : SHMAP_KIND_FILE, access);
+    shmap__os_object_fill(object, owned, &stat,
+                          shmap__os_is_memory(owned, &stat)
+                              ? SHMAP_KIND_ANONYMOUS
+                              : SHMAP_KIND_FILE,
+                          access);
     object->foreign = true;
     return shmap__os_done;
 }
@@ -172,6 +177,6 @@ int shmap__os_info_flags(const shmap__os_object *object, const char *os_name)
     if (object->kind == SHMAP_KIND_FILE)
         alone = shmap__os_file_alone(fd);
     else
-        alone = shmap__os_locked(fd, SHMAP__OS_MARK) == F_UNLCK;
+        alone = shmap__os_alone(fd);
     return alone ? flags | SHMAP_INFO_ALONE : flags;
 }

@@ -36,6 +36,9 @@ void shmap__os_close_quietly(int fd);
 shmap__os_status shmap__os_extend(int fd, uint64_t from, uint64_t to,
                                   int commit, bool in_memory);
 
+/* Whether a descriptor can be that of a file or of shared memory. */
+bool shmap__os_can_be_memory(const struct stat *stat);
+
 /* Fill an object for a descriptor whose stat is known. */
 void shmap__os_object_fill(shmap__os_object *object, int fd,
                            const struct stat *stat, int kind, int access);
@@ -50,16 +53,16 @@ bool shmap__os_still_ours(const shmap__os_object *object, struct stat *stat);
 /* The machine's memory and swap, in bytes: all, and what is free. */
 void shmap__os_memory(uint64_t *total, uint64_t *available);
 
-/* Whether shared memory objects are on this device. */
-bool shmap__os_is_shm_device(dev_t device);
+/* Whether this descriptor's pages are the machine's memory. */
+bool shmap__os_is_memory(int fd, const struct stat *stat);
 
 /* Refuse what can be seen not to fit, before pages are taken that others need.
  * `in_memory`: the file's pages are the machine's memory. 0 or errno. */
 int shmap__os_check_room(int fd, uint64_t size, bool in_memory);
 
 /* Give a file room from `from`, its size, up to `to`. 0 or errno; then the size
- * is anywhere between. */
-int shmap__os_allocate(int fd, uint64_t from, uint64_t to);
+ * is anywhere between. `in_memory` as above. */
+int shmap__os_allocate(int fd, uint64_t from, uint64_t to, bool in_memory);
 
 /* lock.c: locks on single bytes, which belong to the open file description. It
  * lives with its descriptors and mappings, also in forked children, and with
@@ -70,7 +73,8 @@ int shmap__os_allocate(int fd, uint64_t from, uint64_t to);
 int shmap__os_lock(int fd, off_t byte, short type);
 
 /* The type of another description's lock on the byte; F_UNLCK if there is none
- * or it cannot be told. */
+ * or it cannot be told. Where the system has no such locks, taking one is
+ * ENOTSUP, and every byte is answered to be locked. */
 short shmap__os_locked(int fd, off_t byte);
 
 /* Bounded patience with another process in the middle of a step: wait a
@@ -125,6 +129,9 @@ enum shmap__os_reaping {
 /* Remove what has this path if it is a leftover. */
 enum shmap__os_reaping shmap__os_remove_leftover(const char *path);
 
+/* The same for who was, or looked like, a holder until now. */
+void shmap__os_remove_if_left(const char *path);
+
 /* Free the path if what has it is a leftover: 0 if it is free then, or why it
  * cannot be. Counts in `*reaped` what was removed. */
 shmap__os_status shmap__os_free_name(const char *path, unsigned *reaped);
@@ -136,6 +143,10 @@ void shmap__os_named_close(const shmap__os_object *object, const char *os_name,
 
 /* Whether a named region's name still means this object. */
 bool shmap__os_name_means(const char *os_name, const shmap__os_object *object);
+
+/* Whether no other description holds this named or anonymous region; false if
+ * that cannot be told. */
+bool shmap__os_alone(int fd);
 
 /* The byte that a holder of a region marks with a read lock. */
 enum { SHMAP__OS_MARK = 0 };

@@ -9,10 +9,20 @@
 #include <time.h>
 #include <unistd.h>
 
+/* For the whole name, slash and all. The tests of the shortest one define it.
+ */
+#ifndef SHMAP_NAME_LIMIT
+#ifdef __APPLE__
+#define SHMAP_NAME_LIMIT 31 /* PSHMNAMLEN */
+#else
+#define SHMAP_NAME_LIMIT (sizeof "/" - 1 + 255) /* NAME_MAX */
+#endif
+#endif
+
 const shmap__os_facts *shmap__os_facts_get(void)
 {
     static shmap__os_facts facts = {
-        .name_limit = sizeof "/" - 1 + 255, /* NAME_MAX */
+        .name_limit = SHMAP_NAME_LIMIT,
         .max_size = INT64_MAX,
     };
 
@@ -60,13 +70,19 @@ bool shmap__os_room(int kind, const char *path, uint64_t *room,
 
     if (kind == SHMAP_KIND_ANONYMOUS) {
         shmap__os_memory(&total, room);
+        if (total == 0)
+            return false;
         *where = "the machine's memory";
     } else if (kind == SHMAP_KIND_FILE) {
         if (!file_system_room(path, room))
             return false;
         *where = "the file system";
     } else {
-        if (!file_system_room(SHMAP__OS_FOLDER, room))
+        struct stat folder;
+
+        /* Not every system keeps shared memory in a folder. */
+        if (lstat(SHMAP__OS_FOLDER, &folder) != 0 ||
+            !file_system_room(SHMAP__OS_FOLDER, room))
             return false;
         *where = SHMAP__OS_FOLDER;
     }

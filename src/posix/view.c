@@ -9,7 +9,11 @@
 #include "../stop.h"
 
 #ifndef MAP_FIXED_NOREPLACE
+#ifdef MAP_EXCL /* FreeBSD */
+#define MAP_FIXED_NOREPLACE (MAP_FIXED | MAP_EXCL)
+#else
 #define MAP_FIXED_NOREPLACE 0
+#endif
 #endif
 #if defined(__linux__) && !defined(MADV_POPULATE_READ)
 #define MADV_POPULATE_READ  22
@@ -42,6 +46,10 @@ shmap__os_status shmap__os_view_map(const shmap__os_object *object,
                         address == NULL ? flags : flags | at_address,
                         (int)object->native, (off_t)offset);
 
+    /* macOS has no private views of shared memory objects. */
+    if (mapped == MAP_FAILED && errno == EINVAL && flags == MAP_PRIVATE &&
+        object->kind != SHMAP_KIND_FILE)
+        return (shmap__os_status){SHMAP_ENOTSUP, errno};
     if (mapped == MAP_FAILED)
         return map_failed(errno, address);
     if (address != NULL && mapped != address) {

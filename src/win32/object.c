@@ -155,7 +155,21 @@ static DWORD query_object(HANDLE handle, object_info *info)
     return status < 0 ? system->error_of(status) : ERROR_SUCCESS;
 }
 
-static shmap__os_status usable_size(const shmap__os_section_info *info,
+/* Whether the first page of a section is committed. */
+static bool has_begun(HANDLE section)
+{
+    MEMORY_BASIC_INFORMATION page = {0};
+    void *view = MapViewOfFile(section, FILE_MAP_READ, 0, 0, 1);
+
+    if (view == NULL)
+        return false;
+    VirtualQuery(view, &page, sizeof page);
+    UnmapViewOfFile(view);
+    return page.State == MEM_COMMIT;
+}
+
+static shmap__os_status usable_size(HANDLE section,
+                                    const shmap__os_section_info *info,
                                     uint64_t *size)
 {
     shmap__os_status done = {0, 0};
@@ -166,7 +180,8 @@ static shmap__os_status usable_size(const shmap__os_section_info *info,
     /* Whoever made it commits its pages bit by bit; to touch others would end
      * the process. */
     if ((info->attributes & SECTION_RESERVED) != 0)
-        return shmap__os_failed_as(SHMAP_ENOTSUP, 0);
+        return shmap__os_failed_as(
+            has_begun(section) ? SHMAP_ENOTSUP : SHMAP_ENOTREADY, 0);
     *size = (uint64_t)info->size.QuadPart;
     return done;
 }
@@ -178,7 +193,7 @@ shmap__os_status shmap__os_section_size(HANDLE section, uint64_t *size)
 
     if (error != ERROR_SUCCESS)
         return shmap__os_failed(error);
-    return usable_size(&info, size);
+    return usable_size(section, &info, size);
 }
 
 /* Find what a handle's rights allow, and whether that is enough. */
@@ -204,7 +219,8 @@ static shmap__os_status find_access(HANDLE handle, ACCESS_MASK read,
 static shmap__os_status look_at_section(shmap__os_object *object,
                                         const shmap__os_section_info *info)
 {
-    shmap__os_status status = usable_size(info, &object->size);
+    shmap__os_status status =
+        usable_size((HANDLE)object->native, info, &object->size);
 
     object->kind = SHMAP_KIND_ANONYMOUS;
     if (status.code < 0)
