@@ -6,13 +6,23 @@
 #include "peer.h"
 
 #include <nspr.h>
+#include <stdio.h>
 
 static PRSharedMemory *memory;
 static void *data;
 
+/* Names are those of files, which the usual builds for Unix make. */
+static void find_path(char path[64], const char *name)
+{
+    snprintf(path, 64, "/tmp/%s", name);
+}
+
 static void *open_with(const char *name, size_t size, PRIntn flags)
 {
-    memory = PR_OpenSharedMemory(name, size, flags, 0600);
+    char path[64];
+
+    find_path(path, name);
+    memory = PR_OpenSharedMemory(path, size, flags, 0600);
     if (memory == NULL)
         return NULL;
     data = PR_AttachSharedMemory(memory, 0);
@@ -39,8 +49,11 @@ static void nspr_close(void)
 
 static void nspr_destroy(const char *name)
 {
+    char path[64];
+
     nspr_close();
-    PR_DeleteSharedMemory(name);
+    find_path(path, name);
+    PR_DeleteSharedMemory(path);
 }
 
 const bench_peer bench_nspr = {

@@ -160,7 +160,7 @@ static void print_time(double ns)
 static void print_table_row(const runner_group *group, const char *name,
                             const statistics *numbers, double ratio)
 {
-    printf("| %-8s", name);
+    printf("| %-16s", name);
     print_time(numbers->median);
     print_time(numbers->least);
     printf(" | %4.0f %%", (numbers->quartiles[1] - numbers->quartiles[0]) *
@@ -200,9 +200,9 @@ static void print_part_head(const runner_group *group, int part)
 
     if (group->parts[1] != NULL)
         printf("%s:\n\n", group->parts[part]);
-    printf("| case     |    median |   minimum | spread%s | ratio |\n",
+    printf("| case             |    median |   minimum | spread%s | ratio |\n",
            throughput ? " |   GB/s" : "");
-    printf("|:---------|----------:|----------:|-------%s:|------:|\n",
+    printf("|:-----------------|----------:|----------:|-------%s:|------:|\n",
            throughput ? ":|-------" : "");
 }
 

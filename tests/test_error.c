@@ -256,7 +256,7 @@ int main(int argc, char **argv)
         leak_checked(test_error__success_leaves_the_system_error),
         cmocka_unit_test(
             test_error__detail_is_empty_when_there_is_no_more_to_say),
-        leak_checked(test_error__each_thread_has_its_own),
+        cmocka_unit_test(test_error__each_thread_has_its_own),
         cmocka_unit_test(
             test_error__detail_tells_how_much_was_asked_and_how_much_there_is),
         leak_checked(test_error__detail_tells_how_much_was_asked_of_the_system),

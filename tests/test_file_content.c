@@ -4,6 +4,7 @@
 
 #include "support/files.h"
 #include "support/puppet.h"
+#include "support/stops.h"
 #include "support/units.h"
 
 enum { FILE_SIZE = 200001 };
@@ -392,11 +393,46 @@ static void test_file_content__who_was_killed_does_not_count(void **state)
     }
 }
 
+/* Between asking whether somebody else has the file open, and telling others
+ * that it has, a process keeps them waiting. */
+static void test_file_content__only_one_asks_at_a_time(void **state)
+{
+    struct child *other = puppet_start();
+    shmap_region *region = NULL;
+    char command[NAME_ROOM + 32];
+
+    (void)state;
+    snprintf(command, sizeof command, "open_file 0 %s 0", path);
+    stops_run_into_first(other, "file.gated", command);
+    assert_code(open_file(&region, 0), SHMAP_EBUSY);
+    assert_null(region);
+    child_tell(other, "go");
+    assert_code(puppet_result(other), SHMAP_ALONE);
+    assert_code(open_file(&region, 0), 0);
+    shmap_region_close(region);
+    puppet_end(other);
+}
+
+static void test_file_content__who_was_killed_while_asking_is_not_in_the_way(
+    void **state)
+{
+    struct child *other = puppet_start();
+    shmap_region *region = NULL;
+    char command[NAME_ROOM + 32];
+
+    (void)state;
+    snprintf(command, sizeof command, "open_file 0 %s 0", path);
+    stops_run_into_first(other, "file.gated", command);
+    child_end(other);
+    assert_eventually(open_file(&region, 0) == SHMAP_ALONE);
+    shmap_region_close(region);
+}
+
 /* When told to, open the file; hold it until told to end. */
 static int meet(int count, char **arguments)
 {
     shmap_region_options options = SHMAP_REGION_OPTIONS_INIT;
-    shmap_region *region;
+    shmap_region *region = NULL;
 
     (void)count;
     options.create = SHMAP_CREATE_IF_MISSING;
@@ -405,6 +441,7 @@ static int meet(int count, char **arguments)
     say("%d", shmap_region_open_file(&region, arguments[0], FILE_SIZE + 99,
                                      &options));
     hear();
+    shmap_region_close(region);
     return 0;
 }
 
@@ -464,8 +501,12 @@ int main(int argc, char **argv)
         with_file(test_file_content__a_view_keeps_others_from_being_alone),
         with_file(test_file_content__readers_do_not_count),
         with_file(test_file_content__who_was_killed_does_not_count),
+        with_file(test_file_content__only_one_asks_at_a_time),
+        with_file(
+            test_file_content__who_was_killed_while_asking_is_not_in_the_way),
         with_file(test_file_content__of_many_exactly_one_is_alone),
     };
 
+    stops_enable();
     return test_main(argc, argv, roles, tests, COUNT(tests));
 }

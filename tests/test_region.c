@@ -178,7 +178,7 @@ static void test_region__open_or_create_keeps_the_size_of_what_it_opens(
 /* When told to, make or open the region; hold it until told to end. */
 static int meet(int count, char **arguments)
 {
-    shmap_region *region;
+    shmap_region *region = NULL;
 
     (void)count;
     say("ready");
@@ -186,6 +186,7 @@ static int meet(int count, char **arguments)
     say("%d",
         shmap_region_open_or_create(&region, arguments[0], 100 * KiB, NULL));
     hear();
+    shmap_region_close(region);
     return 0;
 }
 

@@ -6,6 +6,7 @@
  */
 
 #include "support/puppet.h"
+#include "support/stops.h"
 
 #define ALICE 60001
 #define BOB   60002
@@ -314,6 +315,27 @@ static void test_users__refused_opener_leaves_nothing_behind(void **state)
     }
 }
 
+/* Root looks at it, and may not have it, just when its last holder goes. */
+static void test_users__refused_root_leaves_nothing_behind(void **state)
+{
+    struct place place = somewhere(__func__);
+    char line[2 * NAME_ROOM];
+    (void)state;
+    struct child *alice = start_as(ALICE);
+    struct child *root = puppet_start();
+    snprintf(line, sizeof line, "open 0 %s machine", place.name);
+    for (int i = 0; i < 50; ++i) {
+        puppet_do(alice, "create 0 %s 4096 machine", place.name);
+        stops_run_into_first(root, "open.marked", line);
+        stops_run_into_first(alice, "leave.asked", "close 0");
+        child_tell(root, "go");
+        assert_code(puppet_result(root), SHMAP_EOWNER);
+        child_tell(alice, "go");
+        assert_code(puppet_result(alice), 0);
+        assert_false(raw_exists(place.os_name));
+    }
+}
+
 static void test_users__have_names_of_their_own(void **state)
 {
     struct place place = somewhere(__func__);
@@ -407,6 +429,7 @@ int main(int argc, char **argv)
             test_users__the_systems_regions_are_accepted_on_request),
         cmocka_unit_test(test_users__reader_of_anothers_region_holds_it),
         cmocka_unit_test(test_users__refused_opener_leaves_nothing_behind),
+        cmocka_unit_test(test_users__refused_root_leaves_nothing_behind),
         cmocka_unit_test(test_users__have_names_of_their_own),
         cmocka_unit_test(test_users__nobody_plants_content_under_anothers_name),
         cmocka_unit_test(test_users__foreign_region_of_another),
@@ -415,5 +438,6 @@ int main(int argc, char **argv)
     };
     if (!os_is_root())
         return program_skipped("only root can become other users");
+    stops_enable();
     return test_main(argc, argv, NULL, tests, COUNT(tests));
 }

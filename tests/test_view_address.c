@@ -190,9 +190,9 @@ static void test_view_address__nothing_can_be_beyond_what_programs_have(
     (void)state;
     /* The last of all addresses: the view's end would be the first again. */
     assert_map_fails((void *)top, 0, 0, SHMAP_EADDRINUSE);
-    assert_map_fails((void *)(top - REGION_SIZE), 0, 0, SHMAP_EADDRINUSE);
     assert_map_fails((void *)(top + 5), 5, 0, SHMAP_EADDRINUSE);
-    if (sizeof(void *) > 4) {
+    if (sizeof(void *) > 4) { /* Else programs may have nearly all of them. */
+        assert_map_fails((void *)(top - REGION_SIZE), 0, 0, SHMAP_EADDRINUSE);
         assert_map_fails((void *)half, 0, 0, SHMAP_EADDRINUSE);
         assert_map_fails((void *)last, 0, 0, SHMAP_EADDRINUSE);
     }

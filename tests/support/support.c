@@ -47,6 +47,8 @@ int test_main(int argc, char **argv, const struct role *roles,
     if (argc >= 3 && strcmp(argv[1], "role") == 0)
         return play(argv[2], roles, argc - 3, argv + 3);
     os_small_shared_memory(0);
+    if (setting("SHMAP_TEST_FORBID_LINKS", 0) != 0 && !os_forbid_links())
+        return program_skipped("links cannot be forbidden");
     os_ignore_broken_pipes();
     uv_setup_args(argc, argv);
     if (argc >= 2)
@@ -182,14 +184,23 @@ bool file_read(const char *path, void *data, size_t *size)
     return done;
 }
 
+FILE *role_output;
+
+static void print_line(const char *start, const char *format, va_list arguments)
+{
+    FILE *output = role_output == NULL ? stdout : role_output;
+    fputs(start, output);
+    vfprintf(output, format, arguments);
+    putc('\n', output);
+    fflush(output);
+}
+
 void say(const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    vprintf(format, arguments);
+    print_line("", format, arguments);
     va_end(arguments);
-    putchar('\n');
-    fflush(stdout);
 }
 
 char *hear(void)
@@ -205,11 +216,8 @@ void role_fail(const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    fputs("fail: ", stdout);
-    vprintf(format, arguments);
+    print_line("fail: ", format, arguments);
     va_end(arguments);
-    putchar('\n');
-    fflush(stdout);
     exit(1);
 }
 

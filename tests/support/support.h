@@ -25,6 +25,9 @@
  * Where the system allows it (to root), each program has a place of its own for
  * named regions, so that programs that run at once do not reap each other's.
  *
+ * With SHMAP_TEST_FORBID_LINKS=1 in the environment, os_forbid_links holds from
+ * the start.
+ *
  * Every wait gives up: timeouts are in milliseconds and multiplied by the
  * environment variable SHMAP_TEST_TIMEOUT_SCALE. What is left of a test's
  * children is killed when the test ends.
@@ -166,6 +169,8 @@ void children_end(void);
 
 /* In a role. */
 
+/* Where a role's lines go; NULL, as at first, is standard output. */
+extern FILE *role_output;
 /* Print a line, at once. */
 void say(const char *format, ...) PRINTF_LIKE(1);
 /* Wait for a line of input; NULL at its end. Valid until the next call. */
@@ -275,6 +280,9 @@ bool os_limit_memory(uint64_t further); /* bytes of address space */
 bool os_start_interval_timer(int microseconds);
 /* Named regions live in a place of their own, of this size; 0: as it comes. */
 bool os_small_shared_memory(uint64_t bytes);
+/* Files made without a name cannot get one later, in this process and its
+ * children, as on older kernels for a process that gave up root. */
+bool os_forbid_links(void);
 /* Our user is unknown here. */
 bool os_enter_user_namespace(void);
 /* Close descriptors 0, 1 and 2, so that they are the next ones opened. What

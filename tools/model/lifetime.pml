@@ -5,157 +5,155 @@
  * A few processes create, open, reap and close regions of one name, without
  * end, and each may be killed before each of its steps. Spin tries every
  * order of all their steps. docs/lifetime.md explains the protocol and what is
- * proved; check.sh next to this file runs every configuration.
+ * proved; check.sh, next to this file, runs every configuration.
  *
- * What a step is. Between two steps of one process, any other process may do
- * any number of its own. A step is one system call that others can notice
- * (open by name, ask for or take a lock, link, unlink, change the mode, drop a
- * description), together with the computing after it. Closing a description
- * that carries no lock is noticed by nobody, and is part of the step before.
+ * What a step is: one system call that others can notice (open by name, ask
+ * for a lock, take a lock, link, unlink, change the mode, drop a description
+ * that carries a lock), together with the computing after it. Between two
+ * steps of a process, the others may do any number of theirs. Closing a
+ * description that carries no lock is noticed by nobody, and belongs to the
+ * step before.
  *
- * Configuration (compile-time switches):
+ * Configurations (compile-time switches):
  *
- *     PROCS       2 or 3 processes; 3 is the default
+ *     PROCS=n     2 or 3 processes
  *     KILLS       a process may be killed before each of its steps
- *     FORK        a holder may fork, and any other process too, as a second
- *                 thread would; the child shares the open descriptions
- *     RAW         a stranger makes a hard link of the region, once, any time
+ *     FORK        processes fork, at any moment at which the library lets them;
+ *                 the child shares their open file descriptions
+ *     RAW         some other program makes a hard link of the region, once
  *     STRANGER    the last process is another user's: it may open the region
- *                 for writing, but not unlink it
- *     FAST        close with the "leaving" lock, else the plain close
+ *                 for writing, but not remove the name
+ *     FAST        close with the leaving lock (else the plain close)
  *
- * and the mistakes BUG_..., each of which the checker must find.
+ * BUG_... are mistakes that the check must find. STRICT is a reading of P3 that
+ * does not hold; docs/lifetime.md says why that is right.
  */
-
-/* The process that does the step. */
-#define me _pid
 
 #ifndef PROCS
 #define PROCS 3
 #endif
 
 #ifdef KILLS
-#define KILLED !final
+#define MAY_BE_KILLED !final
 #else
-#define KILLED false
+#define MAY_BE_KILLED false
 #endif
 
 #ifdef STRANGER
-#define PERMITTED(p) ((p) != PROCS - 1)
+#define MAY_REMOVE(p) ((p) != PROCS - 1)
 #else
-#define PERMITTED(p) true
+#define MAY_REMOVE(p) true
 #endif
+
+/* The process that does the step. */
+#define me _pid
 
 /* ---- The system: one name, inodes, open file descriptions -------------- */
 
-#define INODES 8 /* two per process, the one under the name, the linked one */
-#define DESCRIPTIONS 6
+#define INODES 8       /* two per process, the named one, the linked one */
+#define DESCRIPTIONS 6 /* two per process */
 
-/* Lock on byte 0 of an inode. */
+/* Lock on byte 0. */
 #define NONE 0
 #define RD 1 /* the mark of a holder */
 #define WR 2 /* the exclusive step */
 
-/* Mode of an inode. */
-#define LIVE 1      /* made by shmap */
-#define CONDEMNED 2 /* made by shmap, and somebody began to remove it */
+/* Mode of an inode that has a link. */
+#define LIVE 1      /* a region of shmap's */
+#define CONDEMNED 2 /* one that somebody began to remove */
 
-byte name; /* the inode under the name; 0: there is none */
-byte raw;  /* the inode that the stranger's hard link means; 0: none */
-
+byte name; /* inode under the name; 0: there is none */
+byte raw;  /* inode that the other program's hard link means; 0: none */
 byte mode[INODES + 1];
 
-/* Open file descriptions, numbered from 1. */
+/* Open file descriptions. */
 byte inode[DESCRIPTIONS + 1];
 byte lock[DESCRIPTIONS + 1];    /* on byte 0 */
-bit leaving[DESCRIPTIONS + 1];  /* write lock on byte 1 */
+byte leaving[DESCRIPTIONS + 1]; /* 1: has the leaving lock, on byte 1 */
 byte users[DESCRIPTIONS + 1];   /* processes that have it; 0: it is free */
 
-/* Each process has its region's description, and a fresh one for questions
- * and for the exclusive step. 0: none. */
+/* Each process has its region's description, and a fresh one to look at what
+ * has the name, and for the exclusive step. 0: none. */
 byte own[PROCS];
 byte fresh[PROCS];
 
-#define HAS(k, what, i) (inode[k] == (i) && lock[k] == (what))
-#define LOCKED(what, i)                                       \
-    (HAS(1, what, i) || HAS(2, what, i) || HAS(3, what, i) || \
+#define HAS(d, what, i) (inode[d] == (i) && lock[d] == (what))
+#define LOCKED(what, i)                                          \
+    (HAS(1, what, i) || HAS(2, what, i) || HAS(3, what, i) ||    \
      HAS(4, what, i) || HAS(5, what, i) || HAS(6, what, i))
 
-/* What F_OFD_GETLK tells through description d: locks of the others. */
+/* What asking through description d tells: the locks of all others. */
 #define OTHER(k, what, d) ((d) != k && HAS(k, what, inode[d]))
-#define SEES(what, d)                                            \
+#define SEES(what, d)                                               \
     (OTHER(1, what, d) || OTHER(2, what, d) || OTHER(3, what, d) || \
      OTHER(4, what, d) || OTHER(5, what, d) || OTHER(6, what, d))
+#define SEES_NONE(d) (!SEES(RD, d) && !SEES(WR, d))
 
-#define LEAVER(k, d) ((d) != k && inode[k] == inode[d] && leaving[k])
+#define LEAVES(k, d) ((d) != k && inode[k] == inode[d] && leaving[k])
 #define SEES_LEAVING(d)                              \
-    (LEAVER(1, d) || LEAVER(2, d) || LEAVER(3, d) || \
-     LEAVER(4, d) || LEAVER(5, d) || LEAVER(6, d))
+    (LEAVES(1, d) || LEAVES(2, d) || LEAVES(3, d) || \
+     LEAVES(4, d) || LEAVES(5, d) || LEAVES(6, d))
 
-#define OPENED(i)                                                   \
-    (inode[1] == (i) || inode[2] == (i) || inode[3] == (i) ||       \
+#define OPENED(i)                                             \
+    (inode[1] == (i) || inode[2] == (i) || inode[3] == (i) || \
      inode[4] == (i) || inode[5] == (i) || inode[6] == (i))
 
-#define LINKED(i) (name == (i) || raw == (i))
+/* Whether an opener that asks with fstat finds a region that lives. */
+#define LIVES(d) (mode[inode[d]] == LIVE)
 
-/* ---- What the checks remember; the protocol does not look at it -------- */
+/* ---- What the checks remember; the protocol never looks at it ---------- */
 
 /* Sets of processes, one bit each. */
-byte holds;     /* completed a create or open, and did not begin to let go */
-byte throughout; /* in a call since whose beginning the name's region was
-                    held all the time */
-byte met;       /* in a call since whose beginning the name's region was held
-                   at some moment */
-byte seen;      /* in an open, and the inode it has opened was held at some
-                   moment since it opened it */
+byte holds;      /* completed a create or open, and did not begin to close */
+byte throughout; /* are in a call, and the name's region was held by somebody
+                    all the time since the call began */
+byte met;        /* are in a call, and the name's region was held by somebody
+                    at some moment since the call began */
+byte seen;       /* are in an open, and the region they have opened was held by
+                    somebody at some moment since they opened it */
 #define BIT(p) (1 << (p))
 #define IN(set, p) (((set) & BIT(p)) != 0)
 #define PUT(set, p) set = set | BIT(p)
 #define CUT(set, p) set = set & ~BIT(p)
 
-bit held;    /* the name's region is held. An opener that has marked it counts
-                if it met a holder: see docs/lifetime.md. */
-bit excused; /* the name's region may be left over: somebody was killed */
+bit held;    /* somebody holds the name's region. An opener that has marked it
+                counts if it met a holder: docs/lifetime.md, "Chains". */
+bit excused; /* the name's region may be left over: somebody was killed who
+                had a lock on it or was about to look after it */
 
-#define HOLDER_OF(p, i) (IN(holds, p) && own[p] != 0 && inode[own[p]] == (i))
-#if PROCS == 3
-#define HELD_BY_SOMEBODY(i) (HOLDER_OF(0, i) || HOLDER_OF(1, i) || HOLDER_OF(2, i))
-#else
-#define HELD_BY_SOMEBODY(i) (HOLDER_OF(0, i) || HOLDER_OF(1, i))
-#endif
-
-#define OWES(d)                                                       \
-    ((d) != 0 && inode[d] == name && (lock[d] != NONE || leaving[d]))
-
-/* Where a process is. */
+/* What a process is doing. */
 #define BUSY 0  /* in a call, or a holder */
 #define IDLE 1
-#define CHILD 2 /* forked in the middle of a call: it only keeps descriptions */
+#define CHILD 2 /* forked in the middle of a call: it keeps descriptions, but
+                   knows nothing of them */
 byte at[PROCS] = IDLE;
 
-bit final;  /* no kills and no new calls any more: everybody finishes */
-bit last;   /* everybody has; process 0 makes a last create and close */
+bit final; /* no kills and no new calls any more: everybody closes */
+bit last;  /* everybody has; process 0 does a last create and close */
 
+#define HOLDS(p, i) (IN(holds, p) && own[p] != 0 && inode[own[p]] == (i))
 #if PROCS == 3
-#define ALL(what) (at[0] == what && at[1] == what && at[2] == what)
-#define NOBODY_BUSY (at[0] != BUSY && at[1] != BUSY && at[2] != BUSY)
+#define ALL_IDLE (at[0] == IDLE && at[1] == IDLE && at[2] == IDLE)
+#define NONE_BUSY (at[0] != BUSY && at[1] != BUSY && at[2] != BUSY)
+#define SOMEBODY_HOLDS(i) (HOLDS(0, i) || HOLDS(1, i) || HOLDS(2, i))
 #else
-#define ALL(what) (at[0] == what && at[1] == what)
-#define NOBODY_BUSY (at[0] != BUSY && at[1] != BUSY)
+#define ALL_IDLE (at[0] == IDLE && at[1] == IDLE)
+#define NONE_BUSY (at[0] != BUSY && at[1] != BUSY)
+#define SOMEBODY_HOLDS(i) (HOLDS(0, i) || HOLDS(1, i))
 #endif
 
-/* Callers of reap. */
+/* Time, for the fast close. */
+byte window;        /* processes that have taken the leaving lock and have not
+                       looked at the clock since */
+byte delayed;       /* those of them that will find that they took too long */
+byte before[PROCS]; /* per closer that waits: whose windows had begun when it
+                       dropped its description */
+
+/* Who runs reap. */
 #define OPENING 1
 #define CREATING 2
 #define CLOSING 3
 #define REAPING 4
-
-/* Timing of the fast close. */
-byte window;         /* processes between their leaving lock and the moment
-                        at which they look at the clock */
-byte delayed;        /* those of them that will find themselves too slow */
-byte before[PROCS];  /* per slow closer: whose windows had begun when it
-                        dropped its description */
 
 /* Scratch; 0 between steps. */
 byte x, k;
@@ -163,38 +161,12 @@ byte to[INODES + 1], mode_[INODES + 1];
 byte inode_[DESCRIPTIONS + 1], lock_[DESCRIPTIONS + 1];
 byte leaving_[DESCRIPTIONS + 1], users_[DESCRIPTIONS + 1];
 
-/* ---- System calls ------------------------------------------------------ */
+/* ---- Fewer states ------------------------------------------------------ */
 
-/* The name's region is no longer held when its last mark goes. */
-inline settle()
-{
-    if
-#ifdef STRICT
-    :: held && !HELD_BY_SOMEBODY(name) -> held = 0; throughout = 0
-#else
-    :: held && !LOCKED(RD, name) -> held = 0; throughout = 0
-#endif
-    :: else
-    fi
-}
-
-/* The name's region is held from now on. */
-inline becomes_held()
-{
-    held = 1;
-    met = BIT(PROCS) - 1;
-    for (k : 0 .. PROCS - 1) {
-        if
-        :: own[k] != 0 && inode[own[k]] == name -> PUT(seen, k)
-        :: else
-        fi
-    }
-    k = 0
-}
-
-/* Only equality of numbers matters. To have fewer states that are the same but
- * for the numbers, descriptions are numbered in the order of the processes
- * that have them, and inodes in the order of these. */
+/* Only the equality of numbers matters. So that states which differ in nothing
+ * but numbers are one state, descriptions are numbered in the order of the
+ * processes that have them, and inodes in the order of the names and
+ * descriptions that mean them. */
 inline renumber_description(d)
 {
     if
@@ -229,7 +201,6 @@ inline renumber()
         renumber_description(own[k]);
         renumber_description(fresh[k])
     }
-    x = 0;
     for (k : 1 .. DESCRIPTIONS) {
         inode[k] = inode_[k];
         lock[k] = lock_[k];
@@ -241,6 +212,7 @@ inline renumber()
         users_[k] = 0;
         to[k] = 0
     }
+    x = 0;
     renumber_inode(name);
 #ifdef RAW
     renumber_inode(raw);
@@ -253,6 +225,35 @@ inline renumber()
         mode[k] = mode_[k];
         mode_[k] = 0;
         to[k] = 0
+    }
+    k = 0
+}
+
+/* ---- System calls ------------------------------------------------------ */
+
+/* The name's region ceases to be held with its last mark. */
+inline settle()
+{
+    if
+#ifdef STRICT
+    :: held && !SOMEBODY_HOLDS(name) -> held = 0; throughout = 0
+#else
+    :: held && !LOCKED(RD, name) -> held = 0; throughout = 0
+#endif
+    :: else
+    fi
+}
+
+/* The name's region is held from now on. */
+inline becomes_held()
+{
+    held = 1;
+    met = BIT(PROCS) - 1;
+    for (k : 0 .. PROCS - 1) {
+        if
+        :: own[k] != 0 && inode[own[k]] == name -> PUT(seen, k)
+        :: else
+        fi
     }
     k = 0
 }
@@ -270,7 +271,7 @@ inline describe(d, i)
     renumber()
 }
 
-/* close(): the locks go when nobody else has the description. */
+/* close(d): its locks vanish, unless a forked child has it too. */
 inline drop(d)
 {
     d_step {
@@ -292,9 +293,66 @@ inline drop(d)
     }
 }
 
-/* ---- Answers ----------------------------------------------------------- */
+/* linkat() of the nameless file to the name, which is free. */
+inline give_name()
+{
+    name = inode[own[me]];
+    mode[name] = LIVE;
+    renumber()
+}
 
-/* A call begins. */
+/* unlink(name). Only inodes with a link have a mode here: one without a link
+ * cannot be opened any more, and who has it open finds it condemned. */
+inline unlink_name()
+{
+    if
+    :: raw != name -> mode[name] = 0
+    :: else
+    fi;
+    name = 0;
+    held = 0;
+    excused = 0;
+    throughout = 0;
+    seen = 0;
+    renumber()
+}
+
+/* fork(): an idle process becomes a child of p. The child of a holder is a
+ * holder and may close. A child that another thread forks while p creates or
+ * opens knows nothing of that, and just keeps the description until it ends.
+ * The library keeps fork out of the time in which it has a fresh
+ * description. */
+#ifdef BUG_FORK_ANY_TIME
+#define LETS_FORK(p) (own[p] != 0 || fresh[p] != 0)
+#else
+#define LETS_FORK(p) (own[p] != 0 && fresh[p] == 0)
+#endif
+
+inline inherit(p)
+{
+    own[me] = own[p];
+    fresh[me] = fresh[p];
+    users[own[me]] = users[own[me]] + (own[me] != 0);
+    users[fresh[me]] = users[fresh[me]] + (fresh[me] != 0);
+    renumber()
+}
+
+#define FORKED(p)                                                         \
+    :: atomic {                                                           \
+        !final && at[p] == BUSY && IN(holds, p) ->                        \
+            printf("%d: is forked by holder %d\n", me, p);                \
+            d_step { inherit(p); at[me] = BUSY; PUT(holds, me) }          \
+            goto holding                                                  \
+        }                                                                 \
+    :: atomic {                                                           \
+        !final && at[p] == BUSY && !IN(holds, p) && LETS_FORK(p) ->       \
+            printf("%d: is forked by a thread of %d, in a call\n", me, p); \
+            d_step { inherit(p); at[me] = CHILD }                         \
+            goto child                                                    \
+        }
+
+/* ---- Beginnings, answers, ends ----------------------------------------- */
+
 inline begin()
 {
     at[me] = BUSY;
@@ -309,130 +367,123 @@ inline forget()
     CUT(throughout, me);
     CUT(met, me);
     CUT(seen, me);
-    caller = 0
+    caller = 0;
+    careful = 0
 }
 
-/* P1: when nobody does or holds anything, the name is free, unless somebody
- * was killed who held a lock on this region or was about to look after it. */
+/* P1: when nobody does or holds anything, the name is free, unless a kill
+ * excuses it, and always at the very end. */
 inline finished()
 {
     d_step {
         forget();
+        before[me] = 0;
         at[me] = IDLE;
-        assert(!(ALL(IDLE) && name != 0 && !excused));
-        assert(!(ALL(IDLE) && name != 0 && last))
+        assert(!ALL_IDLE || name == 0 || (excused && !last))
     }
 }
 
-/* P1: nobody is told "no such region" while one was held all the time. */
+/* P1: nobody is told "missing", nor creates another region, while one region
+ * was held all the time. */
 inline answer_missing()
 {
+    printf("%d: answers: missing\n", me);
     assert(!IN(throughout, me))
 }
 
-/* P1: nobody is told "exists" while none was held at any time. */
+/* P1: nobody is told "exists" while none was held at any time. After the end
+ * of all, a create succeeds. */
 inline answer_exists()
 {
+    printf("%d: answers: exists\n", me);
     assert(IN(met, me));
     assert(!last)
 }
 
-/* A create or open succeeded: the name means this region. */
-inline answer_held()
+/* P3: an open found a region that was held by somebody during the open; and
+ * the name means it now. P2 and this together are: as long as anybody holds a
+ * region, the name means it, and all holders hold the same. */
+inline answer_opened()
 {
+    printf("%d: answers: opened\n", me);
+    assert(IN(seen, me));
     assert(name == inode[own[me]]);
-    assert(mode[name] == LIVE);
-    PUT(holds, me);
-    becomes_held();
-    forget()
-}
-
-/* Killed: the system closes all descriptors. */
-inline die()
-{
     d_step {
-        if
-        :: name != 0 && (caller == CLOSING || OWES(own[me]) || OWES(fresh[me]))
-            -> excused = 1
-        :: else
-        fi;
-        CUT(holds, me);
-        CUT(window, me);
-        CUT(delayed, me);
-        before[me] = 0;
-        got = 0;
-        fast = 0
+        PUT(holds, me);
+        becomes_held();
+        forget()
     }
-    drop(own[me]);
-    drop(fresh[me]);
-    finished()
 }
 
-/* A holder begins to drop its description. The last holder may be one who may
- * not remove the name; the region is then left over. */
+/* A create that succeeds is the only one: nobody holds anything. */
+inline answer_created()
+{
+    printf("%d: answers: created\n", me);
+    assert(holds == 0);
+    d_step {
+        PUT(holds, me);
+        becomes_held();
+        forget()
+    }
+}
+
+/* A holder begins to drop its description. If the last one may not remove the
+ * name, the region is left over, and that is as promised. */
 inline let_go()
 {
     CUT(holds, me);
     caller = CLOSING;
     if
-    :: !PERMITTED(me) && !SEES(RD, own[me]) -> excused = 1
+    :: !MAY_REMOVE(me) && !SEES(RD, own[me]) -> excused = 1
     :: else
     fi
 }
 
-/* A closer has looked at the clock. */
+/* A closer looks at the clock. */
 inline leave_window()
 {
     CUT(window, me);
     CUT(delayed, me);
     got = 0;
-    fast = 0;
+    other = 0;
     for (k : 0 .. PROCS - 1) {
         CUT(before[k], me)
     }
     k = 0
 }
 
-/* fork(): an idle process becomes a child of p. The child of a holder is one
- * too, and may close. A child forked by another thread while p opens or
- * creates knows nothing of that, and keeps the description until it ends. Fork
- * is kept out of the time in which p has a fresh description. */
-#ifdef BUG_FORK_ANY_TIME
-#define MAY_FORK(p) (own[p] != 0 || fresh[p] != 0)
-#else
-#define MAY_FORK(p) (own[p] != 0 && fresh[p] == 0)
-#endif
+/* The end without closing: the system closes all descriptors. */
+#define OWES(d) \
+    ((d) != 0 && inode[d] == name && (lock[d] != NONE || leaving[d]))
 
-inline inherit(p)
+inline die()
 {
-    own[me] = own[p];
-    users[own[me]] = users[own[me]] + (own[me] != 0);
-    fresh[me] = fresh[p];
-    users[fresh[me]] = users[fresh[me]] + (fresh[me] != 0);
-    renumber()
+    d_step {
+        printf("%d: ends without closing\n", me);
+        if
+        :: name != 0 &&
+            (caller == CLOSING || OWES(own[me]) || OWES(fresh[me])) ->
+            excused = 1
+        :: else
+        fi;
+        CUT(holds, me);
+        leave_window()
+    }
+    drop(own[me]);
+    drop(fresh[me]);
+    finished()
 }
 
-#define FORKED(p)                                            \
-    :: atomic {                                              \
-        !final && at[p] == BUSY && IN(holds, p) ->           \
-            d_step { inherit(p); at[me] = BUSY; PUT(holds, me) } \
-            goto holding                                     \
-        }                                                    \
-    :: atomic {                                              \
-        !final && at[p] == BUSY && !IN(holds, p) && MAY_FORK(p) -> \
-            d_step { inherit(p); at[me] = CHILD }            \
-            goto child                                       \
-        }
-
-#define OR_DIE :: atomic { KILLED -> die(); goto idle }
+#define OR_DIE :: atomic { MAY_BE_KILLED -> die(); goto idle }
 
 /* ---- The protocol ------------------------------------------------------ */
 
 active [PROCS] proctype process()
 {
-    byte caller; /* of reap */
-    bit got;     /* the leaving lock was free */
-    bit fast;    /* somebody else holds the region */
+    byte caller; /* who runs reap */
+    bit careful; /* an open that found a condemned region, once */
+    bit got;     /* the closer has taken the leaving lock */
+    bit other;   /* the closer saw another holder */
 
 end_idle:
 idle:
@@ -448,52 +499,70 @@ idle:
 #endif
 #endif
     :: atomic {
-        final && me == 0 && !last && ALL(IDLE) ->
+        final && !last && me == 0 && ALL_IDLE ->
             d_step { last = 1; begin() }
             goto C1
         }
     fi;
 
-/* open(name) */
+    /* ---- open(name) */
+
 O1: /* Open by name. */
     if
     :: atomic { name == 0 -> answer_missing(); finished(); goto idle }
     :: atomic {
         name != 0 ->
-        d_step {
-            describe(own[me], name);
+            d_step {
+                describe(own[me], name);
+                if
+                :: held -> PUT(seen, me)
+                :: else -> CUT(seen, me)
+                fi
+            }
+            printf("%d: open: opens inode %d\n", me, inode[own[me]]);
+#ifdef BUG_MARK_FIRST
+            goto O3;
+#endif
             if
-            :: held -> PUT(seen, me)
-            :: else -> CUT(seen, me)
+            :: !careful -> goto O2
+            :: else
             fi
         }
-#ifdef BUG_MARK_FIRST
-        goto O3
-#endif
-        }
+    OR_DIE
+    fi;
+
+    /* Marks of openers who come too late must not lure each other on for
+     * ever: whoever came too late once does not mark a condemned region. */
+    if
+    :: atomic { LIVES(own[me]) -> goto O2 }
+    :: atomic { !LIVES(own[me]) -> drop(own[me]); goto O_leftover }
     OR_DIE
     fi;
 
 O2: /* Ask: does anybody hold it? */
     if
 #ifdef BUG_ONE_LOCK
-    :: atomic { SEES(RD, own[me]) || SEES(WR, own[me]) -> goto O3 }
+    :: atomic { !SEES_NONE(own[me]) -> goto O3 }
 #else
-    :: atomic { SEES(RD, own[me]) -> goto O3 }
     :: atomic {
-        /* Somebody removes it: start over. To start over while the name still
-         * means this inode leads back here, so that need not be done. */
+        SEES(RD, own[me]) ->
+            printf("%d: open: sees a mark\n", me);
+            goto O3
+        }
+    :: atomic {
+        /* Somebody is removing it: start over. While the name still means
+         * this inode that would only lead back here, so it need not be
+         * done. */
         SEES(WR, own[me]) && (name != inode[own[me]] || IN(seen, me)) ->
             drop(own[me]);
             goto O1
         }
 #endif
     :: atomic {
-        /* A leftover. */
-        !SEES(RD, own[me]) && !SEES(WR, own[me]) ->
+        SEES_NONE(own[me]) ->
+            printf("%d: open: sees no lock\n", me);
             drop(own[me]);
-            caller = OPENING;
-            goto R1
+            goto O_leftover
         }
     OR_DIE
     fi;
@@ -502,6 +571,7 @@ O3: /* Mark it. */
     if
     :: atomic {
         !SEES(WR, own[me]) ->
+            printf("%d: open: marks inode %d\n", me, inode[own[me]]);
             d_step {
                 lock[own[me]] = RD;
 #ifndef STRICT
@@ -521,22 +591,18 @@ O3: /* Mark it. */
     OR_DIE
     fi;
 
-O4: /* Look whether it was removed before it was marked. */
+O4: /* Look: did its removal begin before it was marked? */
     if
-    :: atomic {
 #ifdef BUG_NO_VERIFY
-        true ->
+    :: atomic { answer_opened(); goto holding }
 #else
-        mode[inode[own[me]]] == LIVE ->
-#endif
-            /* P3: no dead bytes. */
-            assert(IN(seen, me));
-            d_step { answer_held() }
-            goto holding
-        }
-#ifndef BUG_NO_VERIFY
+    :: atomic { LIVES(own[me]) -> answer_opened(); goto holding }
     :: atomic {
-        !(mode[inode[own[me]]] == LIVE) ->
+        !LIVES(own[me]) ->
+            printf("%d: open: it was removed before\n", me);
+#ifndef BUG_CARELESS
+            careful = 1;
+#endif
             drop(own[me]);
             goto O1
         }
@@ -548,31 +614,32 @@ O4: /* Look whether it was removed before it was marked. */
 O3_ask:
     if
     :: atomic { SEES(RD, own[me]) -> goto O4 }
-    :: atomic {
-        !SEES(RD, own[me]) -> drop(own[me]); caller = OPENING; goto R1
-        }
+    :: atomic { !SEES(RD, own[me]) -> drop(own[me]); goto O_leftover }
     OR_DIE
     fi;
 #endif
 
-/* create(name) */
-C1: /* A nameless file. Nobody knows it, so that marking it (C2) is the same
-     * step. */
+O_leftover:
+    atomic { caller = OPENING; goto R1 }
+
+    /* ---- create(name) */
+
+C1: /* A nameless file. Nobody else can reach it, so marking it (C2) needs no
+     * step of its own. */
     if
     :: atomic {
         true ->
-        d_step {
-            x = 1;
-            do
-            :: OPENED(x) || LINKED(x) -> x++
-            :: else -> break
-            od;
-            describe(own[me], x);
+            d_step {
+                x = 1;
+                do
+                :: x == name || x == raw || OPENED(x) -> x++
+                :: else -> break
+                od;
+                describe(own[me], x);
 #ifndef BUG_LINK_FIRST
-            lock[own[me]] = RD;
+                lock[own[me]] = RD
 #endif
-            x = 0
-        }
+            }
         }
     OR_DIE
     fi;
@@ -581,52 +648,48 @@ C3: /* Give it the name. */
     if
     :: atomic {
         name == 0 ->
-            answer_missing();
-            d_step {
-                name = inode[own[me]];
-                mode[name] = LIVE;
-                renumber();
-#ifndef BUG_LINK_FIRST
-                answer_held();
-#endif
-            }
+            d_step { give_name() }
+            printf("%d: create: links inode %d\n", me, name);
+            assert(!IN(throughout, me));
 #ifdef BUG_LINK_FIRST
-            goto C3_mark
-#else
-            goto holding
+            goto C3_mark;
 #endif
+            answer_created();
+            goto holding
         }
-    :: atomic { name != 0 -> skip }
+    :: name != 0
     OR_DIE
     fi;
 
-C4: /* The name is taken: by a holder, or by a leftover? */
+C4: /* The name is taken. By a leftover? */
     if
     :: atomic { name == 0 -> goto C3 }
     :: atomic {
-        name != 0 -> d_step { describe(fresh[me], name) }
+        name != 0 ->
+            d_step { describe(fresh[me], name) }
+            printf("%d: create: opens inode %d\n", me, inode[fresh[me]])
         }
     OR_DIE
     fi;
 
-C5: if
+C5: /* Ask: does anybody hold it? */
+    if
     :: atomic {
         SEES(RD, fresh[me]) ->
+            printf("%d: create: sees a mark\n", me);
 #ifdef BUG_EXISTS_UNVERIFIED
-            answer_exists();
-            drop(fresh[me]);
-            drop(own[me]);
-            finished();
-            goto idle
+            goto C_exists
 #endif
         }
     :: atomic {
+        /* As at O2. */
         SEES(WR, fresh[me]) && name != inode[fresh[me]] ->
             drop(fresh[me]);
             goto C3
         }
     :: atomic {
-        !SEES(RD, fresh[me]) && !SEES(WR, fresh[me]) ->
+        SEES_NONE(fresh[me]) ->
+            printf("%d: create: sees no lock\n", me);
             drop(fresh[me]);
             caller = CREATING;
             goto R1
@@ -634,66 +697,73 @@ C5: if
     OR_DIE
     fi;
 
-#ifndef BUG_EXISTS_UNVERIFIED
-C6: /* The mark may be of an opener that came too late and will find out. */
+C6: /* Look: or is it the mark of an opener who comes too late? */
     if
-    :: atomic {
-        mode[inode[fresh[me]]] == LIVE ->
-            answer_exists();
-            drop(fresh[me]);
-            drop(own[me]);
-            finished();
-            goto idle
-        }
-    :: atomic {
-        !(mode[inode[fresh[me]]] == LIVE) ->
-            drop(fresh[me]);
-            goto C3
-        }
+    :: atomic { LIVES(fresh[me]) -> goto C_exists }
+    :: atomic { !LIVES(fresh[me]) -> drop(fresh[me]); goto C3 }
     OR_DIE
     fi;
-#endif
+
+C_exists:
+    atomic {
+        answer_exists();
+        drop(fresh[me]);
+        drop(own[me]);
+        finished();
+        goto idle
+    }
 
 #ifdef BUG_LINK_FIRST
 C3_mark:
     if
     :: atomic {
         !SEES(WR, own[me]) ->
-            d_step { lock[own[me]] = RD; answer_held() }
+            d_step { lock[own[me]] = RD }
+            answer_created();
+            assert(name == inode[own[me]]);
             goto holding
         }
     OR_DIE
     fi;
 #endif
 
+    /* ---- A child that was forked in the middle of a call */
+
 #ifdef FORK
-child: /* It ends when it likes, but nobody may have to wait for that. */
+child: /* It ends when it likes. Nobody may depend on that. */
     if
-    :: atomic { !final || NOBODY_BUSY -> die(); goto idle }
+    :: atomic { !final || NONE_BUSY -> die(); goto idle }
     fi;
 #endif
 
-holding: /* A holder does nothing until it closes. */
+    /* ---- close(). A holder does nothing until then. */
+
+holding:
 #ifndef FAST
-/* close(), plain */
-D1: /* Drop the description. */
-    if
-    :: atomic {
-        true ->
+
 #ifdef BUG_ASK_FIRST
-            fast = SEES(RD, own[me]);
-        }
+    if
+    :: atomic { true -> other = SEES(RD, own[me]) }
     OR_DIE
     fi;
+#endif
+#ifdef BUG_UNLOCK_BY_HAND
+    if
+    :: atomic { true -> d_step { let_go(); lock[own[me]] = NONE; settle() } }
+    OR_DIE
+    fi;
+#endif
+
+D1: /* Drop the description; with it goes the mark, if nobody shares it. */
     if
     :: atomic {
         true ->
-#endif
+            printf("%d: close: drops inode %d\n", me, inode[own[me]]);
             d_step { let_go() }
             drop(own[me]);
 #ifdef BUG_ASK_FIRST
             if
-            :: fast -> fast = 0; finished(); goto idle
+            :: other -> other = 0; finished(); goto idle
             :: else
             fi;
 #endif
@@ -701,12 +771,15 @@ D1: /* Drop the description. */
         }
     OR_DIE
     fi;
+
 #else
-/* close(), with the leaving lock */
-L1: /* Take the leaving lock; a region that was opened for reading cannot. */
+
+L1: /* Take the leaving lock, if it is free. A region that was opened for
+     * reading cannot have it. */
     if
     :: atomic {
         !SEES_LEAVING(own[me]) ->
+            printf("%d: close: has the leaving lock\n", me);
             d_step { leaving[own[me]] = 1; got = 1; PUT(window, me) }
         }
     :: goto L3
@@ -715,7 +788,11 @@ L1: /* Take the leaving lock; a region that was opened for reading cannot. */
 
 L2: /* Ask: does anybody else hold it? */
     if
-    :: atomic { true -> fast = SEES(RD, own[me]) }
+    :: atomic {
+        true ->
+            other = SEES(RD, own[me]);
+            printf("%d: close: others: %d\n", me, other)
+        }
     OR_DIE
     fi;
 
@@ -723,27 +800,30 @@ L3: /* Drop the description, and both locks with it. */
     if
     :: atomic {
         true ->
+            printf("%d: close: drops inode %d\n", me, inode[own[me]]);
             d_step { let_go(); before[me] = window & ~BIT(me) }
             drop(own[me])
         }
     OR_DIE
     fi;
 
-    /* Look at the clock. */
+L4: /* Look at the clock. If all that was quick, the other one saw us leave, or
+     * will see that we are gone. */
     if
     :: atomic {
 #ifdef BUG_NO_CLOCK
-        got && fast ->
+        got && other ->
 #else
-        got && fast && !IN(delayed, me) ->
+        got && other && !IN(delayed, me) ->
 #endif
-            d_step { leave_window(); before[me] = 0 }
+            printf("%d: close: leaves it to the other\n", me);
+            d_step { leave_window() }
             finished();
             goto idle
         }
     :: atomic {
 #ifdef BUG_NO_CLOCK
-        !(got && fast) ->
+        !(got && other) ->
 #else
         true ->
 #endif
@@ -752,29 +832,52 @@ L3: /* Drop the description, and both locks with it. */
         }
     OR_DIE
     fi;
+
 #endif
 
-/* reap(name), and the second half of close() */
-R1: /* Open by name, for writing. */
+    /* ---- reap(name), and the second half of close() */
+
+R1: /* Open by name, if we may remove what is there. */
     if
     :: atomic { name == 0 -> goto R_missing }
     :: atomic {
-        name != 0 && PERMITTED(me) ->
+#ifdef BUG_PERMISSION_LATE
+        name != 0 ->
+#else
+        name != 0 && MAY_REMOVE(me) ->
+#endif
             d_step { describe(fresh[me], name) }
+            printf("%d: reap: opens inode %d\n", me, inode[fresh[me]]);
             if
             :: caller != CLOSING -> goto R2
             :: else
             fi
         }
-    :: atomic { name != 0 && !PERMITTED(me) -> goto R_not_permitted }
+#ifndef BUG_PERMISSION_LATE
+    :: atomic { name != 0 && !MAY_REMOVE(me) -> goto R_not_permitted }
+#endif
     OR_DIE
     fi;
 
-#ifdef FAST
-#ifndef BUG_NO_LOOK
-S2: /* Is somebody leaving who might count on us? Ask this first. */
+#ifdef BUG_WRONG_ORDER
     if
-    :: atomic { !SEES_LEAVING(fresh[me]) -> skip }
+    :: atomic { SEES_NONE(fresh[me]) -> goto R2 }
+    :: atomic { !SEES_NONE(fresh[me]) -> skip }
+    OR_DIE
+    fi;
+    if
+    :: atomic { !SEES_LEAVING(fresh[me]) -> drop(fresh[me]); goto R_held }
+    :: atomic { SEES_LEAVING(fresh[me]) -> drop(fresh[me]); goto R1 }
+    OR_DIE
+    fi;
+#else
+#if defined(FAST) && !defined(BUG_NO_LOOK)
+S2: /* Does somebody leave who may count on us? */
+    if
+    :: atomic {
+        !SEES_LEAVING(fresh[me]) ->
+            printf("%d: close: sees nobody leave\n", me)
+        }
     :: atomic {
         /* Wait. To ask again is the same as to ask later, unless the name
          * means something else by now. */
@@ -783,42 +886,46 @@ S2: /* Is somebody leaving who might count on us? Ask this first. */
             goto R1
         }
     :: atomic {
-        /* Waited long enough: whoever began before us takes longer than it
-         * allows itself, and will look after the name as we do. */
-        SEES_LEAVING(fresh[me]) -> delayed = delayed | (before[me] & window)
+        /* We have waited long enough. Whoever counted on us began before we
+         * dropped our description, and took longer than it allows itself. */
+        SEES_LEAVING(fresh[me]) ->
+            printf("%d: close: waits no longer\n", me);
+            delayed = delayed | (before[me] & window)
         }
     OR_DIE
     fi;
 #endif
+
+S3: /* Whoever has a lock is still there to look after it. */
+    if
+    :: atomic {
+        !SEES_NONE(fresh[me]) ->
+            printf("%d: close: sees a lock\n", me);
+            drop(fresh[me]);
+            goto R_held
+        }
+    :: atomic { SEES_NONE(fresh[me]) -> skip }
+    OR_DIE
+    fi;
 #endif
 
-R1_ask: /* A closer leaves it to whoever has a lock. */
+R2: /* The exclusive step begins, unless anybody has any lock. */
     if
     :: atomic {
-        SEES(RD, fresh[me]) || SEES(WR, fresh[me]) ->
-            drop(fresh[me]);
-            goto R_held
+        SEES_NONE(fresh[me]) ->
+            printf("%d: reap: write-locks inode %d\n", me, inode[fresh[me]]);
+            lock[fresh[me]] = WR
         }
-    :: atomic { !SEES(RD, fresh[me]) && !SEES(WR, fresh[me]) -> skip }
+    :: atomic { !SEES_NONE(fresh[me]) -> drop(fresh[me]); goto R_held }
     OR_DIE
     fi;
 
-R2: /* The exclusive step begins, if nobody has any lock. */
+R3: /* Look: does the name still mean this inode? */
     if
-    :: atomic {
-        !SEES(RD, fresh[me]) && !SEES(WR, fresh[me]) -> lock[fresh[me]] = WR
-        }
-    :: atomic {
-        SEES(RD, fresh[me]) || SEES(WR, fresh[me]) ->
-            drop(fresh[me]);
-            goto R_held
-        }
-    OR_DIE
-    fi;
-
-R3: /* Does the name still mean this inode? */
-    if
-#ifndef BUG_NO_RECHECK
+#ifdef BUG_NO_RECHECK
+    :: true
+#else
+    :: name == inode[fresh[me]]
     :: atomic {
         name != inode[fresh[me]] ->
             lock[fresh[me]] = NONE;
@@ -826,114 +933,119 @@ R3: /* Does the name still mean this inode? */
             goto R_missing
         }
 #endif
-    :: atomic {
-#ifdef BUG_NO_RECHECK
-        true ->
-#else
-        name == inode[fresh[me]] ->
-#endif
-#ifndef BUG_STRIP_LAST
-            /* The mode tells late openers, also if a hard link keeps the
-             * inode. It comes before the unlinking, because we may die in
-             * between. */
-            mode[inode[fresh[me]]] = CONDEMNED
-#endif
-        }
     OR_DIE
     fi;
 
-R4: /* Unlink. */
+#ifndef BUG_CONDEMN_LAST
+R4: /* Condemn it. Openers who come too late will see that even if a hard link
+     * keeps the inode, and even if we die before the next step. */
     if
-    :: atomic {
-        true ->
-            /* P2: nobody holds what is removed. */
-            assert(name == 0 || !HELD_BY_SOMEBODY(name));
-            d_step {
-                if
-                :: raw != name -> mode[name] = 0
-                :: else
-                fi;
-                name = 0;
-                held = 0;
-                excused = 0;
-                throughout = 0;
-                seen = 0;
-                renumber()
-            }
-        }
-    OR_DIE
-    fi;
-
-#ifdef BUG_STRIP_LAST
-R5: if
     :: atomic { true -> mode[inode[fresh[me]]] = CONDEMNED }
     OR_DIE
     fi;
 #endif
 
-R6: /* The exclusive step ends, by hand: a forked child may share it. */
+R5: /* Unlink it. */
+    if
+    :: atomic {
+#ifdef BUG_PERMISSION_LATE
+        MAY_REMOVE(me) ->
+#else
+        true ->
+#endif
+            printf("%d: reap: unlinks inode %d\n", me, name);
+            /* P2. */
+            assert(name == 0 || !SOMEBODY_HOLDS(name));
+            d_step { unlink_name() }
+        }
+#ifdef BUG_PERMISSION_LATE
+    :: atomic {
+        !MAY_REMOVE(me) ->
+            printf("%d: reap: may not unlink\n", me);
+            lock[fresh[me]] = NONE;
+            drop(fresh[me]);
+            goto R_not_permitted
+        }
+#endif
+    OR_DIE
+    fi;
+
+#ifdef BUG_CONDEMN_LAST
+    if
+    :: atomic { true -> mode[inode[fresh[me]]] = mode[inode[fresh[me]]] * 2 }
+    OR_DIE
+    fi;
+#endif
+
+R6: /* The exclusive step ends. */
     if
     :: atomic {
         true ->
             lock[fresh[me]] = NONE;
             drop(fresh[me]);
-            goto R_removed
+            goto R_missing
         }
     OR_DIE
     fi;
 
-R_removed:
-R_missing:
+R_missing: /* Nothing has the name, or what has it is new. */
     atomic {
         if
         :: caller == OPENING -> answer_missing()
         :: caller == CREATING -> caller = 0; goto C3
         :: else
         fi;
-        before[me] = 0;
         finished();
         goto idle
     }
 
-R_held:
+R_held: /* Somebody has a lock on it. */
     atomic {
         if
         :: caller == OPENING -> caller = 0; goto O1
         :: caller == CREATING -> caller = 0; goto C3
         :: else
         fi;
-        before[me] = 0;
         finished();
         goto idle
     }
 
-R_not_permitted:
+R_not_permitted: /* It is a leftover of another user. */
     atomic {
         if
         :: caller == OPENING -> answer_missing()
-        :: caller == CREATING -> drop(own[me]) /* "another user's leftover" */
+        :: caller == CREATING ->
+            printf("%d: answers: stale\n", me);
+            drop(own[me])
         :: else
         fi;
-        before[me] = 0;
         finished();
         goto idle
     }
 }
 
-/* The stranger with the hard link. */
+/* ---- Surroundings ------------------------------------------------------ */
+
 #ifdef RAW
-active proctype stranger()
+/* The other program. */
+active proctype linker()
 {
 end:
     if
-    :: atomic { !final && name != 0 -> raw = name }
+    :: atomic {
+        !final && name != 0 ->
+            raw = name;
+            printf("-: a hard link of inode %d is made\n", raw)
+        }
     fi
 }
 #endif
 
-/* At some moment the last calls have begun, and there are no more kills. */
+/* At some moment the last calls have begun and there are no more kills. From
+ * then on, everybody must come to an end: no deadlock (invalid end state), and
+ * no retrying for ever (non-progress cycle). */
 active proctype curtain()
 {
 progress:
-    final = true
+    atomic { final = 1; printf("-: no kills and no new calls from here\n") }
 }

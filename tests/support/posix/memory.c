@@ -6,15 +6,18 @@
 #include "../support.h"
 
 #include <stdatomic.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-/* Pass the byte at `from` through a pipe to `to`. */
+/* Pass the byte at `from` through a pipe to `to`. The call itself, because the
+ * functions for it look at the addresses first if a sanitizer is there. */
 static bool pass(void *to, const void *from)
 {
     int ends[2];
     if (pipe(ends) != 0)
         return false;
-    bool done = write(ends[1], from, 1) == 1 && read(ends[0], to, 1) == 1;
+    bool done = syscall(SYS_write, ends[1], from, 1) == 1 &&
+                syscall(SYS_read, ends[0], to, 1) == 1;
     close(ends[0]);
     close(ends[1]);
     return done;

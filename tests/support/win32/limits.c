@@ -34,6 +34,11 @@ bool os_small_shared_memory(uint64_t bytes)
     return false;
 }
 
+bool os_forbid_links(void)
+{
+    return false;
+}
+
 bool os_enter_user_namespace(void)
 {
     return false;
