@@ -73,7 +73,14 @@ bool shmap__os_wait_a_little(unsigned *attempt)
  * description: if the parent is killed before it unlocks, the child keeps the
  * lock for as long as it lives. So fork waits for such steps, which are a few
  * system calls long. */
-static pthread_rwlock_t fork_lock = PTHREAD_RWLOCK_INITIALIZER;
+#ifdef PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP
+/* Otherwise glibc lets threads that open and close keep out one that forks. */
+#define FORK_LOCK_INITIALIZER PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP
+#else
+#define FORK_LOCK_INITIALIZER PTHREAD_RWLOCK_INITIALIZER
+#endif
+
+static pthread_rwlock_t fork_lock = FORK_LOCK_INITIALIZER;
 static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
 
 static volatile uint32_t forks;
@@ -99,7 +106,7 @@ static void after_fork(void)
  * writer's thread id, which is another now: start afresh. */
 static void after_fork_in_child(void)
 {
-    static const pthread_rwlock_t fresh = PTHREAD_RWLOCK_INITIALIZER;
+    static const pthread_rwlock_t fresh = FORK_LOCK_INITIALIZER;
 
     if (!inside_step)
         fork_lock = fresh;
