@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <time.h>
 
 #include "../compiler.h"
@@ -83,17 +84,17 @@ bool shmap__os_wait_a_little(unsigned *attempt)
 static pthread_rwlock_t fork_lock = FORK_LOCK_INITIALIZER;
 static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
 
-static volatile uint32_t forks;
+static atomic_uint forks;
 
-/* Set in a thread that is inside a step: a signal handler that forks there
- * must not wait for its own thread. */
+/* Set in a thread from before a step until after it: a signal handler that
+ * forks there must not wait for its own thread. */
 static SHMAP__THREAD_LOCAL volatile bool inside_step;
 
 static void before_fork(void)
 {
     if (!inside_step)
         pthread_rwlock_wrlock(&fork_lock);
-    forks++;
+    atomic_fetch_add(&forks, 1);
 }
 
 static void after_fork(void)
@@ -120,18 +121,18 @@ static void watch_forks(void)
 uint32_t shmap__os_forks(void)
 {
     pthread_once(&fork_once, watch_forks);
-    return forks;
+    return atomic_load(&forks);
 }
 
 void shmap__os_fork_lock(void)
 {
     pthread_once(&fork_once, watch_forks);
-    pthread_rwlock_rdlock(&fork_lock);
     inside_step = true;
+    pthread_rwlock_rdlock(&fork_lock);
 }
 
 void shmap__os_fork_unlock(void)
 {
-    inside_step = false;
     pthread_rwlock_unlock(&fork_lock);
+    inside_step = false;
 }
