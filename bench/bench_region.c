@@ -140,16 +140,16 @@ static int make(void *context, size_t size, size_t touched,
                 int64_t parts[RUNNER_PARTS])
 {
     const bench_peer *peer = ((contender *)context)->peer;
-    int64_t began = shmap_now();
+    int64_t began = runner_now();
     int64_t made;
     void *data = peer->create(run_name, size);
 
     if (data == NULL)
         return -1;
-    made = shmap_now();
+    made = runner_now();
     touch(data, touched);
-    parts[1] += shmap_now() - began;
-    parts[2] += shmap_now() - made;
+    parts[1] += runner_now() - began;
+    parts[2] += runner_now() - made;
     peer->destroy(run_name);
     return 0;
 }

@@ -24,14 +24,17 @@ cpu() {
 }
 
 before=$(load)
-"$bench/bench_region" >"$work/region"
-"$bench/bench_steps" >"$work/steps"
+for group in attach create; do
+    "$bench/bench_region" "--filter=$group"
+done >"$work/results"
+"$bench/bench_region" --filter=first-touch --processor >>"$work/results"
+"$bench/bench_steps" >>"$work/results"
 {
-    echo "Linux $(uname -r), $(nproc) processors ($(cpu 'model name'))," \
-        "$(date +%F). Load average: $before before, $(load) after."
+    echo "Linux $(uname -r), $(nproc) processors ($(cpu 'model name'))." \
+        "Load average $before before, $(load) after."
     echo
-    cat "$work/region" "$work/steps"
-} >"$work/results"
+    cat "$work/results"
+} >"$work/block"
 
 awk '
     FNR == NR { results[++count] = $0; next }
@@ -42,7 +45,7 @@ awk '
         for (i = 1; i <= count; i++)
             print results[i]
     }
-' "$work/results" "$document" >"$work/document"
+' "$work/block" "$document" >"$work/document"
 cp "$work/document" "$document"
 
 "$here/trace.sh" "$bench/bench_trace"

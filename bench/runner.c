@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "shmap.h"
 
@@ -17,6 +18,7 @@ typedef struct options {
     unsigned rounds; /* 0: as the group says */
     const char *filter;
     bool list;
+    bool processor_time;
 } options;
 
 /* One case of a group while it runs, and what came out. */
@@ -35,6 +37,15 @@ typedef struct statistics {
 
 /* What has been printed, for the commas of JSON. */
 static bool printed_before;
+
+static bool use_processor_time;
+
+int64_t runner_now(void)
+{
+    if (use_processor_time)
+        return (int64_t)clock() * (1000000000 / CLOCKS_PER_SEC);
+    return shmap_now();
+}
 
 /* Choosing */
 
@@ -84,10 +95,10 @@ static void run_round(entry *tried, const runner_group *group, unsigned round)
     if (group->batch > 1)
         failed = work->run(work->context, unused);
 
-    parts[0] = -shmap_now();
+    parts[0] = -runner_now();
     for (unsigned i = 0; i < group->batch && failed == 0; i++)
         failed = work->run(work->context, parts);
-    parts[0] += shmap_now();
+    parts[0] += runner_now();
 
     for (int part = 0; part < RUNNER_PARTS; part++)
         tried->samples[part][round] = (double)parts[part] / group->batch;
@@ -240,8 +251,8 @@ static void print_group(const runner_group *group, entry *entries, size_t count,
                         unsigned rounds, enum format format)
 {
     if (format == FORMAT_TABLE) {
-        printf("### %s\n\n%u rounds of %u.", group->title, rounds,
-               group->batch);
+        printf("### %s\n\n%u rounds of %u%s.", group->title, rounds,
+               group->batch, use_processor_time ? ", processor time" : "");
         if (group->goal != NULL)
             printf(" Goal: %s.", group->goal);
         puts("\n");
@@ -292,9 +303,14 @@ static bool do_group(const runner_group *group, const options *chosen)
 static int usage(const char *program)
 {
     fprintf(stderr,
-            "usage: %s [--rounds=N] [--filter=TEXT] [--csv | --json | "
-            "--list]\n"
-            "TEXT: a part of what --list shows. All are run by default.\n",
+            "usage: %s [options]\n"
+            "  --filter=TEXT  only what has TEXT in its line of --list\n"
+            "  --rounds=N     instead of each group's own number\n"
+            "  --processor    processor time instead of elapsed time: for long "
+            "work on a\n"
+            "                 busy machine (not on Windows)\n"
+            "  --csv, --json  instead of tables\n"
+            "  --list         run nothing\n",
             program);
     return 2;
 }
@@ -322,6 +338,8 @@ static bool read_option(options *chosen, const char *argument)
         chosen->format = FORMAT_JSON;
     else if (strcmp(argument, "--list") == 0)
         chosen->list = true;
+    else if (strcmp(argument, "--processor") == 0)
+        chosen->processor_time = true;
     else
         return false;
     return rounds == NULL || (chosen->rounds > 0 && chosen->rounds <= 1000000);
@@ -329,12 +347,13 @@ static bool read_option(options *chosen, const char *argument)
 
 int runner_main(int argc, char **argv, const runner_group *groups, size_t count)
 {
-    options chosen = {FORMAT_TABLE, 0, NULL, false};
+    options chosen = {.format = FORMAT_TABLE};
     bool good = true;
 
     for (int i = 1; i < argc; i++)
         if (!read_option(&chosen, argv[i]))
             return usage(argv[0]);
+    use_processor_time = chosen.processor_time;
     for (size_t i = 0; i < count; i++)
         good = do_group(&groups[i], &chosen) && good;
     if (chosen.format == FORMAT_JSON && !chosen.list)

@@ -40,6 +40,9 @@ typedef struct runner_group {
     size_t count;
 } runner_group;
 
+/* Nanoseconds, elapsed or of processor time, as the command line says. */
+int64_t runner_now(void);
+
 /* Run the groups as the command line says. Returns the exit status: 1 if a
  * case failed, 2 if the command line is not understood. Times are never a
  * reason to fail. */

@@ -17,6 +17,10 @@
  * so the two kinds never meet. */
 enum { READABLE = 40, DIGITS = 32, SEPARATOR = '~' };
 
+/* Where the system leaves no room for that: letters and digits (120 bits), and
+ * before them the beginning of the prefix. */
+enum { SHORT_DIGITS = 24 };
+
 static const char direct_characters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                         "abcdefghijklmnopqrstuvwxyz"
                                         "0123456789._-";
@@ -90,9 +94,32 @@ static void append_hashed(char *out, const char *name)
         snprintf(out + used + 2 * i, 3, "%02x", digest[i]);
 }
 
+/* In place of a prefix and a name write as much of the prefix as the limit
+ * leaves, and a hash of both, five bits to a character. */
+static void write_short(char *space, const char *name, size_t limit)
+{
+    static const char digits[] = "abcdefghijklmnopqrstuvwxyz234567";
+    size_t prefix_size = strlen(space);
+    uint8_t input[64 + 32];
+    uint8_t digest[32];
+    char *out = space + limit - SHORT_DIGITS - 1;
+
+    memcpy(input, space, prefix_size);
+    shmap__sha256(input + prefix_size, name, strlen(name));
+    shmap__sha256(digest, input, prefix_size + 32);
+    *out++ = SEPARATOR;
+    for (size_t bit = 0; bit < 5 * SHORT_DIGITS; bit += 5) {
+        unsigned two = (unsigned)digest[bit / 8] << 8 | digest[bit / 8 + 1];
+
+        *out++ = digits[(two >> (11 - bit % 8)) & 31];
+    }
+    *out = '\0';
+}
+
 const char *shmap__name_resolve(char space[SHMAP__NAME_SPACE], const char *name,
                                 int scope)
 {
+    size_t limit = shmap__os_facts_get()->name_limit;
     size_t prefix_size;
 
     if (!shmap__name_is_utf8(name))
@@ -103,8 +130,10 @@ const char *shmap__name_resolve(char space[SHMAP__NAME_SPACE], const char *name,
     shmap__os_name_prefix(space, scope);
     prefix_size = strlen(space);
     if (name[0] != '.' && name[strspn(name, direct_characters)] == '\0' &&
-        prefix_size + strlen(name) <= shmap__os_facts_get()->name_limit)
+        prefix_size + strlen(name) <= limit)
         memcpy(space + prefix_size, name, strlen(name) + 1);
+    else if (prefix_size + READABLE + 1 + DIGITS > limit)
+        write_short(space, name, limit);
     else
         append_hashed(space + prefix_size, name);
     return space;

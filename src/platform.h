@@ -41,6 +41,10 @@ typedef struct shmap__os_object {
     int kind;             /* enum shmap_kind */
     int access;           /* SHMAP_ACCESS_READ or SHMAP_ACCESS_READ_WRITE */
     bool foreign;         /* found, and not made by shmap */
+    /* Some POSIX systems: the descriptor of a named region's mark, and its
+     * device and inode. */
+    intptr_t lock;
+    uint64_t lock_identity[2];
 } shmap__os_object;
 
 /* system.c */

@@ -223,7 +223,9 @@ static size_t record(const struct call *call, struct stage *stage,
     if (situation == REMOVER) {
         for (; count < 3; ++count) {
             snprintf(stops[count].point, sizeof stops[count].point, "%s.busy",
-                     strstr(call->command, "open") != NULL ? "open" : "free");
+                     os_has_lock_files()                     ? "gate"
+                     : strstr(call->command, "open") != NULL ? "open"
+                                                             : "free");
             stops[count].pass = (unsigned)count + 1;
         }
         return count;
@@ -281,6 +283,9 @@ static unsigned share(unsigned parts)
 /* Whether a situation can come about on this system. */
 static bool can_be(enum situation situation)
 {
+    /* With lock files, makers and leavers keep each other out. */
+    if (os_has_lock_files() && (situation == RIVAL || situation == LEAVER))
+        return false;
     return os_has_leftovers() || (situation != LEFTOVER && situation != RIVAL &&
                                   situation != REMOVER && situation != LEAVER);
 }
@@ -453,6 +458,35 @@ static void test_kill__in_open_file_that_is_open(void **state)
     kill_in_file(__func__, true);
 }
 
+/* Whether somebody is alone is found out by one at a time, also if that one
+ * stops, or dies, on the way. */
+static void test_kill__openers_of_a_file_wait_for_each_other(void **state)
+{
+    char path[NAME_ROOM];
+    char line[2 * NAME_ROOM];
+    (void)state;
+    scratch_path(path, __func__);
+    snprintf(line, sizeof line, "open_file 0 %s %d missing", path, SIZE);
+    for (int dies = 0; dies < 2; ++dies) {
+        struct child *a = puppet_start();
+        struct child *b = puppet_start();
+        stops_run_into_first(a, "file.gated", line);
+        child_tell(b, "%s", line);
+        assert_null(child_read_line(b, 50));
+        if (dies) {
+            child_end(a);
+            assert_code(puppet_result(b), SHMAP_ALONE);
+        } else {
+            child_tell(a, "go");
+            assert_code(puppet_result(a), SHMAP_ALONE);
+            assert_code(puppet_result(b), 0);
+            child_end(a);
+        }
+        child_end(b);
+        remove(path);
+    }
+}
+
 static void test_kill__were_enough(void **state)
 {
     (void)state;
@@ -472,6 +506,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_kill__in_reap),
         cmocka_unit_test(test_kill__in_open_file),
         cmocka_unit_test(test_kill__in_open_file_that_is_open),
+        cmocka_unit_test(test_kill__openers_of_a_file_wait_for_each_other),
         cmocka_unit_test(test_kill__were_enough),
     };
     stops_enable();

@@ -245,7 +245,8 @@ static void test_name__regions_have_names_of_any_utf_8(void **state)
         unique_name(name, __func__);
         strcat(name, endings[i]);
         assert_works(name, SHMAP_SCOPE_USER);
-        assert_works(name, SHMAP_SCOPE_MACHINE);
+        if (units_has_machine_scope())
+            assert_works(name, SHMAP_SCOPE_MACHINE);
     }
 }
 
@@ -463,6 +464,8 @@ static void test_name__user_and_machine_have_names_of_their_own(void **state)
     char name[NAME_ROOM];
 
     (void)state;
+    if (!units_has_machine_scope())
+        skip_because("this process may not make what the machine sees");
     unique_name(name, __func__);
     assert_different(name, SHMAP_SCOPE_USER, name, SHMAP_SCOPE_MACHINE);
     strcat(name, " ");

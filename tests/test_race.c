@@ -417,10 +417,105 @@ static void test_race__nobody_is_surprised_by_deaths(void **state)
     run_race(__func__, true);
 }
 
+/* All of them give one command at once: exactly one gets the first answer, and
+ * the others the second. */
+static void assert_one_of(struct child **puppets, size_t count,
+                          const char *command, int first, int second)
+{
+    size_t firsts = 0;
+    for (size_t i = 0; i < count; ++i)
+        child_tell(puppets[i], "%s", command);
+    for (size_t i = 0; i < count; ++i) {
+        int result = puppet_result(puppets[i]);
+        if (result == first)
+            ++firsts;
+        else
+            assert_code(result, second);
+    }
+    assert_int_equal(firsts, 1);
+}
+
+static void all_close(struct child **puppets, size_t count)
+{
+    for (size_t i = 0; i < count; ++i)
+        child_tell(puppets[i], "close 0");
+    for (size_t i = 0; i < count; ++i)
+        assert_code(puppet_result(puppets[i]), 0);
+}
+
+static size_t start_puppets(struct child **puppets)
+{
+    size_t count = os_is_emulated() ? RACERS / 2 : RACERS;
+    for (size_t i = 0; i < count; ++i)
+        puppets[i] = puppet_start();
+    return count;
+}
+
+static unsigned rounds(void)
+{
+    return os_is_emulated() ? 10 : 100;
+}
+
+static void test_race__one_of_many_creates(void **state)
+{
+    struct child *puppets[RACERS];
+    size_t count = start_puppets(puppets);
+    char name[NAME_ROOM];
+    char line[2 * NAME_ROOM];
+    (void)state;
+    unique_name(name, __func__);
+    snprintf(line, sizeof line, "create 0 %s %d", name, SIZE);
+    for (unsigned round = 0; round < rounds(); ++round) {
+        assert_one_of(puppets, count, line, 0, SHMAP_EEXIST);
+        all_close(puppets, count);
+    }
+    assert_nothing_left(name);
+}
+
+static void test_race__one_of_many_opens_or_creates(void **state)
+{
+    struct child *puppets[RACERS];
+    size_t count = start_puppets(puppets);
+    char name[NAME_ROOM];
+    char line[2 * NAME_ROOM];
+    (void)state;
+    unique_name(name, __func__);
+    snprintf(line, sizeof line, "open_or_create 0 %s %d", name, SIZE);
+    for (unsigned round = 0; round < rounds(); ++round) {
+        assert_one_of(puppets, count, line, SHMAP_CREATED, 0);
+        all_close(puppets, count);
+    }
+    assert_nothing_left(name);
+}
+
+static void test_race__one_of_many_has_the_file_alone(void **state)
+{
+    struct child *puppets[RACERS];
+    size_t count = start_puppets(puppets);
+    char path[NAME_ROOM];
+    char line[2 * NAME_ROOM];
+    (void)state;
+    scratch_path(path, __func__);
+    snprintf(line, sizeof line, "open_file 0 %s %d missing", path, SIZE);
+    for (unsigned round = 0; round < rounds(); ++round) {
+        assert_one_of(puppets, count, line, SHMAP_ALONE, 0);
+        for (size_t i = 0; i < count; ++i)
+            assert_int_equal(atoi(puppet_ask(puppets[i], "size 0")), SIZE);
+        all_close(puppets, count);
+        /* Every other time the file is there already. */
+        if (round % 2 == 0)
+            remove(path);
+    }
+    remove(path);
+}
+
 int main(int argc, char **argv)
 {
     static const struct role roles[] = {{"racer", play_racer}, {0, 0}};
     static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_race__one_of_many_creates),
+        cmocka_unit_test(test_race__one_of_many_opens_or_creates),
+        cmocka_unit_test(test_race__one_of_many_has_the_file_alone),
         cmocka_unit_test(test_race__nobody_is_surprised),
         cmocka_unit_test(test_race__nobody_is_surprised_by_deaths),
     };

@@ -53,11 +53,14 @@ static struct regions named_after(const char *path)
 static void run_role(const char *role, const char *reason)
 {
     char path[NAME_ROOM];
+    bool played;
 
     scratch_path(path, role);
     assert_true(file_write(path, "content", 7));
-    units_run_role(role, path, reason);
+    played = units_play_role(role, path);
     assert_true(file_remove(path));
+    if (!played)
+        skip_because(reason);
 }
 
 static int without_streams(int count, char **arguments)
@@ -346,15 +349,20 @@ static void test_standalone__an_unknown_owner_is_not_ours(void **state)
     shmap_region_options options = SHMAP_REGION_OPTIONS_INIT;
     shmap_region *region;
     char name[NAME_ROOM];
+    bool played;
 
     (void)state;
+    if (!units_has_machine_scope())
+        skip_because("this process may not make what the machine sees");
+    if (os_has_lock_files())
+        skip_because("meant for systems without user namespaces");
     unique_name(name, __func__);
     options.scope = SHMAP_SCOPE_MACHINE;
     assert_code(shmap_region_create(&region, name, 4096, &options), 0);
-    if (os_can_fork())
-        units_run_role("unknown_here", name,
-                       "user namespaces cannot be made here");
+    played = units_play_role("unknown_here", name);
     shmap_region_close(region);
+    if (!played)
+        skip_because("user namespaces cannot be made here");
 }
 
 /* Wait, with whatever this program inherited. */
@@ -451,7 +459,7 @@ static void test_standalone__the_umask_makes_no_difference(void **state)
         result = shmap_region_create(&region, name, 4096, NULL);
         assert_int_equal(units_set_umask(before), masks[i]);
         assert_code(result, 0);
-        assert_int_equal(raw_mode(os_name), 01600);
+        assert_int_equal(raw_mode(os_name), os_has_lock_files() ? 0600 : 01600);
         shmap_region_close(region);
     }
 }

@@ -203,9 +203,11 @@ SHMAP_API int shmap_region_open_or_create(shmap_region **region,
  *
  * Returns SHMAP_ALONE (> 0) if nobody else had the file open as a region that
  * can be written, so that its content can be checked or repaired first; of
- * several that open at once, exactly one is told so. Returns 0 if somebody
- * had, or
- *   SHMAP_EINVAL, SHMAP_ENAME (the path is not UTF-8)
+ * several that open it for writing at once, exactly one is told so. Returns 0
+ * if somebody had, or
+ *   SHMAP_EINVAL     also: access is SHMAP_ACCESS_READ, and create is not
+ *                    SHMAP_CREATE_NEVER
+ *   SHMAP_ENAME      the path is not UTF-8
  *   SHMAP_ENOENT     there is no such file, or no such folder
  *   SHMAP_EEXIST     there is one, and options.create was SHMAP_CREATE_NEW
  *   SHMAP_EACCES     the file system refuses this access

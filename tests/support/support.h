@@ -194,6 +194,10 @@ void role_check_code_(int actual, int expected, const char *call,
 
 /* Whether the killed holder of a named region leaves its name behind. */
 bool os_has_leftovers(void);
+/* Whether lock files beside named regions tell who holds them: not the system
+ * itself, and not locks on the regions. Then nobody can ask who is alone, and
+ * the steps that the library takes are others. */
+bool os_has_lock_files(void);
 bool os_is_root(void);
 /* Whether this is Windows' calls on another system. */
 bool os_is_emulated(void);

@@ -73,26 +73,49 @@ void units_name_prefix(char *out, int scope);
  * none that can be tried without harm. */
 uint64_t units_too_much_memory(void);
 
+/* Whether this process may make regions in machine scope: Windows asks for a
+ * privilege outside of session 0. */
+static inline bool units_has_machine_scope(void)
+{
+    shmap_region_options options = SHMAP_REGION_OPTIONS_INIT;
+    shmap_region *region = NULL;
+    char name[NAME_ROOM];
+    int result;
+
+    unique_name(name, __func__);
+    options.scope = SHMAP_SCOPE_MACHINE;
+    result = shmap_region_create(&region, name, 1, &options);
+    shmap_region_close(region);
+    return result != SHMAP_EPRIVILEGE;
+}
+
 /* A test that leaves as many handles open as it found. */
 #define leak_checked(test)                                     \
     cmocka_unit_test_setup_teardown(test, units_count_handles, \
                                     units_compare_handles)
 
-/* Play a role to its end. It says "done", or "cannot" where the system has no
- * such situation: then the test is skipped for this reason. */
-static inline void units_run_role(const char *role, const char *argument,
-                                  const char *reason)
+/* Play a role to its end. It says "done", or "cannot", which is false, where
+ * the system has no such situation. */
+static inline bool units_play_role(const char *role, const char *argument)
 {
     struct child *child = child_start(role, argument, NULL);
     const char *line = child_read_line(child, PATIENCE);
+    bool cannot = line != NULL && strcmp(line, "cannot") == 0;
 
-    if (line != NULL && strcmp(line, "cannot") == 0)
-        skip_because(reason);
-    if (line == NULL || strcmp(line, "done") != 0) {
+    if (!cannot && (line == NULL || strcmp(line, "done") != 0)) {
         print_error("the role says \"%s\"\n", line == NULL ? "" : line);
         fail();
     }
     assert_int_equal(child_wait(child, PATIENCE), 0);
+    return !cannot;
+}
+
+/* The same; if it cannot, the test is skipped for this reason. */
+static inline void units_run_role(const char *role, const char *argument,
+                                  const char *reason)
+{
+    if (!units_play_role(role, argument))
+        skip_because(reason);
 }
 
 static inline int units_count_handles(void **state)

@@ -14,20 +14,18 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <unistd.h>
 
-/* The C libraries disagree about the type of a resource's number. */
-static bool limit(int resource, uint64_t value)
-{
-    struct rlimit limits;
-    if (getrlimit(resource, &limits) != 0)
-        return false;
-    limits.rlim_cur = (rlim_t)value;
-    return setrlimit(resource, &limits) == 0;
-}
+/* C libraries disagree about the type of a resource's number, so this is no
+ * function. */
+#define limit(resource, value)              \
+    (getrlimit((resource), &limits) == 0 && \
+     (limits.rlim_cur = (rlim_t)(value), setrlimit((resource), &limits) == 0))
+static struct rlimit limits;
 
 bool os_limit_handles(unsigned further)
 {
@@ -80,6 +78,18 @@ bool os_start_interval_timer(int microseconds)
            setitimer(ITIMER_REAL, &timer, NULL) == 0;
 }
 
+/* The folders of root's lock files, which go with the regions. */
+static bool private_lock_files(void)
+{
+    static const char *const folders[] = {"/tmp/shmap.0.gates",
+                                          "/tmp/shmap.0.marks"};
+    for (size_t i = 0; i < COUNT(folders); ++i)
+        if ((mkdir(folders[i], 0711) != 0 && errno != EEXIST) ||
+            mount("shmap-test", folders[i], "tmpfs", 0, "mode=0711") != 0)
+            return false;
+    return true;
+}
+
 bool os_small_shared_memory(uint64_t bytes)
 {
     char options[64] = "mode=1777";
@@ -88,7 +98,8 @@ bool os_small_shared_memory(uint64_t bytes)
                  (unsigned long long)bytes);
     return unshare(CLONE_NEWNS) == 0 &&
            mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
-           mount("shmap-test", "/dev/shm", "tmpfs", 0, options) == 0;
+           mount("shmap-test", "/dev/shm", "tmpfs", 0, options) == 0 &&
+           (!os_has_lock_files() || private_lock_files());
 }
 
 bool os_enter_user_namespace(void)

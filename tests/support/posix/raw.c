@@ -8,6 +8,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -158,9 +159,25 @@ bool raw_hold(intptr_t handle)
     return fcntl((int)handle, F_OFD_SETLK, &lock) == 0;
 }
 
+/* Asked through a description of the lock file that is beside the object. */
+static bool has_locked_mark(const char *os_name)
+{
+    char path[OS_NAME_ROOM];
+    snprintf(path, sizeof path, "/tmp/shmap.%lu.marks/%s",
+             (unsigned long)geteuid(), os_name + (os_name[0] == '/'));
+    int descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (descriptor < 0)
+        return false;
+    bool held = flock(descriptor, LOCK_EX | LOCK_NB) != 0;
+    close(descriptor);
+    return held;
+}
+
 bool raw_is_held(const char *os_name)
 {
     char path[OS_NAME_ROOM];
+    if (os_has_lock_files())
+        return has_locked_mark(os_name);
     int descriptor = open(path_of(path, os_name),
                           O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
     if (descriptor < 0)

@@ -13,6 +13,15 @@ bool os_has_leftovers(void)
     return true;
 }
 
+bool os_has_lock_files(void)
+{
+#ifdef SHMAP_TEST_LOCK_FILES
+    return true;
+#else
+    return false;
+#endif
+}
+
 bool os_is_root(void)
 {
     return geteuid() == 0;

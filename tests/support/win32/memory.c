@@ -5,6 +5,9 @@
 #include "../support.h"
 
 #include <windows.h>
+#ifdef _M_IX86
+#include <emmintrin.h>
+#endif
 
 enum memory_state memory_probe(const void *address)
 {
@@ -33,9 +36,23 @@ bool memory_copy(void *to, const void *from, size_t size)
            copied == size;
 }
 
+/* The Interlocked functions write, which a read-only view forbids. Aligned
+ * loads of this size are indivisible; 32-bit compilers need to be told how. */
 uint64_t memory_load(const volatile uint64_t *number)
 {
-    return memory_add((volatile uint64_t *)(uintptr_t)number, 0);
+#if defined(__GNUC__)
+    return __atomic_load_n(number, __ATOMIC_SEQ_CST);
+#elif defined(_M_IX86)
+    uint64_t value;
+    _mm_storel_epi64((__m128i *)&value,
+                     _mm_loadl_epi64((const __m128i *)(uintptr_t)number));
+    MemoryBarrier();
+    return value;
+#else
+    uint64_t value = *number;
+    MemoryBarrier();
+    return value;
+#endif
 }
 
 void memory_store(volatile uint64_t *number, uint64_t value)

@@ -11,6 +11,11 @@ bool os_has_leftovers(void)
     return false;
 }
 
+bool os_has_lock_files(void)
+{
+    return false;
+}
+
 bool os_is_root(void)
 {
     return false;
@@ -33,7 +38,7 @@ size_t os_page_size(void)
  * four, from the lowest. */
 static size_t count_one_by_one(void)
 {
-    enum { STEP = 4, FREE_IN_A_ROW = 500 };
+    enum { STEP = 4, FREE_IN_A_ROW = 128 };
     size_t count = 0;
     uintptr_t number = STEP;
     for (int free_numbers = 0; free_numbers < FREE_IN_A_ROW; number += STEP) {

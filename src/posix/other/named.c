@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Named regions where shared memory objects cannot be locked: making, opening
+ * and reaping them. What keeps them alive is in lifetime.c.
+ */
+#include "lifetime.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "../../stop.h"
+
+/* Whose the object of this name is. It may become another's at once. */
+static shmap__os_status find_owner(const char *os_name, uid_t *owner)
+{
+    shmap__place place;
+    shmap__os_status status;
+    struct stat stat;
+    int fd;
+
+    shmap__place_find(&place, os_name, 0);
+    status = shmap__memory_open(place.name, O_RDONLY, &fd, &stat);
+    if (status.code < 0)
+        return status;
+    close(fd);
+    *owner = stat.st_uid;
+    return status;
+}
+
+/* Free the name, whoever left it over. SHMAP_EEXIST if it was taken. */
+static shmap__os_status free_name(const char *os_name, unsigned *reaped)
+{
+    shmap__place place;
+    uid_t owner;
+    shmap__os_status status = find_owner(os_name, &owner);
+    int gate;
+
+    if (status.code < 0)
+        return status.code == SHMAP_ENOENT ? shmap__os_done : status;
+    SHMAP__STOP("free.found");
+    shmap__place_find(&place, os_name, owner);
+    status = shmap__gate_enter(&place, &gate);
+    if (status.code < 0)
+        return status.code == SHMAP_ENOENT ? (shmap__os_status){SHMAP_EEXIST, 0}
+                                           : status;
+    status = shmap__place_free(&place, reaped);
+    shmap__gate_leave(&place, gate);
+    return status;
+}
+
+/* Creating */
+
+/* The object, complete, with its mark held. */
+static shmap__os_status make_memory(shmap__os_object *object, int mark,
+                                    const shmap__place *place, uint64_t size,
+                                    int commit)
+{
+    struct stat stat;
+    shmap__os_status status;
+    int error;
+    int fd = shmap__os_above_stdio(
+        shm_open(place->name, O_RDWR | O_CREAT | O_EXCL, S_IRUSR | S_IWUSR));
+
+    if (fd < 0)
+        return shmap__os_failed(errno);
+    SHMAP__STOP("create.made");
+    /* Whatever the umask took. Not every system can change a mode, and few
+     * umasks are such that it matters. */
+    if (fchmod(fd, S_IRUSR | S_IWUSR) != 0)
+        errno = 0;
+    status = shmap__os_extend(fd, 0, size, commit, true);
+    SHMAP__STOP("create.sized");
+    if (status.code == 0) {
+        error = fstat(fd, &stat) == 0 ? shmap__mark_hold(mark, &stat) : errno;
+        if (error != 0)
+            status = shmap__os_failed(error);
+    }
+    if (status.code < 0) {
+        shm_unlink(place->name);
+        close(fd);
+        return status;
+    }
+    SHMAP__STOP("create.marked");
+    shmap__os_object_fill(object, fd, &stat, SHMAP_KIND_NAMED,
+                          SHMAP_ACCESS_READ_WRITE);
+    shmap__mark_keep(object, mark);
+    return status;
+}
+
+/* In a step, in a place that is free. */
+static shmap__os_status make(shmap__os_object *object,
+                             const shmap__place *place, uint64_t size,
+                             int commit)
+{
+    shmap__os_status status;
+    int mark = shmap__mark_make(place);
+
+    if (mark < 0)
+        return shmap__os_failed(errno);
+    SHMAP__STOP("create.mark");
+    status = make_memory(object, mark, place, size, commit);
+    if (status.code < 0) {
+        unlink(place->mark);
+        close(mark);
+    }
+    return status;
+}
+
+shmap__os_status shmap__os_named_create(shmap__os_object *object,
+                                        const char *os_name, uint64_t size,
+                                        int commit)
+{
+    shmap__place place;
+    unsigned reaped = 0;
+    int gate;
+    shmap__os_status status = free_name(os_name, &reaped);
+
+    if (status.code == 0)
+        status = shmap__folders_make();
+    if (status.code < 0)
+        return status;
+    SHMAP__STOP("create.free");
+    shmap__place_find(&place, os_name, geteuid());
+    status = shmap__gate_enter(&place, &gate);
+    if (status.code < 0)
+        return status;
+    SHMAP__STOP("create.gated");
+    status = shmap__place_free(&place, &reaped);
+    if (status.code == 0)
+        status = make(object, &place, size, commit);
+    shmap__gate_leave(&place, gate);
+    return status;
+}
+
+/* Opening */
+
+/* Something changed meanwhile. Never leaves this file. */
+static const shmap__os_status again = {1, 0};
+
+static bool accepts(int owner, uid_t uid)
+{
+    return owner == SHMAP_OWNER_ANYBODY ||
+           (owner == SHMAP_OWNER_SYSTEM && uid == 0) || uid == geteuid();
+}
+
+/* Take what was found, alive or foreign. */
+static shmap__os_status take(shmap__os_object *object,
+                             const shmap__found *found, int access, int owner)
+{
+    if (!accepts(owner, found->stat.st_uid))
+        return (shmap__os_status){SHMAP_EOWNER, 0};
+    if (found->stat.st_size == 0)
+        return (shmap__os_status){SHMAP_ENOTREADY, 0};
+    shmap__os_object_fill(object, found->fd, &found->stat, SHMAP_KIND_NAMED,
+                          access);
+    object->foreign = found->state == SHMAP__FOREIGN;
+    if (!object->foreign)
+        shmap__mark_keep(object, found->mark);
+    else if (found->mark >= 0)
+        close(found->mark);
+    return shmap__os_done;
+}
+
+static shmap__os_status open_in_step(shmap__os_object *object,
+                                     const shmap__place *place, int access,
+                                     int owner)
+{
+    shmap__found found;
+    shmap__os_status status = shmap__place_look(
+        place, access == SHMAP_ACCESS_READ ? O_RDONLY : O_RDWR, &found);
+
+    if (status.code < 0)
+        return status;
+    SHMAP__STOP("open.looked");
+    if (found.stat.st_uid != place->owner) {
+        status = again;
+    } else if (found.state == SHMAP__DEAD) {
+        shmap__place_remove(place);
+        status.code = SHMAP_ENOENT;
+    } else if (found.state == SHMAP__LIVE &&
+               flock(found.mark, LOCK_SH | LOCK_NB) != 0) {
+        status = again;
+    } else {
+        SHMAP__STOP("open.marked");
+        status = take(object, &found, access, owner);
+    }
+    if (status.code != 0)
+        shmap__found_close(&found);
+    return status;
+}
+
+/* The place had no gate a moment ago: the object is foreign, unless it is or
+ * was a region that came since. */
+static shmap__os_status open_foreign(shmap__os_object *object,
+                                     const shmap__place *place, int access,
+                                     int owner)
+{
+    shmap__found found = {.state = SHMAP__FOREIGN, .mark = -1};
+    struct stat stat;
+    int fd;
+    shmap__os_status status = shmap__memory_open(
+        place->name, access == SHMAP_ACCESS_READ ? O_RDONLY : O_RDWR, &found.fd,
+        &found.stat);
+
+    if (status.code < 0)
+        return status;
+    status = shmap__memory_open(place->name, O_RDONLY, &fd, &stat);
+    if (status.code == 0)
+        close(fd);
+    if (status.code < 0 || found.stat.st_uid != place->owner ||
+        stat.st_uid != place->owner || stat.st_dev != found.stat.st_dev ||
+        stat.st_ino != found.stat.st_ino || lstat(place->mark, &stat) == 0)
+        status = again;
+    else
+        status = take(object, &found, access, owner);
+    if (status.code != 0)
+        shmap__found_close(&found);
+    return status;
+}
+
+static shmap__os_status try_open(shmap__os_object *object, const char *os_name,
+                                 int access, int owner)
+{
+    shmap__place place;
+    uid_t uid;
+    int gate;
+    shmap__os_status status = find_owner(os_name, &uid);
+
+    if (status.code < 0)
+        return status;
+    SHMAP__STOP("open.opened");
+    shmap__place_find(&place, os_name, uid);
+    status = shmap__gate_enter(&place, &gate);
+    if (status.code == SHMAP_ENOENT)
+        return open_foreign(object, &place, access, owner);
+    if (status.code == SHMAP_EACCES && !accepts(owner, uid))
+        status.code = SHMAP_EOWNER;
+    if (status.code < 0)
+        return status;
+    SHMAP__STOP("open.gated");
+    status = open_in_step(object, &place, access, owner);
+    shmap__gate_leave(&place, gate);
+    return status;
+}
+
+shmap__os_status shmap__os_named_open(shmap__os_object *object,
+                                      const char *os_name, int access,
+                                      int owner)
+{
+    unsigned attempt = 0;
+
+    do {
+        shmap__os_status status = try_open(object, os_name, access, owner);
+
+        if (status.code <= 0)
+            return status;
+    } while (shmap__os_wait_a_little(&attempt));
+    return (shmap__os_status){SHMAP_EBUSY, 0};
+}
+
+/* Reaping */
+
+shmap__os_status shmap__os_named_reap(const char *os_name, unsigned *reaped)
+{
+    unsigned count = 0;
+    shmap__os_status status = free_name(os_name, &count);
+
+    /* What is alive, or not ours, is no leftover. */
+    if (status.code == SHMAP_EEXIST || status.code == SHMAP_ETYPE)
+        status = shmap__os_done;
+    if (status.code == 0)
+        *reaped = count;
+    return status;
+}
+
+static DIR *open_folder(const char *path)
+{
+    int fd = shmap__os_open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+    DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+
+    if (fd >= 0 && folder == NULL)
+        shmap__os_close_quietly(fd);
+    return folder;
+}
+
+/* Names that shmap derives begin with one of its prefixes, or with as much of
+ * one as the system's limit leaves beside a hash. */
+static bool is_derived(const char *name)
+{
+    return strncmp(name, "shmap.", 6) == 0 || strncmp(name, "shmap~", 6) == 0;
+}
+
+static shmap__os_status reap_user(uid_t uid, unsigned *reaped)
+{
+    char path[SHMAP__FOLDER_SPACE];
+    struct dirent *entry;
+    DIR *folder;
+
+    if (!shmap__marks_folder(path, uid))
+        return shmap__os_done;
+    folder = open_folder(path);
+    if (folder == NULL)
+        return shmap__os_failed(errno);
+    while ((entry = readdir(folder)) != NULL) {
+        shmap__place place;
+        int gate;
+
+        shmap__place_find(&place, entry->d_name, uid);
+        if (is_derived(entry->d_name) &&
+            shmap__gate_enter(&place, &gate).code == 0) {
+            shmap__place_free(&place, reaped);
+            shmap__gate_leave(&place, gate);
+        }
+    }
+    closedir(folder);
+    return shmap__os_done;
+}
+
+shmap__os_status shmap__os_named_reap_all(bool every_user, unsigned *reaped)
+{
+    struct dirent *entry;
+    unsigned long uid;
+    DIR *folder;
+
+    *reaped = 0;
+    if (!every_user)
+        return reap_user(geteuid(), reaped);
+    folder = open_folder("/tmp/.");
+    if (folder == NULL)
+        return shmap__os_failed(errno);
+    while ((entry = readdir(folder)) != NULL) {
+        int end = 0;
+
+        if (sscanf(entry->d_name, "shmap.%lu.marks%n", &uid, &end) == 1 &&
+            end > 0 && entry->d_name[end] == '\0')
+            reap_user((uid_t)uid, reaped);
+    }
+    closedir(folder);
+    return shmap__os_done;
+}
