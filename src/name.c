@@ -21,9 +21,21 @@ enum { READABLE = 40, DIGITS = 32, SEPARATOR = '~' };
  * before them the beginning of the prefix. */
 enum { SHORT_DIGITS = 24 };
 
-static const char direct_characters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                        "abcdefghijklmnopqrstuvwxyz"
-                                        "0123456789._-";
+/* Whether a byte may stand in a name that is used as it is. */
+static bool is_direct(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+}
+
+static bool is_all_direct(const char *name)
+{
+    if (*name == '.')
+        return false;
+    while (is_direct(*name))
+        name++;
+    return *name == '\0';
+}
 
 /* The size of the well-formed sequence at `s`, 0 if there is none. The limits
  * of the second byte are those that exclude overlong forms, surrogates and
@@ -81,11 +93,9 @@ static void append_hashed(char *out, const char *name)
     size_t used = 0;
 
     for (const char *s = name; *s != '\0' && used < READABLE; s++) {
-        unsigned char byte = (unsigned char)*s;
-
-        if (strchr(direct_characters, byte) != NULL)
-            out[used++] = (char)byte;
-        else if ((byte & 0xC0) != 0x80)
+        if (is_direct(*s))
+            out[used++] = *s;
+        else if (((unsigned char)*s & 0xC0) != 0x80)
             out[used++] = '_';
     }
     out[used++] = SEPARATOR;
@@ -129,8 +139,7 @@ const char *shmap__name_resolve(char space[SHMAP__NAME_SPACE], const char *name,
 
     shmap__os_name_prefix(space, scope);
     prefix_size = strlen(space);
-    if (name[0] != '.' && name[strspn(name, direct_characters)] == '\0' &&
-        prefix_size + strlen(name) <= limit)
+    if (is_all_direct(name) && prefix_size + strlen(name) <= limit)
         memcpy(space + prefix_size, name, strlen(name) + 1);
     else if (prefix_size + READABLE + 1 + DIGITS > limit)
         write_short(space, name, limit);

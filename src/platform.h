@@ -148,7 +148,8 @@ void shmap__os_view_unmap(void *base, size_t size);
 /* Make every page of the range present, writable ones for writing, without
  * changing a byte. `start` need not be aligned. SHMAP_ENOSPC if there is no
  * room, SHMAP_ENOTSUP if the system has no call for it that tells. */
-shmap__os_status shmap__os_view_prefault(void *start, size_t size, int access);
+shmap__os_status shmap__os_view_prefault(const shmap__os_object *object,
+                                         void *start, size_t size, int access);
 
 /* Write a range of a mapped file back; `durable`: and wait until it is on the
  * disk. `start` need not be aligned. */

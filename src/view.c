@@ -86,9 +86,11 @@ static void touch(volatile char *data, size_t size, int access)
     }
 }
 
-static shmap__os_status prefault(char *data, size_t size, int access)
+static shmap__os_status prefault(const shmap__os_object *object, char *data,
+                                 size_t size, int access)
 {
-    shmap__os_status status = shmap__os_view_prefault(data, size, access);
+    shmap__os_status status =
+        shmap__os_view_prefault(object, data, size, access);
 
     if (status.code == SHMAP_ENOTSUP) {
         touch(data, size, access);
@@ -125,7 +127,7 @@ static shmap__os_status map(shmap_view *view, shmap_region *region,
         return status;
     made.data = (char *)made.base_ + range.skip;
     if ((options->flags & SHMAP_VIEW_PREFAULT) != 0) {
-        status = prefault(made.data, range.size, made.access_);
+        status = prefault(&region->object, made.data, range.size, made.access_);
         if (status.code < 0) {
             shmap__os_view_unmap(made.base_, made.mapped_);
             return status;

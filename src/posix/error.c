@@ -19,7 +19,7 @@ static const struct {
     {EDQUOT, SHMAP_ENOSPC},      {EFBIG, SHMAP_E2BIG},
     {EOVERFLOW, SHMAP_E2BIG},    {EBADF, SHMAP_EINVAL},
     {EBUSY, SHMAP_EBUSY},        {ENOSYS, SHMAP_ENOTSUP},
-    {EOPNOTSUPP, SHMAP_ENOTSUP},
+    {EOPNOTSUPP, SHMAP_ENOTSUP}, {ENOTSUP, SHMAP_ENOTSUP},
 };
 
 shmap__os_status shmap__os_failed(int error)

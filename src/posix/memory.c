@@ -45,7 +45,7 @@ int shmap__os_check_room(int fd, uint64_t size, bool in_memory)
     return 0;
 }
 
-/* Write zeros where the file system cannot allocate. */
+/* Also where a file system cannot allocate. */
 static int write_zeros(int fd, uint64_t from, uint64_t to)
 {
     static const char zeros[65536];
@@ -66,12 +66,11 @@ static int write_zeros(int fd, uint64_t from, uint64_t to)
 /* Allocate in pieces. Before Linux 6.11, tmpfs gives up the whole piece when a
  * signal arrives, and would never finish one that takes longer than a program's
  * timer interval: after each interruption the piece is halved. */
-int shmap__os_allocate(int fd, uint64_t from, uint64_t to, bool in_memory)
+static int allocate(int fd, uint64_t from, uint64_t to)
 {
     const uint64_t least = shmap__os_facts_get()->page_size;
     uint64_t piece = UINT64_C(32) << 20;
 
-    (void)in_memory;
     while (from < to) {
         uint64_t size = to - from < piece ? to - from : piece;
 
@@ -85,4 +84,16 @@ int shmap__os_allocate(int fd, uint64_t from, uint64_t to, bool in_memory)
             piece /= 2;
     }
     return 0;
+}
+
+/* Pages of memory that are only allocated are zeroed when they are touched, one
+ * by one. Written ones can be mapped many at a time, which for more than a few
+ * pages is worth the writing. */
+int shmap__os_allocate(int fd, uint64_t from, uint64_t to, bool in_memory)
+{
+    const uint64_t worth_writing = UINT64_C(1) << 20;
+
+    if (in_memory && to - from >= worth_writing)
+        return write_zeros(fd, from, to);
+    return allocate(fd, from, to);
 }

@@ -3,6 +3,7 @@
 /* Facts about the system, its clock, and how much room it has. */
 #include "os.h"
 
+#include <pthread.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/statvfs.h>
@@ -19,16 +20,21 @@
 #endif
 #endif
 
+static shmap__os_facts facts = {
+    .name_limit = SHMAP_NAME_LIMIT,
+    .max_size = INT64_MAX,
+};
+
+static void fill_facts(void)
+{
+    facts.page_size = (size_t)sysconf(_SC_PAGESIZE);
+}
+
 const shmap__os_facts *shmap__os_facts_get(void)
 {
-    static shmap__os_facts facts = {
-        .name_limit = SHMAP_NAME_LIMIT,
-        .max_size = INT64_MAX,
-    };
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-    /* Threads that race here store the same number. */
-    if (facts.page_size == 0)
-        facts.page_size = (size_t)sysconf(_SC_PAGESIZE);
+    pthread_once(&once, fill_facts);
     return &facts;
 }
 

@@ -76,10 +76,15 @@ static char *to_page(void *start, size_t *size)
 }
 
 #ifdef MADV_POPULATE_READ
-shmap__os_status shmap__os_view_prefault(void *start, size_t size, int access)
+/* Reading makes the pages of memory present, several at a time, and writable
+ * where the view is: nobody has to know that they are changed. A file has to,
+ * so each page must be written to. */
+shmap__os_status shmap__os_view_prefault(const shmap__os_object *object,
+                                         void *start, size_t size, int access)
 {
-    int advice = access == SHMAP_ACCESS_READ_WRITE ? MADV_POPULATE_WRITE
-                                                   : MADV_POPULATE_READ;
+    bool write =
+        object->kind == SHMAP_KIND_FILE && access == SHMAP_ACCESS_READ_WRITE;
+    int advice = write ? MADV_POPULATE_WRITE : MADV_POPULATE_READ;
     char *page = to_page(start, &size);
     int result;
 
@@ -96,9 +101,10 @@ shmap__os_status shmap__os_view_prefault(void *start, size_t size, int access)
     return shmap__os_failed(errno);
 }
 #else
-shmap__os_status shmap__os_view_prefault(void *start, size_t size, int access)
+shmap__os_status shmap__os_view_prefault(const shmap__os_object *object,
+                                         void *start, size_t size, int access)
 {
-    (void)start, (void)size, (void)access;
+    (void)object, (void)start, (void)size, (void)access;
     return (shmap__os_status){SHMAP_ENOTSUP, 0};
 }
 #endif

@@ -46,7 +46,7 @@ shmap__os_status shmap__os_section_create(HANDLE *section, const wchar_t *name,
 shmap__os_status shmap__os_anonymous_create(shmap__os_object *object,
                                             uint64_t size, int commit)
 {
-    HANDLE section;
+    HANDLE section = NULL;
     shmap__os_status status = shmap__os_section_create(&section, NULL, size);
 
     (void)commit;

@@ -108,8 +108,10 @@ void shmap__os_view_unmap(void *base, size_t size)
 }
 
 /* PrefetchVirtualMemory is a hint that says nothing about its success. */
-shmap__os_status shmap__os_view_prefault(void *start, size_t size, int access)
+shmap__os_status shmap__os_view_prefault(const shmap__os_object *object,
+                                         void *start, size_t size, int access)
 {
+    (void)object;
     (void)start;
     (void)size;
     (void)access;

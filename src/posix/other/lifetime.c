@@ -170,6 +170,7 @@ void shmap__gate_leave(const shmap__place *place, int gate)
     flock(gate, LOCK_UN);
     close(gate);
     shmap__os_fork_unlock();
+    SHMAP__STOP("gate.left");
 }
 
 /* Marks */
