@@ -6,44 +6,11 @@
 #include <uv.h>
 
 #include "stop.h"
+#include "support/place.h"
 #include "support/puppet.h"
 
 #define SLEEPERS 200
 #define TURNS    2000
-
-struct place {
-    char name[NAME_ROOM];
-    char os_name[OS_NAME_ROOM];
-};
-
-static struct place somewhere(const char *label)
-{
-    struct place place;
-    unique_name(place.name, label);
-    os_name_of(place.os_name, place.name, SHMAP_SCOPE_USER);
-    return place;
-}
-
-static int stranger_opens(const struct place *place)
-{
-    shmap_region *region = NULL;
-    int result = shmap_region_open(&region, place->name, NULL);
-    shmap_region_close(region);
-    return result;
-}
-
-static const char *stranger_reads(const struct place *place)
-{
-    static char text[64];
-    shmap_region *region = NULL;
-    shmap_view view = SHMAP_VIEW_INIT;
-    assert_code(shmap_region_open(&region, place->name, NULL), 0);
-    assert_code(shmap_view_map(&view, region, NULL), 0);
-    snprintf(text, sizeof text, "%s", (const char *)view.data);
-    shmap_view_unmap(&view);
-    shmap_region_close(region);
-    return text;
-}
 
 /* A puppet with a region and a view, and a forked child. */
 static struct child *family(const struct place *place)
@@ -57,63 +24,63 @@ static struct child *family(const struct place *place)
 
 static void test_fork__child_keeps_what_its_parent_closed(void **state)
 {
-    struct place place = somewhere(__func__);
+    struct place place = place_make(__func__, SHMAP_SCOPE_USER);
     (void)state;
     struct child *parent = family(&place);
     puppet_do(parent, "unmap 0");
     puppet_do(parent, "close 0");
     puppet_do(parent, "child put 0 0 from-child");
-    assert_string_equal(stranger_reads(&place), "from-child");
+    assert_string_equal(place_read(&place), "from-child");
     /* It ends without closing. */
     assert_string_equal(puppet_ask(parent, "wait"), "0");
-    assert_eventually(stranger_opens(&place) == SHMAP_ENOENT);
+    assert_eventually(place_open(&place) == SHMAP_ENOENT);
     assert_false(raw_exists(place.os_name));
 }
 
 static void test_fork__child_that_is_killed_lets_go(void **state)
 {
-    struct place place = somewhere(__func__);
+    struct place place = place_make(__func__, SHMAP_SCOPE_USER);
     (void)state;
     struct child *parent = family(&place);
     puppet_do(parent, "unmap 0");
     puppet_do(parent, "close 0");
-    assert_code(stranger_opens(&place), 0);
+    assert_code(place_open(&place), 0);
     assert_string_equal(puppet_ask(parent, "kill"), "-1");
-    assert_eventually(stranger_opens(&place) == SHMAP_ENOENT);
+    assert_eventually(place_open(&place) == SHMAP_ENOENT);
     assert_false(raw_exists(place.os_name));
 }
 
 static void test_fork__last_close_in_the_child_frees_at_once(void **state)
 {
-    struct place place = somewhere(__func__);
+    struct place place = place_make(__func__, SHMAP_SCOPE_USER);
     (void)state;
     struct child *parent = family(&place);
     puppet_do(parent, "unmap 0");
     puppet_do(parent, "close 0");
     puppet_do(parent, "child close 0");
-    assert_code(stranger_opens(&place), 0);
+    assert_code(place_open(&place), 0);
     puppet_do(parent, "child unmap 0");
     assert_false(raw_exists(place.os_name));
 }
 
 static void test_fork__last_close_in_the_parent_frees_at_once(void **state)
 {
-    struct place place = somewhere(__func__);
+    struct place place = place_make(__func__, SHMAP_SCOPE_USER);
     (void)state;
     struct child *parent = family(&place);
     puppet_do(parent, "child unmap 0");
     puppet_do(parent, "child close 0");
     puppet_do(parent, "put 0 0 from-parent");
-    assert_string_equal(stranger_reads(&place), "from-parent");
+    assert_string_equal(place_read(&place), "from-parent");
     puppet_do(parent, "close 0");
-    assert_code(stranger_opens(&place), 0);
+    assert_code(place_open(&place), 0);
     puppet_do(parent, "unmap 0");
     assert_false(raw_exists(place.os_name));
 }
 
 static void test_fork__end_of_the_child_does_not_hurt_the_parent(void **state)
 {
-    struct place place = somewhere(__func__);
+    struct place place = place_make(__func__, SHMAP_SCOPE_USER);
     (void)state;
     struct child *parent = family(&place);
     puppet_do(parent, "child put 0 0 from-child");
@@ -121,48 +88,48 @@ static void test_fork__end_of_the_child_does_not_hurt_the_parent(void **state)
     for (int i = 0; i < 5; ++i) {
         puppet_do(parent, "fork");
         assert_string_equal(puppet_ask(parent, "wait"), "0");
-        assert_string_equal(stranger_reads(&place), "from-child");
+        assert_string_equal(place_read(&place), "from-child");
     }
     puppet_do(parent, "unmap 0");
     puppet_do(parent, "close 0");
-    assert_eventually(stranger_opens(&place) == SHMAP_ENOENT);
+    assert_eventually(place_open(&place) == SHMAP_ENOENT);
 }
 
 static void test_fork__end_of_the_parent_does_not_hurt_the_child(void **state)
 {
-    struct place place = somewhere(__func__);
+    struct place place = place_make(__func__, SHMAP_SCOPE_USER);
     (void)state;
     struct child *parent = family(&place);
     puppet_do(parent, "child put 0 0 from-child");
     /* Becoming another program ends its hold, and keeps the child's pipe. */
     puppet_do(parent, "exec");
     for (int i = 0; i < 20; ++i)
-        assert_string_equal(stranger_reads(&place), "from-child");
+        assert_string_equal(place_read(&place), "from-child");
     child_close_stdin(parent);
     assert_int_equal(child_wait(parent, PATIENCE), 0);
-    assert_eventually(stranger_opens(&place) == SHMAP_ENOENT);
+    assert_eventually(place_open(&place) == SHMAP_ENOENT);
     assert_false(raw_exists(place.os_name));
 }
 
 static void test_fork__program_started_by_a_child_does_not_hold(void **state)
 {
-    struct place place = somewhere(__func__);
+    struct place place = place_make(__func__, SHMAP_SCOPE_USER);
     (void)state;
     struct child *parent = family(&place);
     puppet_do(parent, "put 0 0 from-parent");
     puppet_do(parent, "child exec");
-    assert_string_equal(stranger_reads(&place), "from-parent");
+    assert_string_equal(place_read(&place), "from-parent");
     puppet_do(parent, "unmap 0");
     puppet_do(parent, "close 0");
     /* The answer came before the child was the other program. */
-    assert_eventually(stranger_opens(&place) == SHMAP_ENOENT);
+    assert_eventually(place_open(&place) == SHMAP_ENOENT);
     assert_false(raw_exists(place.os_name));
     assert_string_equal(puppet_ask(parent, "wait"), "0");
 }
 
 static void test_fork__grandchild_holds_as_well(void **state)
 {
-    struct place place = somewhere(__func__);
+    struct place place = place_make(__func__, SHMAP_SCOPE_USER);
     (void)state;
     struct child *parent = family(&place);
     puppet_do(parent, "child fork");
@@ -171,7 +138,7 @@ static void test_fork__grandchild_holds_as_well(void **state)
     puppet_do(parent, "child unmap 0");
     puppet_do(parent, "child close 0");
     puppet_do(parent, "child child put 0 0 third");
-    assert_string_equal(stranger_reads(&place), "third");
+    assert_string_equal(place_read(&place), "third");
     puppet_do(parent, "child child unmap 0");
     puppet_do(parent, "child child close 0");
     assert_false(raw_exists(place.os_name));
@@ -179,8 +146,8 @@ static void test_fork__grandchild_holds_as_well(void **state)
 
 static void test_fork__child_makes_and_opens_regions(void **state)
 {
-    struct place place = somewhere(__func__);
-    struct place other = somewhere(__func__);
+    struct place place = place_make(__func__, SHMAP_SCOPE_USER);
+    struct place other = place_make(__func__, SHMAP_SCOPE_USER);
     (void)state;
     struct child *parent = family(&place);
     puppet_do(parent, "child create 1 %s 4096", other.name);
@@ -255,7 +222,7 @@ static struct child *start_forker(const struct place *place)
 static void assert_not_stuck(const struct place *place)
 {
     int64_t before = clock_ms();
-    int result = stranger_opens(place);
+    int result = place_open(place);
     int64_t after = clock_ms();
     if (result != 0)
         assert_code(result, SHMAP_ENOENT);
@@ -265,7 +232,7 @@ static void assert_not_stuck(const struct place *place)
 
 static void test_fork__workers_forked_meanwhile_block_nobody(void **state)
 {
-    struct place place = somewhere(__func__);
+    struct place place = place_make(__func__, SHMAP_SCOPE_USER);
     (void)state;
     struct child *forker = start_forker(&place);
     const char *line;
@@ -278,13 +245,13 @@ static void test_fork__workers_forked_meanwhile_block_nobody(void **state)
     /* The workers hold what was open when they were forked, until they end. */
     child_close_stdin(forker);
     assert_int_equal(child_wait(forker, PATIENCE), 0);
-    assert_eventually(stranger_opens(&place) == SHMAP_ENOENT);
+    assert_eventually(place_open(&place) == SHMAP_ENOENT);
     assert_false(raw_exists(place.os_name));
 }
 
 static void test_fork__workers_of_a_killed_parent_block_nobody(void **state)
 {
-    struct place place = somewhere(__func__);
+    struct place place = place_make(__func__, SHMAP_SCOPE_USER);
     struct dice dice = {fresh_seed()};
     (void)state;
     for (int i = 0; i < 20; ++i) {
@@ -297,7 +264,7 @@ static void test_fork__workers_of_a_killed_parent_block_nobody(void **state)
             assert_not_stuck(&place);
         child_close_stdin(forker);
         child_wait(forker, PATIENCE);
-        assert_eventually(stranger_opens(&place) == SHMAP_ENOENT);
+        assert_eventually(place_open(&place) == SHMAP_ENOENT);
     }
 }
 
@@ -401,7 +368,7 @@ static void test_fork__waits_for_an_exclusive_step(void **state)
                                          "reap.unlinked"};
     (void)state;
     for (size_t i = 0; i < COUNT(points); ++i) {
-        struct place place = somewhere(__func__);
+        struct place place = place_make(__func__, SHMAP_SCOPE_USER);
         struct child *stepper =
             child_start("stepper", place.name, points[i], NULL);
         child_expect(stepper, "forked outside");

@@ -7,6 +7,7 @@
  * SHMAP_TEST_KILLS is how many are killed in all; SHMAP_SOAK=1 makes it many.
  */
 
+#include "support/place.h"
 #include "support/puppet.h"
 #include "support/stops.h"
 
@@ -31,25 +32,16 @@ static const char *const situation_names[SITUATIONS] = {
 /* The stage: one name, and who is there besides the victim. */
 struct stage {
     enum situation situation;
-    char name[NAME_ROOM];
-    char os_name[OS_NAME_ROOM];
+    struct place place;
     struct child *other;
 };
 
 static unsigned kills;
 
-static int stranger_opens(const struct stage *stage)
-{
-    shmap_region *region = NULL;
-    int result = shmap_region_open(&region, stage->name, NULL);
-    shmap_region_close(region);
-    return result;
-}
-
 static void start_holder(struct stage *stage)
 {
     stage->other = puppet_start();
-    puppet_do(stage->other, "create 0 %s %d", stage->name, SIZE);
+    puppet_do(stage->other, "create 0 %s %d", stage->place.name, SIZE);
     puppet_do(stage->other, "map 0");
     puppet_do(stage->other, "put 0 0 alive");
 }
@@ -57,24 +49,14 @@ static void start_holder(struct stage *stage)
 static void start_reader(struct stage *stage)
 {
     struct child *maker = puppet_start();
-    puppet_do(maker, "create 0 %s %d", stage->name, SIZE);
+    puppet_do(maker, "create 0 %s %d", stage->place.name, SIZE);
     puppet_do(maker, "map 0");
     puppet_do(maker, "put 0 0 alive");
     stage->other = puppet_start();
-    puppet_do(stage->other, "open 0 %s read", stage->name);
+    puppet_do(stage->other, "open 0 %s read", stage->place.name);
     puppet_do(stage->other, "map 0");
     puppet_do(stage->other, "close 0");
     puppet_end(maker);
-}
-
-static void leave_over(const struct stage *stage)
-{
-    struct child *dead = puppet_start();
-    puppet_do(dead, "create 0 %s %d", stage->name, SIZE);
-    puppet_do(dead, "map 0");
-    puppet_do(dead, "put 0 0 dead");
-    child_end(dead);
-    assert_eventually(!raw_is_held(stage->os_name));
 }
 
 static void set_up(struct stage *stage, enum situation situation)
@@ -84,7 +66,7 @@ static void set_up(struct stage *stage, enum situation situation)
     stage->other = NULL;
     switch (situation) {
     case LEFTOVER:
-        leave_over(stage);
+        place_leave_over(&stage->place);
         break;
     case HOLDER:
         start_holder(stage);
@@ -93,9 +75,9 @@ static void set_up(struct stage *stage, enum situation situation)
         start_reader(stage);
         break;
     case REMOVER:
-        leave_over(stage);
+        place_leave_over(&stage->place);
         stage->other = puppet_start();
-        snprintf(line, sizeof line, "reap %s", stage->name);
+        snprintf(line, sizeof line, "reap %s", stage->place.name);
         stops_run_into_first(stage->other, "reap.locked", line);
         break;
     case LEAVER:
@@ -111,17 +93,7 @@ static void set_up(struct stage *stage, enum situation situation)
 /* Somebody else holds the region: to them, nothing happened. */
 static void assert_unhurt(const struct stage *stage)
 {
-    shmap_region *region = NULL;
-    shmap_view view = SHMAP_VIEW_INIT;
-    assert_true(raw_exists(stage->os_name));
-    assert_code(shmap_region_create(&region, stage->name, SIZE, NULL),
-                SHMAP_EEXIST);
-    assert_code(shmap_region_open(&region, stage->name, NULL), 0);
-    assert_code(shmap_view_map(&view, region, NULL), 0);
-    assert_string_equal((const char *)view.data, "alive");
-    assert_int_equal(view.size, SIZE);
-    shmap_view_unmap(&view);
-    shmap_region_close(region);
+    place_assert_alive(&stage->place, "alive");
     assert_string_equal(puppet_ask(stage->other, "get 0 0"), "alive");
 }
 
@@ -132,23 +104,24 @@ static void assert_reclaimed(const struct stage *stage, unsigned turn)
     shmap_region *region = NULL;
     shmap_view view = SHMAP_VIEW_INIT;
     if (turn % 3 == 0) {
-        assert_eventually(stranger_opens(stage) == SHMAP_ENOENT);
-        assert_false(raw_exists(stage->os_name));
+        assert_eventually(place_open(&stage->place) == SHMAP_ENOENT);
+        assert_false(raw_exists(stage->place.os_name));
     } else if (turn % 3 == 1) {
-        assert_eventually(!raw_is_held(stage->os_name));
-        assert_code(shmap_region_reap(stage->name, SHMAP_REAP_USER, NULL), 0);
-        assert_false(raw_exists(stage->os_name));
+        assert_eventually(!raw_is_held(stage->place.os_name));
+        assert_code(shmap_region_reap(stage->place.name, SHMAP_REAP_USER, NULL),
+                    0);
+        assert_false(raw_exists(stage->place.os_name));
     }
-    assert_eventually(shmap_region_create(&region, stage->name, SIZE, NULL) ==
-                      0);
+    assert_eventually(
+        shmap_region_create(&region, stage->place.name, SIZE, NULL) == 0);
     assert_code(shmap_view_map(&view, region, NULL), 0);
     for (size_t i = 0; i < view.size; ++i)
         if (((const char *)view.data)[i] != 0)
             fail_msg("byte %zu of a fresh region is not zero", i);
-    assert_code(stranger_opens(stage), 0);
+    assert_code(place_open(&stage->place), 0);
     shmap_view_unmap(&view);
     shmap_region_close(region);
-    assert_int_equal(raw_count(stage->os_name), 0);
+    assert_int_equal(raw_count(stage->place.os_name), 0);
 }
 
 /* After the victim's death. */
@@ -168,7 +141,7 @@ static void check_and_clear(struct stage *stage, unsigned turn)
         puppet_do(other, "unmap 0");
         puppet_do(other, "close 0");
         puppet_end(other);
-        assert_false(raw_exists(stage->os_name));
+        assert_false(raw_exists(stage->place.os_name));
         assert_reclaimed(stage, turn);
     } else {
         assert_reclaimed(stage, turn);
@@ -194,7 +167,7 @@ static void format_command(char *out, const char *command,
     const char *at = strchr(command, '@');
     snprintf(out, 2 * NAME_ROOM, "%.*s%s%s",
              at == NULL ? (int)strlen(command) : (int)(at - command), command,
-             at == NULL ? "" : stage->name, at == NULL ? "" : at + 1);
+             at == NULL ? "" : stage->place.name, at == NULL ? "" : at + 1);
 }
 
 static struct child *start_victim(const struct call *call,
@@ -296,8 +269,7 @@ static void kill_everywhere(const char *label, const struct call *call)
     size_t counts[SITUATIONS] = {0};
     size_t total = 0;
     struct stage stage;
-    unique_name(stage.name, label);
-    os_name_of(stage.os_name, stage.name, SHMAP_SCOPE_USER);
+    stage.place = place_make(label, SHMAP_SCOPE_USER);
     for (int situation = 0; situation < SITUATIONS; ++situation) {
         if ((call->situations & MEETS(situation)) == 0 ||
             !can_be((enum situation)situation))

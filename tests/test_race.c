@@ -348,8 +348,10 @@ static void replace_racers(struct race *race)
 static void finish(struct race *race)
 {
     unsigned long sums[DEEDS] = {0};
+    int64_t now = clock_ms();
+    int timeout = PATIENCE + (int)(race->end > now ? race->end - now : 0);
     for (size_t i = 0; i < race->count; ++i) {
-        const char *said = child_read_line(race->racers[i], PATIENCE);
+        const char *said = child_read_line(race->racers[i], timeout);
         unsigned long done[DEEDS] = {0};
         char line[1024];
         snprintf(line, sizeof line, "%s", said == NULL ? "" : said);

@@ -5,24 +5,12 @@
  * which becomes two others.
  */
 
+#include "support/place.h"
 #include "support/puppet.h"
 #include "support/stops.h"
 
 #define ALICE 60001
 #define BOB   60002
-
-struct place {
-    char name[NAME_ROOM];
-    char os_name[OS_NAME_ROOM];
-};
-
-static struct place somewhere(const char *label)
-{
-    struct place place;
-    unique_name(place.name, label);
-    os_name_of(place.os_name, place.name, SHMAP_SCOPE_MACHINE);
-    return place;
-}
 
 static struct child *start_as(unsigned user)
 {
@@ -130,7 +118,7 @@ static void test_users__live_region_of_another(void **state)
     };
     (void)state;
     for (size_t i = 0; i < COUNT(answers); ++i) {
-        struct place place = somewhere(__func__);
+        struct place place = place_make(__func__, SHMAP_SCOPE_MACHINE);
         struct child *alice = alice_with(&place, answers[i].mode);
         struct child *bob = start_as(BOB);
         assert_answers(&place, bob, &answers[i]);
@@ -157,7 +145,7 @@ static void test_users__leftover_of_another(void **state)
     };
     (void)state;
     for (size_t i = 0; i < COUNT(answers); ++i) {
-        struct place place = somewhere(__func__);
+        struct place place = place_make(__func__, SHMAP_SCOPE_MACHINE);
         leave_over(&place, answers[i].mode);
         struct child *bob = start_as(BOB);
         assert_answers(&place, bob, &answers[i]);
@@ -177,7 +165,7 @@ static void test_users__stranger_takes_no_exclusive_step(void **state)
 {
     static const char *const commands[] = {
         "create 0 @ 4096 machine", "open 0 @ machine", "reap @ machine"};
-    struct place place = somewhere(__func__);
+    struct place place = place_make(__func__, SHMAP_SCOPE_MACHINE);
     (void)state;
     leave_over(&place, 01666);
     struct child *bob = start_as(BOB);
@@ -197,7 +185,7 @@ static void test_users__owner_reclaims_whatever_the_mode(void **state)
     static const unsigned modes[] = {01600, 01644, 01666};
     (void)state;
     for (size_t i = 0; i < COUNT(modes); ++i) {
-        struct place place = somewhere(__func__);
+        struct place place = place_make(__func__, SHMAP_SCOPE_MACHINE);
         struct child *alice = start_as(ALICE);
         leave_over(&place, modes[i]);
         assert_code(puppet(alice, "open 0 %s machine", place.name),
@@ -216,7 +204,7 @@ static void test_users__root_reaps_anything_by_name(void **state)
     static const unsigned modes[] = {01600, 01644, 01666};
     (void)state;
     for (size_t i = 0; i < COUNT(modes); ++i) {
-        struct place place = somewhere(__func__);
+        struct place place = place_make(__func__, SHMAP_SCOPE_MACHINE);
         unsigned reaped = 77;
         struct child *alice = alice_with(&place, modes[i]);
         assert_code(shmap_region_reap(place.name, SHMAP_REAP_MACHINE, &reaped),
@@ -237,8 +225,8 @@ static void test_users__root_reaps_anything_by_name(void **state)
 
 static void test_users__root_reaps_everybodys_on_request(void **state)
 {
-    struct place dead = somewhere(__func__);
-    struct place alive = somewhere(__func__);
+    struct place dead = place_make(__func__, SHMAP_SCOPE_MACHINE);
+    struct place alive = place_make(__func__, SHMAP_SCOPE_MACHINE);
     unsigned reaped = 77;
     (void)state;
     leave_over(&dead, 01600);
@@ -251,7 +239,7 @@ static void test_users__root_reaps_everybodys_on_request(void **state)
 
 static void test_users__root_makes_a_dead_users_name_its_own(void **state)
 {
-    struct place place = somewhere(__func__);
+    struct place place = place_make(__func__, SHMAP_SCOPE_MACHINE);
     shmap_region *region = NULL;
     shmap_region_options options = SHMAP_REGION_OPTIONS_INIT;
     (void)state;
@@ -266,7 +254,7 @@ static void test_users__root_makes_a_dead_users_name_its_own(void **state)
 
 static void test_users__root_accepts_its_own_regions_only(void **state)
 {
-    struct place place = somewhere(__func__);
+    struct place place = place_make(__func__, SHMAP_SCOPE_MACHINE);
     shmap_region *region = NULL;
     shmap_region_options options = SHMAP_REGION_OPTIONS_INIT;
     (void)state;
@@ -284,7 +272,7 @@ static void test_users__root_accepts_its_own_regions_only(void **state)
 static void test_users__the_systems_regions_are_accepted_on_request(
     void **state)
 {
-    struct place place = somewhere(__func__);
+    struct place place = place_make(__func__, SHMAP_SCOPE_MACHINE);
     shmap_region *region = NULL;
     shmap_region_options options = SHMAP_REGION_OPTIONS_INIT;
     (void)state;
@@ -303,7 +291,7 @@ static void test_users__the_systems_regions_are_accepted_on_request(
 
 static void test_users__reader_of_anothers_region_holds_it(void **state)
 {
-    struct place place = somewhere(__func__);
+    struct place place = place_make(__func__, SHMAP_SCOPE_MACHINE);
     (void)state;
     struct child *alice = alice_with(&place, 01644);
     struct child *again = start_as(ALICE);
@@ -329,7 +317,7 @@ static void test_users__reader_of_anothers_region_holds_it(void **state)
 
 static void test_users__refused_opener_leaves_nothing_behind(void **state)
 {
-    struct place place = somewhere(__func__);
+    struct place place = place_make(__func__, SHMAP_SCOPE_MACHINE);
     (void)state;
     struct child *bob = start_as(BOB);
     for (int i = 0; i < 20; ++i) {
@@ -352,7 +340,7 @@ static void test_users__refused_opener_leaves_nothing_behind(void **state)
 /* Root looks at it, and may not have it, just when its last holder goes. */
 static void test_users__refused_root_leaves_nothing_behind(void **state)
 {
-    struct place place = somewhere(__func__);
+    struct place place = place_make(__func__, SHMAP_SCOPE_MACHINE);
     char line[2 * NAME_ROOM];
     (void)state;
     if (os_has_lock_files())
@@ -374,7 +362,7 @@ static void test_users__refused_root_leaves_nothing_behind(void **state)
 
 static void test_users__have_names_of_their_own(void **state)
 {
-    struct place place = somewhere(__func__);
+    struct place place = place_make(__func__, SHMAP_SCOPE_MACHINE);
     (void)state;
     struct child *alice = start_as(ALICE);
     struct child *bob = start_as(BOB);
@@ -389,7 +377,7 @@ static void test_users__have_names_of_their_own(void **state)
 
 static void test_users__nobody_plants_content_under_anothers_name(void **state)
 {
-    struct place place = somewhere(__func__);
+    struct place place = place_make(__func__, SHMAP_SCOPE_MACHINE);
     char os_name[OS_NAME_ROOM];
     (void)state;
     if (os_has_lock_files())
@@ -414,7 +402,7 @@ static void test_users__nobody_plants_content_under_anothers_name(void **state)
 
 static void test_users__foreign_region_of_another(void **state)
 {
-    struct place place = somewhere(__func__);
+    struct place place = place_make(__func__, SHMAP_SCOPE_MACHINE);
     (void)state;
     intptr_t handle = raw_plant(place.os_name, RAW_REGION, 8192, 0666);
     assert_true(handle > 0);
@@ -435,7 +423,7 @@ static void test_users__foreign_region_of_another(void **state)
 static void test_users__process_that_gave_up_root_is_like_any_other(
     void **state)
 {
-    struct place place = somewhere(__func__);
+    struct place place = place_make(__func__, SHMAP_SCOPE_MACHINE);
     (void)state;
     struct child *daemon = puppet_start();
     struct child *alice = start_as(ALICE);

@@ -310,8 +310,9 @@ enum shmap_reap_flags {
  * reaped: receives how many were freed; may be NULL. On Windows always 0.
  *
  * Returns 0, also when there was nothing to free, or SHMAP_EINVAL,
- * SHMAP_ENAME, SHMAP_ESTALE (it is another user's), SHMAP_EBUSY,
- * SHMAP_EMFILE, SHMAP_ENOMEM, SHMAP_ESYSTEM. Since 0.1. */
+ * SHMAP_ENAME, SHMAP_ESTALE (it is another user's), SHMAP_EACCES (it is another
+ * user's and cannot be looked at), SHMAP_EBUSY, SHMAP_EMFILE, SHMAP_ENOMEM,
+ * SHMAP_ESYSTEM. Since 0.1. */
 SHMAP_API int shmap_region_reap(const char *name, unsigned flags,
                                 unsigned *reaped);
 

@@ -135,9 +135,9 @@ uint32_t dice_roll(struct dice *dice, uint32_t sides)
 
 uint64_t fresh_seed(void)
 {
-    static unsigned calls;
+    static volatile uint64_t calls;
     struct dice dice = {uv_hrtime() ^ ((uint64_t)os_process_id() << 40) ^
-                        ((uint64_t)++calls << 32)};
+                        (memory_add(&calls, 1) << 32)};
     return dice_next(&dice);
 }
 

@@ -21,13 +21,19 @@
  *     FORK        processes fork, at any moment at which the library lets them;
  *                 the child shares their open file descriptions
  *     RAW         some other program makes a hard link of the region, once
+ *     RENAME      regions are made under a temporary name and renamed, as on
+ *                 systems that refuse to link a nameless file
  *     STRANGER    the last process is another user's: it may open the region
- *                 for writing, but not remove the name
- *     FAST        close with the leaving lock (else the plain close)
+ *                 for writing, but not remove the name. Nobody takes turns
+ *                 with such a region.
+ *     PLAIN       nobody takes turns at all
  *
- * BUG_... are mistakes that the check must find. STRICT is a reading of P3 that
- * does not hold; docs/lifetime.md says why that is right.
+ * BUG_... are mistakes that the check must find. STRICT and EAGER are readings
+ * of the promises that do not hold; docs/lifetime.md says why.
  */
+
+/* The process that does the step. */
+#define me _pid
 
 #ifndef PROCS
 #define PROCS 3
@@ -41,16 +47,16 @@
 
 #ifdef STRANGER
 #define MAY_REMOVE(p) ((p) != PROCS - 1)
+#ifndef BUG_TURNS_WITH_STRANGERS
+#define PLAIN
+#endif
 #else
 #define MAY_REMOVE(p) true
 #endif
 
-/* The process that does the step. */
-#define me _pid
-
 /* ---- The system: one name, inodes, open file descriptions -------------- */
 
-#define INODES 8       /* two per process, the named one, the linked one */
+#define INODES 11      /* as many as can matter at once */
 #define DESCRIPTIONS 6 /* two per process */
 
 /* Lock on byte 0. */
@@ -58,18 +64,25 @@
 #define RD 1 /* the mark of a holder */
 #define WR 2 /* the exclusive step */
 
+/* Lock on the whole file, which knows nothing of the other. */
+#define SHARED 1
+#define EXCLUSIVE 2
+
 /* Mode of an inode that has a link. */
 #define LIVE 1      /* a region of shmap's */
 #define CONDEMNED 2 /* one that somebody began to remove */
 
 byte name; /* inode under the name; 0: there is none */
 byte raw;  /* inode that the other program's hard link means; 0: none */
+#ifdef RENAME
+byte temporary[PROCS]; /* inode under each process's temporary name */
+#endif
 byte mode[INODES + 1];
 
 /* Open file descriptions. */
 byte inode[DESCRIPTIONS + 1];
 byte lock[DESCRIPTIONS + 1];    /* on byte 0 */
-byte leaving[DESCRIPTIONS + 1]; /* 1: has the leaving lock, on byte 1 */
+byte turn[DESCRIPTIONS + 1];    /* the lock on the whole file (flock) */
 byte users[DESCRIPTIONS + 1];   /* processes that have it; 0: it is free */
 
 /* Each process has its region's description, and a fresh one to look at what
@@ -89,17 +102,26 @@ byte fresh[PROCS];
      OTHER(4, what, d) || OTHER(5, what, d) || OTHER(6, what, d))
 #define SEES_NONE(d) (!SEES(RD, d) && !SEES(WR, d))
 
-#define LEAVES(k, d) ((d) != k && inode[k] == inode[d] && leaving[k])
-#define SEES_LEAVING(d)                              \
-    (LEAVES(1, d) || LEAVES(2, d) || LEAVES(3, d) || \
-     LEAVES(4, d) || LEAVES(5, d) || LEAVES(6, d))
+#define TAKES(k, what, d) ((d) != k && inode[k] == inode[d] && turn[k] >= what)
+#define SEES_TURN(what, d)                                             \
+    (TAKES(1, what, d) || TAKES(2, what, d) || TAKES(3, what, d) ||    \
+     TAKES(4, what, d) || TAKES(5, what, d) || TAKES(6, what, d))
 
 #define OPENED(i)                                             \
     (inode[1] == (i) || inode[2] == (i) || inode[3] == (i) || \
      inode[4] == (i) || inode[5] == (i) || inode[6] == (i))
 
-/* Whether an opener that asks with fstat finds a region that lives. */
+/* What fstat tells through description d. Here, an inode without a link has no
+ * mode. */
 #define LIVES(d) (mode[inode[d]] == LIVE)
+#define UNLINKED(d) (mode[inode[d]] == 0)
+
+/* Inode under a path: 0 is the name, p + 1 the temporary name of process p. */
+#ifdef RENAME
+#define UNDER(path) (path == 0 -> name : temporary[path - 1])
+#else
+#define UNDER(path) name
+#endif
 
 /* ---- What the checks remember; the protocol never looks at it ---------- */
 
@@ -142,9 +164,9 @@ bit last;  /* everybody has; process 0 does a last create and close */
 #define SOMEBODY_HOLDS(i) (HOLDS(0, i) || HOLDS(1, i))
 #endif
 
-/* Time, for the fast close. */
-byte window;        /* processes that have taken the leaving lock and have not
-                       looked at the clock since */
+/* Time, for those who take turns. */
+byte window;        /* processes whose turn began and who have not looked at the
+                       clock since */
 byte delayed;       /* those of them that will find that they took too long */
 byte before[PROCS]; /* per closer that waits: whose windows had begun when it
                        dropped its description */
@@ -159,7 +181,7 @@ byte before[PROCS]; /* per closer that waits: whose windows had begun when it
 byte x, k;
 byte to[INODES + 1], mode_[INODES + 1];
 byte inode_[DESCRIPTIONS + 1], lock_[DESCRIPTIONS + 1];
-byte leaving_[DESCRIPTIONS + 1], users_[DESCRIPTIONS + 1];
+byte turn_[DESCRIPTIONS + 1], users_[DESCRIPTIONS + 1];
 
 /* ---- Fewer states ------------------------------------------------------ */
 
@@ -175,7 +197,7 @@ inline renumber_description(d)
         to[d] = x;
         inode_[x] = inode[d];
         lock_[x] = lock[d];
-        leaving_[x] = leaving[d];
+        turn_[x] = turn[d];
         users_[x] = users[d];
         d = x
     :: else -> d = to[d]
@@ -204,11 +226,11 @@ inline renumber()
     for (k : 1 .. DESCRIPTIONS) {
         inode[k] = inode_[k];
         lock[k] = lock_[k];
-        leaving[k] = leaving_[k];
+        turn[k] = turn_[k];
         users[k] = users_[k];
         inode_[k] = 0;
         lock_[k] = 0;
-        leaving_[k] = 0;
+        turn_[k] = 0;
         users_[k] = 0;
         to[k] = 0
     }
@@ -216,6 +238,11 @@ inline renumber()
     renumber_inode(name);
 #ifdef RAW
     renumber_inode(raw);
+#endif
+#ifdef RENAME
+    for (k : 0 .. PROCS - 1) {
+        renumber_inode(temporary[k])
+    }
 #endif
     for (k : 1 .. DESCRIPTIONS) {
         renumber_inode(inode[k])
@@ -258,6 +285,16 @@ inline becomes_held()
     k = 0
 }
 
+/* x becomes the number of an inode that is not used. */
+inline new_inode()
+{
+    x = 1;
+    do
+    :: x == name || x == raw || mode[x] != 0 || OPENED(x) -> x++
+    :: else -> break
+    od
+}
+
 /* d becomes a new description of inode i. */
 inline describe(d, i)
 {
@@ -282,7 +319,7 @@ inline drop(d)
             :: users[d] == 0 ->
                 inode[d] = 0;
                 lock[d] = NONE;
-                leaving[d] = 0;
+                turn[d] = 0;
                 settle()
             :: else
             fi;
@@ -293,35 +330,46 @@ inline drop(d)
     }
 }
 
-/* linkat() of the nameless file to the name, which is free. */
+/* linkat() of the nameless file, or rename of the temporary one, to the name,
+ * which is free. */
 inline give_name()
 {
     name = inode[own[me]];
     mode[name] = LIVE;
+#ifdef RENAME
+    temporary[me] = 0;
+#endif
     renumber()
 }
 
-/* unlink(name). Only inodes with a link have a mode here: one without a link
- * cannot be opened any more, and who has it open finds it condemned. */
-inline unlink_name()
+/* unlink(). Who has an inode open that loses its last link sees that. */
+inline unlink_path(path)
 {
+    x = UNDER(path);
     if
-    :: raw != name -> mode[name] = 0
+    :: path == 0 ->
+        name = 0;
+        held = 0;
+        excused = 0;
+        throughout = 0;
+        seen = 0
+    :: else
+#ifdef RENAME
+        -> temporary[path - 1] = 0
+#endif
+    fi;
+    if
+    :: raw != x -> mode[x] = 0
     :: else
     fi;
-    name = 0;
-    held = 0;
-    excused = 0;
-    throughout = 0;
-    seen = 0;
     renumber()
 }
 
 /* fork(): an idle process becomes a child of p. The child of a holder is a
  * holder and may close. A child that another thread forks while p creates or
  * opens knows nothing of that, and just keeps the description until it ends.
- * The library keeps fork out of the time in which it has a fresh
- * description. */
+ * The library keeps fork out of the time in which it has a fresh description,
+ * and out of turns. */
 #ifdef BUG_FORK_ANY_TIME
 #define LETS_FORK(p) (own[p] != 0 || fresh[p] != 0)
 #else
@@ -339,7 +387,7 @@ inline inherit(p)
 
 #define FORKED(p)                                                         \
     :: atomic {                                                           \
-        !final && at[p] == BUSY && IN(holds, p) ->                        \
+        !final && at[p] == BUSY && IN(holds, p) && !IN(window, p) ->      \
             printf("%d: is forked by holder %d\n", me, p);                \
             d_step { inherit(p); at[me] = BUSY; PUT(holds, me) }          \
             goto holding                                                  \
@@ -368,7 +416,7 @@ inline forget()
     CUT(met, me);
     CUT(seen, me);
     caller = 0;
-    careful = 0
+    path = 0
 }
 
 /* P1: when nobody does or holds anything, the name is free, unless a kill
@@ -427,6 +475,20 @@ inline answer_created()
     }
 }
 
+/* A create that failed removes what it made. */
+inline discard()
+{
+#ifdef RENAME
+    d_step {
+        if
+        :: temporary[me] != 0 -> unlink_path(me + 1)
+        :: else
+        fi
+    }
+#endif
+    drop(own[me])
+}
+
 /* A holder begins to drop its description. If the last one may not remove the
  * name, the region is left over, and that is as promised. */
 inline let_go()
@@ -439,8 +501,8 @@ inline let_go()
     fi
 }
 
-/* A closer looks at the clock. */
-inline leave_window()
+/* A closer has looked at the clock. */
+inline end_window()
 {
     CUT(window, me);
     CUT(delayed, me);
@@ -454,7 +516,7 @@ inline leave_window()
 
 /* The end without closing: the system closes all descriptors. */
 #define OWES(d) \
-    ((d) != 0 && inode[d] == name && (lock[d] != NONE || leaving[d]))
+    ((d) != 0 && inode[d] == name && (lock[d] != NONE || turn[d] != 0))
 
 inline die()
 {
@@ -467,12 +529,18 @@ inline die()
         :: else
         fi;
         CUT(holds, me);
-        leave_window()
+        end_window()
     }
     drop(own[me]);
     drop(fresh[me]);
     finished()
 }
+
+#define REAP_TEMPORARY(p)                                              \
+    :: atomic {                                                        \
+        !final && temporary[p] != 0 ->                                 \
+            d_step { begin(); caller = REAPING; path = p + 1 } goto R1 \
+        }
 
 #define OR_DIE :: atomic { MAY_BE_KILLED -> die(); goto idle }
 
@@ -481,8 +549,8 @@ inline die()
 active [PROCS] proctype process()
 {
     byte caller; /* who runs reap */
-    bit careful; /* an open that found a condemned region, once */
-    bit got;     /* the closer has taken the leaving lock */
+    byte path;   /* what it reaps */
+    bit got;     /* the closer has its turn */
     bit other;   /* the closer saw another holder */
 
 end_idle:
@@ -491,6 +559,13 @@ idle:
     :: atomic { !final -> d_step { begin() } goto O1 }
     :: atomic { !final -> d_step { begin() } goto C1 }
     :: atomic { !final -> d_step { begin(); caller = REAPING } goto R1 }
+#ifdef RENAME
+    REAP_TEMPORARY(0)
+    REAP_TEMPORARY(1)
+#if PROCS == 3
+    REAP_TEMPORARY(2)
+#endif
+#endif
 #ifdef FORK
     FORKED(0)
     FORKED(1)
@@ -521,21 +596,9 @@ O1: /* Open by name. */
             }
             printf("%d: open: opens inode %d\n", me, inode[own[me]]);
 #ifdef BUG_MARK_FIRST
-            goto O3;
+            goto O3
 #endif
-            if
-            :: !careful -> goto O2
-            :: else
-            fi
         }
-    OR_DIE
-    fi;
-
-    /* Marks of openers who come too late must not lure each other on for
-     * ever: whoever came too late once does not mark a condemned region. */
-    if
-    :: atomic { LIVES(own[me]) -> goto O2 }
-    :: atomic { !LIVES(own[me]) -> drop(own[me]); goto O_leftover }
     OR_DIE
     fi;
 
@@ -561,8 +624,10 @@ O2: /* Ask: does anybody hold it? */
     :: atomic {
         SEES_NONE(own[me]) ->
             printf("%d: open: sees no lock\n", me);
-            drop(own[me]);
-            goto O_leftover
+            if
+            :: UNLINKED(own[me]) -> drop(own[me]); goto O1
+            :: else -> drop(own[me]); goto O_leftover
+            fi
         }
     OR_DIE
     fi;
@@ -576,7 +641,7 @@ O3: /* Mark it. */
                 lock[own[me]] = RD;
 #ifndef STRICT
                 if
-                :: IN(seen, me) -> becomes_held()
+                :: IN(seen, me) && LIVES(own[me]) -> becomes_held()
                 :: else
                 fi
 #endif
@@ -600,9 +665,6 @@ O4: /* Look: did its removal begin before it was marked? */
     :: atomic {
         !LIVES(own[me]) ->
             printf("%d: open: it was removed before\n", me);
-#ifndef BUG_CARELESS
-            careful = 1;
-#endif
             drop(own[me]);
             goto O1
         }
@@ -624,17 +686,14 @@ O_leftover:
 
     /* ---- create(name) */
 
+#ifndef RENAME
 C1: /* A nameless file. Nobody else can reach it, so marking it (C2) needs no
      * step of its own. */
     if
     :: atomic {
         true ->
             d_step {
-                x = 1;
-                do
-                :: x == name || x == raw || OPENED(x) -> x++
-                :: else -> break
-                od;
+                new_inode();
                 describe(own[me], x);
 #ifndef BUG_LINK_FIRST
                 lock[own[me]] = RD
@@ -643,6 +702,52 @@ C1: /* A nameless file. Nobody else can reach it, so marking it (C2) needs no
         }
     OR_DIE
     fi;
+#else
+C1: /* A file with a temporary name, which others can find and reap. What a
+     * killed predecessor left under another temporary name plays no part. */
+    if
+    :: atomic {
+        true ->
+            d_step {
+                if
+                :: temporary[me] != 0 -> unlink_path(me + 1)
+                :: else
+                fi;
+                new_inode();
+                temporary[me] = x;
+                mode[x] = LIVE;
+                describe(own[me], x)
+            }
+            printf("%d: create: makes inode %d\n", me, inode[own[me]])
+        }
+    OR_DIE
+    fi;
+
+C2: /* Mark it. */
+    if
+    :: atomic {
+        !SEES(WR, own[me]) ->
+            printf("%d: create: marks inode %d\n", me, inode[own[me]]);
+            lock[own[me]] = RD
+        }
+    :: atomic { SEES(WR, own[me]) -> goto C_discard }
+    OR_DIE
+    fi;
+
+    /* Look: is it still there? One that was condemned is not, when marked in
+     * time: its reaper died. */
+    if
+    :: atomic { !UNLINKED(own[me]) -> mode[inode[own[me]]] = LIVE; goto C3 }
+    :: atomic { UNLINKED(own[me]) -> goto C_discard }
+    OR_DIE
+    fi;
+
+C_discard:
+    atomic {
+        discard();
+        goto C1
+    }
+#endif
 
 C3: /* Give it the name. */
     if
@@ -672,7 +777,8 @@ C4: /* The name is taken. By a leftover? */
     OR_DIE
     fi;
 
-C5: /* Ask: does anybody hold it? */
+C5: /* Ask: does anybody hold it? From here, a new attempt begins with a new
+     * look, until the name is free. */
     if
     :: atomic {
         SEES(RD, fresh[me]) ->
@@ -685,7 +791,7 @@ C5: /* Ask: does anybody hold it? */
         /* As at O2. */
         SEES(WR, fresh[me]) && name != inode[fresh[me]] ->
             drop(fresh[me]);
-            goto C3
+            goto C4
         }
     :: atomic {
         SEES_NONE(fresh[me]) ->
@@ -700,7 +806,7 @@ C5: /* Ask: does anybody hold it? */
 C6: /* Look: or is it the mark of an opener who comes too late? */
     if
     :: atomic { LIVES(fresh[me]) -> goto C_exists }
-    :: atomic { !LIVES(fresh[me]) -> drop(fresh[me]); goto C3 }
+    :: atomic { !LIVES(fresh[me]) -> drop(fresh[me]); goto C4 }
     OR_DIE
     fi;
 
@@ -708,7 +814,7 @@ C_exists:
     atomic {
         answer_exists();
         drop(fresh[me]);
-        drop(own[me]);
+        discard();
         finished();
         goto idle
     }
@@ -739,7 +845,7 @@ child: /* It ends when it likes. Nobody may depend on that. */
     /* ---- close(). A holder does nothing until then. */
 
 holding:
-#ifndef FAST
+#ifdef PLAIN
 
 #ifdef BUG_ASK_FIRST
     if
@@ -774,13 +880,13 @@ D1: /* Drop the description; with it goes the mark, if nobody shares it. */
 
 #else
 
-L1: /* Take the leaving lock, if it is free. A region that was opened for
-     * reading cannot have it. */
+L1: /* Take a turn, if nobody has one or waits for one. Who has forked since it
+     * opened the region takes none: the child would prolong it. */
     if
     :: atomic {
-        !SEES_LEAVING(own[me]) ->
-            printf("%d: close: has the leaving lock\n", me);
-            d_step { leaving[own[me]] = 1; got = 1; PUT(window, me) }
+        users[own[me]] == 1 && !SEES_TURN(SHARED, own[me]) ->
+            printf("%d: close: has its turn\n", me);
+            d_step { turn[own[me]] = EXCLUSIVE; got = 1; PUT(window, me) }
         }
     :: goto L3
     OR_DIE
@@ -791,43 +897,60 @@ L2: /* Ask: does anybody else hold it? */
     :: atomic {
         true ->
             other = SEES(RD, own[me]);
-            printf("%d: close: others: %d\n", me, other)
+            printf("%d: close: sees others: %d\n", me, other)
         }
     OR_DIE
     fi;
 
-L3: /* Drop the description, and both locks with it. */
+L3: /* Drop the description. The system lets go of the mark, then of the turn. */
     if
     :: atomic {
         true ->
             printf("%d: close: drops inode %d\n", me, inode[own[me]]);
-            d_step { let_go(); before[me] = window & ~BIT(me) }
-            drop(own[me])
+            d_step {
+                let_go();
+                before[me] = window & ~BIT(me);
+                if
+                :: got ->
+#ifdef BUG_TURN_ENDS_FIRST
+                    turn[own[me]] = 0
+#else
+                    lock[own[me]] = NONE;
+                    settle()
+#endif
+                :: else
+                fi
+            }
+            if
+            :: !got -> drop(own[me]); goto R1
+            :: else
+            fi
         }
     OR_DIE
     fi;
+    atomic { drop(own[me]) }
 
-L4: /* Look at the clock. If all that was quick, the other one saw us leave, or
-     * will see that we are gone. */
+L4: /* Look at the clock. If all that was quick, the other one will find that we
+     * are gone: it does not ask during our turn. */
     if
     :: atomic {
 #ifdef BUG_NO_CLOCK
-        got && other ->
+        other ->
 #else
-        got && other && !IN(delayed, me) ->
+        other && !IN(delayed, me) ->
 #endif
             printf("%d: close: leaves it to the other\n", me);
-            d_step { leave_window() }
+            d_step { end_window() }
             finished();
             goto idle
         }
     :: atomic {
 #ifdef BUG_NO_CLOCK
-        !(got && other) ->
+        !other ->
 #else
         true ->
 #endif
-            d_step { leave_window() }
+            d_step { end_window() }
             goto R1
         }
     OR_DIE
@@ -837,58 +960,48 @@ L4: /* Look at the clock. If all that was quick, the other one saw us leave, or
 
     /* ---- reap(name), and the second half of close() */
 
-R1: /* Open by name, if we may remove what is there. */
+R1: /* Open what has the path. */
     if
-    :: atomic { name == 0 -> goto R_missing }
+    :: atomic { UNDER(path) == 0 -> goto R_nothing }
     :: atomic {
-#ifdef BUG_PERMISSION_LATE
-        name != 0 ->
-#else
-        name != 0 && MAY_REMOVE(me) ->
-#endif
-            d_step { describe(fresh[me], name) }
+        UNDER(path) != 0 ->
+            d_step { x = UNDER(path); describe(fresh[me], x) }
             printf("%d: reap: opens inode %d\n", me, inode[fresh[me]]);
             if
             :: caller != CLOSING -> goto R2
             :: else
             fi
         }
-#ifndef BUG_PERMISSION_LATE
-    :: atomic { name != 0 && !MAY_REMOVE(me) -> goto R_not_permitted }
-#endif
     OR_DIE
     fi;
 
 #ifdef BUG_WRONG_ORDER
     if
-    :: atomic { SEES_NONE(fresh[me]) -> goto R2 }
-    :: atomic { !SEES_NONE(fresh[me]) -> skip }
+    :: atomic { SEES(RD, fresh[me]) -> skip }
+    :: atomic { !SEES(RD, fresh[me]) -> goto R3 }
     OR_DIE
     fi;
     if
-    :: atomic { !SEES_LEAVING(fresh[me]) -> drop(fresh[me]); goto R_held }
-    :: atomic { SEES_LEAVING(fresh[me]) -> drop(fresh[me]); goto R1 }
+    :: atomic {
+        !SEES_TURN(EXCLUSIVE, fresh[me]) -> drop(fresh[me]); goto R_nothing
+        }
+    :: atomic { SEES_TURN(EXCLUSIVE, fresh[me]) -> drop(fresh[me]); goto R1 }
     OR_DIE
     fi;
-#else
-#if defined(FAST) && !defined(BUG_NO_LOOK)
-S2: /* Does somebody leave who may count on us? */
+#endif
+
+#if !defined(PLAIN) && !defined(BUG_NO_WAIT)
+L5: /* A closer waits until nobody has a turn. */
     if
     :: atomic {
-        !SEES_LEAVING(fresh[me]) ->
-            printf("%d: close: sees nobody leave\n", me)
+        !SEES_TURN(EXCLUSIVE, fresh[me]) ->
+            printf("%d: close: nobody has a turn\n", me);
+            turn[fresh[me]] = SHARED
         }
     :: atomic {
-        /* Wait. To ask again is the same as to ask later, unless the name
-         * means something else by now. */
-        SEES_LEAVING(fresh[me]) && name != inode[fresh[me]] ->
-            drop(fresh[me]);
-            goto R1
-        }
-    :: atomic {
-        /* We have waited long enough. Whoever counted on us began before we
-         * dropped our description, and took longer than it allows itself. */
-        SEES_LEAVING(fresh[me]) ->
+        /* It has waited long enough. Whoever saw its mark began before it
+         * dropped that, and will find its turn too long. */
+        SEES_TURN(EXCLUSIVE, fresh[me]) ->
             printf("%d: close: waits no longer\n", me);
             delayed = delayed | (before[me] & window)
         }
@@ -896,127 +1009,170 @@ S2: /* Does somebody leave who may count on us? */
     fi;
 #endif
 
-S3: /* Whoever has a lock is still there to look after it. */
+R2: /* Ask: does anybody hold it? */
     if
     :: atomic {
-        !SEES_NONE(fresh[me]) ->
-            printf("%d: close: sees a lock\n", me);
+        SEES(RD, fresh[me]) ->
+            printf("%d: reap: sees a mark\n", me);
             drop(fresh[me]);
-            goto R_held
+            goto R_nothing
         }
+#ifdef BUG_TRUST_REAPER
+    :: atomic { SEES(WR, fresh[me]) -> drop(fresh[me]); goto R_nothing }
+#else
+    :: atomic {
+        SEES(WR, fresh[me]) && caller != CLOSING ->
+            drop(fresh[me]);
+            goto R_nothing
+        }
+    :: atomic {
+        /* Somebody else removes it, or would have liked to. A closer waits and
+         * looks again. While the path still means this inode, it would come
+         * back here, so that need not be done. */
+        SEES(WR, fresh[me]) && caller == CLOSING &&
+            UNDER(path) != inode[fresh[me]] ->
+            drop(fresh[me]);
+            goto R1
+        }
+#endif
+#ifndef BUG_PERMISSION_LATE
+    :: atomic {
+        SEES_NONE(fresh[me]) && !MAY_REMOVE(me) ->
+            drop(fresh[me]);
+            goto R_denied
+        }
+    :: atomic { SEES_NONE(fresh[me]) && MAY_REMOVE(me) -> skip }
+#else
     :: atomic { SEES_NONE(fresh[me]) -> skip }
+#endif
     OR_DIE
     fi;
-#endif
 
-R2: /* The exclusive step begins, unless anybody has any lock. */
+R3: /* The exclusive step begins, unless anybody has any lock. */
     if
     :: atomic {
         SEES_NONE(fresh[me]) ->
             printf("%d: reap: write-locks inode %d\n", me, inode[fresh[me]]);
             lock[fresh[me]] = WR
         }
-    :: atomic { !SEES_NONE(fresh[me]) -> drop(fresh[me]); goto R_held }
+    :: atomic {
+        !SEES_NONE(fresh[me]) ->
+            drop(fresh[me]);
+#ifndef BUG_TRUST_REAPER
+            if
+            :: caller == CLOSING -> goto R1
+            :: else
+            fi;
+#endif
+            goto R_nothing
+        }
     OR_DIE
     fi;
 
-R3: /* Look: does the name still mean this inode? */
+R4: /* Look: does the path still mean this inode? */
     if
 #ifdef BUG_NO_RECHECK
     :: true
 #else
-    :: name == inode[fresh[me]]
+    :: UNDER(path) == inode[fresh[me]]
     :: atomic {
-        name != inode[fresh[me]] ->
+        UNDER(path) != inode[fresh[me]] ->
+            printf("%d: reap: the path means something else\n", me);
             lock[fresh[me]] = NONE;
             drop(fresh[me]);
-            goto R_missing
+            goto R_nothing
         }
 #endif
     OR_DIE
     fi;
 
-#ifndef BUG_CONDEMN_LAST
-R4: /* Condemn it. Openers who come too late will see that even if a hard link
-     * keeps the inode, and even if we die before the next step. */
-    if
-    :: atomic { true -> mode[inode[fresh[me]]] = CONDEMNED }
-    OR_DIE
-    fi;
-#endif
-
-R5: /* Unlink it. */
-    if
-    :: atomic {
 #ifdef BUG_PERMISSION_LATE
-        MAY_REMOVE(me) ->
-#else
-        true ->
-#endif
-            printf("%d: reap: unlinks inode %d\n", me, name);
-            /* P2. */
-            assert(name == 0 || !SOMEBODY_HOLDS(name));
-            d_step { unlink_name() }
-        }
-#ifdef BUG_PERMISSION_LATE
+    if
+    :: MAY_REMOVE(me)
     :: atomic {
         !MAY_REMOVE(me) ->
-            printf("%d: reap: may not unlink\n", me);
+            printf("%d: reap: may not remove it\n", me);
             lock[fresh[me]] = NONE;
             drop(fresh[me]);
-            goto R_not_permitted
+            goto R_denied
         }
+    OR_DIE
+    fi;
 #endif
+
+#ifndef BUG_CONDEMN_LAST
+R5: /* Condemn it. Openers who come too late will see that even if a hard link
+     * keeps the inode, and even if we die before the next step. */
+    if
+    :: atomic {
+        true ->
+            printf("%d: reap: condemns inode %d\n", me, inode[fresh[me]]);
+            mode[inode[fresh[me]]] = CONDEMNED
+        }
+    OR_DIE
+    fi;
+#endif
+
+R6: /* Unlink it. */
+    if
+    :: atomic {
+        true ->
+            printf("%d: reap: unlinks inode %d\n", me, UNDER(path));
+            /* P2. */
+            assert(UNDER(path) == 0 || !SOMEBODY_HOLDS(UNDER(path)));
+            d_step { unlink_path(path) }
+        }
     OR_DIE
     fi;
 
 #ifdef BUG_CONDEMN_LAST
     if
-    :: atomic { true -> mode[inode[fresh[me]]] = mode[inode[fresh[me]]] * 2 }
+    :: atomic { UNLINKED(fresh[me]) -> skip }
+    :: atomic { !UNLINKED(fresh[me]) -> mode[inode[fresh[me]]] = CONDEMNED }
     OR_DIE
     fi;
 #endif
 
-R6: /* The exclusive step ends. */
+R7: /* The exclusive step ends. */
     if
     :: atomic {
         true ->
             lock[fresh[me]] = NONE;
             drop(fresh[me]);
-            goto R_missing
+            goto R_removed
         }
     OR_DIE
     fi;
 
-R_missing: /* Nothing has the name, or what has it is new. */
+R_removed:
     atomic {
         if
         :: caller == OPENING -> answer_missing()
-        :: caller == CREATING -> caller = 0; goto C3
+        :: caller == CREATING -> caller = 0; goto C4
         :: else
         fi;
         finished();
         goto idle
     }
 
-R_held: /* Somebody has a lock on it. */
+R_nothing: /* No leftover has the path, or no longer. */
     atomic {
         if
         :: caller == OPENING -> caller = 0; goto O1
-        :: caller == CREATING -> caller = 0; goto C3
+        :: caller == CREATING -> caller = 0; goto C4
         :: else
         fi;
         finished();
         goto idle
     }
 
-R_not_permitted: /* It is a leftover of another user. */
+R_denied: /* It is a leftover of another user. */
     atomic {
         if
         :: caller == OPENING -> answer_missing()
         :: caller == CREATING ->
             printf("%d: answers: stale\n", me);
-            drop(own[me])
+            discard()
         :: else
         fi;
         finished();
