@@ -84,6 +84,17 @@ int shmap__name_is_utf8(const char *name)
     return true;
 }
 
+/* Whether a name in machine scope could be taken for one in a user's scope,
+ * which begins with the user's number on POSIX systems. */
+static bool looks_like_a_users(const char *name)
+{
+    const char *s = name;
+
+    while (*s >= '0' && *s <= '9')
+        s++;
+    return s != name && *s == '.';
+}
+
 /* Write the readable beginning of a name, other characters as '_', then the
  * hash. */
 static void append_hashed(char *out, const char *name)
@@ -131,6 +142,7 @@ const char *shmap__name_resolve(char space[SHMAP__NAME_SPACE], const char *name,
 {
     size_t limit = shmap__os_facts_get()->name_limit;
     size_t prefix_size;
+    bool direct;
 
     if (!shmap__name_is_utf8(name))
         return NULL;
@@ -139,7 +151,9 @@ const char *shmap__name_resolve(char space[SHMAP__NAME_SPACE], const char *name,
 
     shmap__os_name_prefix(space, scope);
     prefix_size = strlen(space);
-    if (is_all_direct(name) && prefix_size + strlen(name) <= limit)
+    direct = is_all_direct(name) &&
+             (scope == SHMAP_SCOPE_USER || !looks_like_a_users(name));
+    if (direct && prefix_size + strlen(name) <= limit)
         memcpy(space + prefix_size, name, strlen(name) + 1);
     else if (prefix_size + READABLE + 1 + DIGITS > limit)
         write_short(space, name, limit);

@@ -411,6 +411,34 @@ static void test_name__a_buffer_that_is_too_small_is_out_of_range(void **state)
     assert_int_equal(out[needed], 'x');
 }
 
+/* A user's names begin with the user's number on some systems. */
+static void test_name__no_machine_name_is_a_users(void **state)
+{
+    static const char *const names[] = {"0.x", "1000.x", "4294967295.a.b"};
+    char own[OS_NAME_ROOM];
+    char os_name[OS_NAME_ROOM];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(names); i++) {
+        os_name_of(os_name, names[i], SHMAP_SCOPE_MACHINE);
+        assert_non_null(strchr(os_name, '~'));
+        assert_direct(names[i], SHMAP_SCOPE_USER);
+    }
+    assert_direct("1000", SHMAP_SCOPE_MACHINE);
+    assert_direct("1000x.y", SHMAP_SCOPE_MACHINE);
+    assert_direct("x1.y", SHMAP_SCOPE_MACHINE);
+
+    /* Ours, taken apart: what follows the machine's prefix is no name there. */
+    os_name_of(own, "x", SHMAP_SCOPE_USER);
+    units_name_prefix(os_name, SHMAP_SCOPE_MACHINE);
+    if (strncmp(own, os_name, strlen(os_name)) == 0) {
+        char taken[OS_NAME_ROOM];
+
+        os_name_of(taken, own + strlen(os_name), SHMAP_SCOPE_MACHINE);
+        assert_string_not_equal(taken, own);
+    }
+}
+
 static void test_name__unknown_scopes_are_invalid(void **state)
 {
     static const int scopes[] = {-1, 3, 4, INT_MIN, INT_MAX};
@@ -516,6 +544,7 @@ int main(int argc, char **argv)
         leak_checked(test_name__native_names_reach_up_to_the_system_s_limit),
         leak_checked(test_name__the_limit_counts_the_system_s_own_units),
         leak_checked(test_name__a_buffer_that_is_too_small_is_out_of_range),
+        cmocka_unit_test(test_name__no_machine_name_is_a_users),
         leak_checked(test_name__unknown_scopes_are_invalid),
         leak_checked(test_name__case_makes_a_difference),
         leak_checked(test_name__user_and_machine_have_names_of_their_own),

@@ -27,7 +27,8 @@
  * A name is any valid UTF-8 string of one byte or more. One of letters,
  * digits and "._-" that does not start with a dot is used readably, as
  * "/shmap.1000.name" or "Local\shmap.name"; any other, or a longer one than
- * the system allows, becomes a readable beginning and a hash.
+ * the system allows, becomes a readable beginning and a hash. So does one in
+ * machine scope that begins with a number and a dot, as a user's names do.
  * shmap_os_name() tells which.
  *
  * Sizes
