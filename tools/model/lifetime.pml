@@ -28,8 +28,8 @@
  *                 with such a region.
  *     PLAIN       nobody takes turns at all
  *
- * BUG_... are mistakes that the check must find. STRICT and EAGER are readings
- * of the promises that do not hold; docs/lifetime.md says why.
+ * BUG_... are mistakes that the check must find. STRICT is a reading of P3 that
+ * does not hold; docs/lifetime.md says why that is right.
  */
 
 /* The process that does the step. */

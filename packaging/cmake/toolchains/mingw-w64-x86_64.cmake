@@ -7,8 +7,10 @@ set(CMAKE_SYSTEM_PROCESSOR x86_64)
 
 set(CMAKE_C_COMPILER x86_64-w64-mingw32-gcc)
 set(CMAKE_RC_COMPILER x86_64-w64-mingw32-windres)
-# Test programs run without the compiler's DLLs beside them.
+# What is built runs without the compiler's DLLs beside it.
 set(CMAKE_EXE_LINKER_FLAGS_INIT -static)
+set(CMAKE_SHARED_LINKER_FLAGS_INIT -static-libgcc)
+set(CMAKE_MODULE_LINKER_FLAGS_INIT -static-libgcc)
 
 include("${CMAKE_CURRENT_LIST_DIR}/test-libraries.cmake")
 use_test_libraries(mingw)
