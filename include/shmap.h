@@ -8,7 +8,7 @@
  * are killed.
  *
  *     shmap_region *region;
- *     shmap_view view;
+ *     shmap_view view = SHMAP_VIEW_INIT;
  *
  *     int result = shmap_region_open_or_create(&region, "counter", 4096, NULL);
  *     if (result < 0)
@@ -29,14 +29,17 @@
  *
  * What holds for every call
  *
- * Threads: any thread may call any function. Calls on different objects never
- * wait for each other; a region or view must not be closed or unmapped while
- * another thread uses it.
+ * Threads: any thread may call any function. Calls on different objects do not
+ * wait for each other, but some wait for a thread that forks. A region or view
+ * must not be closed or unmapped while another thread uses it.
  *
  * Fork: a child holds the regions and views of its parent, at the same
  * addresses, and closes and unmaps its own copies. After fork in a program
  * with several threads, only async-signal-safe functions may be called until
  * exec, and these are not.
+ *
+ * Fork also waits while another thread extends a file region. A thread must not
+ * be cancelled (pthread_cancel) inside a call: what it held would be lost.
  *
  * Signals: no function may be called from a signal handler. No function
  * raises a signal or installs a handler.

@@ -34,10 +34,12 @@ typedef struct shmap__os_status {
  * `access` and `foreign`. */
 typedef struct shmap__os_object {
     intptr_t native;      /* the descriptor; the section's or file's HANDLE */
-    uint64_t identity[2]; /* POSIX: device and inode, to notice a descriptor
-                             that was closed or replaced behind our back */
+    uint64_t identity[2]; /* device and inode, volume and index of a file: to
+                             notice a descriptor or handle that was closed or
+                             replaced behind our back */
     uint64_t size;        /* Windows: of a section, which has one for life */
     uint32_t forks;       /* POSIX: to notice that a child may share it */
+    bool lent;            /* the caller got `native`, and may have shared it */
     int kind;             /* enum shmap_kind */
     int access;           /* SHMAP_ACCESS_READ or SHMAP_ACCESS_READ_WRITE */
     bool foreign;         /* found, and not made by shmap */

@@ -22,6 +22,7 @@ static shmap_region *region_new(const char *os_name)
         return NULL;
     memset(&region->object, 0, sizeof region->object);
     shmap__refs_init(&region->refs);
+    shmap__refs_init(&region->loans);
     memcpy(region->os_name, os_name, size);
     return region;
 }
@@ -46,6 +47,7 @@ void shmap__region_release(shmap_region *region)
 {
     if (!shmap__refs_release(&region->refs))
         return;
+    region->object.lent = !shmap__refs_release(&region->loans);
     shmap__os_close(&region->object, region->os_name);
     free(region);
 }
@@ -291,7 +293,11 @@ int shmap_region_inspect(const shmap_region *region, shmap_region_info *info)
 
 intptr_t shmap_region_native(const shmap_region *region)
 {
-    return region == NULL ? -1 : region->object.native;
+    if (region == NULL)
+        return -1;
+    /* Not a change that the caller can see. */
+    shmap__refs_retain(&((shmap_region *)(uintptr_t)region)->loans);
+    return region->object.native;
 }
 
 int shmap_region_adopt(shmap_region **region, intptr_t native,

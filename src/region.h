@@ -12,7 +12,8 @@
  * region lives until its handle is closed and all its views are unmapped. */
 struct shmap_region {
     shmap__os_object object;
-    shmap__refs refs; /* one for the handle, one for each view */
+    shmap__refs refs;  /* one for the handle, one for each view */
+    shmap__refs loans; /* of the descriptor, and one */
     char os_name[];
 };
 

@@ -91,7 +91,7 @@ static void test_region_inspect__tells_of_an_anonymous_region(void **state)
     assert_true(info.reserve == os_page_size());
     assert_int_equal(info.kind, SHMAP_KIND_ANONYMOUS);
     assert_int_equal(info.access, SHMAP_ACCESS_READ_WRITE);
-    assert_int_equal(info.flags, os_has_lock_files() ? 0 : SHMAP_INFO_ALONE);
+    assert_int_equal(info.flags, 0);
     assert_string_equal(info.os_name, "");
     shmap_region_close(region);
 }

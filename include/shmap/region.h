@@ -217,7 +217,9 @@ SHMAP_API int shmap_region_open_or_create(shmap_region **region,
  *   SHMAP_ERANGE     it is shorter than size and opened for reading only
  *   SHMAP_ENOSPC     there is no room on the file system or below the limit
  *                    for file sizes
- *   SHMAP_E2BIG, SHMAP_EBUSY, SHMAP_ENOMEM, SHMAP_EMFILE, SHMAP_ESYSTEM
+ *   SHMAP_EBUSY      another process has been extending it for over a second,
+ *                    is stopped while it opens it, or keeps others out
+ *   SHMAP_E2BIG, SHMAP_ENOMEM, SHMAP_EMFILE, SHMAP_ESYSTEM
  *
  * A failed call leaves the file as it was, and makes none. Since 0.1. */
 SHMAP_API int shmap_region_open_file(shmap_region **region, const char *path,
@@ -235,13 +237,17 @@ enum shmap_kind {
 };
 
 enum shmap_info_flags {
-    SHMAP_INFO_FOREIGN = 1,   /* made by another program with the system's own
-                                 calls; never told on Windows, where no object
-                                 says who made it */
-    SHMAP_INFO_NAME_LOST = 2, /* somebody removed the name; those who hold the
-                                 region keep it, nobody else finds it */
-    SHMAP_INFO_ALONE = 4      /* no other handle holds the region (a forked
-                                 child that shares this one is not counted) */
+    SHMAP_INFO_FOREIGN = 1, /* made by another program with the system's own
+                               calls; never told on Windows, where no object
+                               says who made it */
+    SHMAP_INFO_NAME_LOST =
+        2, /* somebody removed a named region's name; those who hold the
+              region keep it, nobody else finds it */
+    SHMAP_INFO_ALONE = 4 /* no other handle holds a named region, or has a
+                            file open for writing; those that share this
+                            handle's descriptor, as forked children do,
+                            are not counted. Never told of anonymous and
+                            foreign regions. */
 };
 
 /* What is known about a region. Start from SHMAP_REGION_INFO_INIT. */
@@ -269,15 +275,19 @@ SHMAP_API int shmap_region_inspect(const shmap_region *region,
                                    shmap_region_info *info);
 
 /* The region's descriptor or HANDLE, borrowed: it stays the region's, and is
- * valid until the region is closed. A file region's is the file's. -1 if the
- * region is NULL. Since 0.1. */
+ * valid until the region is closed. Whoever gets a duplicate of it holds the
+ * region. A file region's is the file's. -1 if the region is NULL. Since 0.1.
+ */
 SHMAP_API intptr_t shmap_region_native(const shmap_region *region);
 
 /* Make a region of a descriptor or HANDLE that the caller got elsewhere: a
  * memfd, a shared memory object or a regular file; a section or a file.
  *
  * native: owned by the region from now on, and closed with it; still the
- *         caller's if the call fails. It is made non-inheritable.
+ *         caller's if the call fails. It is made non-inheritable. A section
+ *         needs the right SECTION_QUERY, which OpenFileMapping gives with
+ *         FILE_MAP_ALL_ACCESS, and should be one of memory: to adopt a file,
+ *         give the file's handle.
  * options: access; default: what the descriptor allows.
  *
  * An adopted region is never resized, marked or removed. Its kind is

@@ -47,7 +47,8 @@ typedef struct shmap_view {
 
 enum shmap_view_flags {
     /* Touch every page now, so that the first use of none is delayed. With a
-     * lazy region, no room is SHMAP_ENOSPC from this call. */
+     * lazy region, no room is SHMAP_ENOSPC from this call; before Linux 5.14,
+     * and on other POSIX systems, it is SIGBUS. */
     SHMAP_VIEW_PREFAULT = 1,
     /* Keep the pages in memory. Not built yet: SHMAP_ENOTSUP. */
     SHMAP_VIEW_LOCK = 2

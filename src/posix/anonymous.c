@@ -36,8 +36,7 @@ shmap__os_status shmap__os_anonymous_create(shmap__os_object *object,
         goto fail;
     SHMAP__STOP("create.sized");
     /* Whoever gets the descriptor could cut the file, and SIGBUS the rest. */
-    if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK) != 0 || fstat(fd, &stat) != 0 ||
-        shmap__os_lock(fd, SHMAP__OS_MARK, F_RDLCK) != 0) {
+    if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK) != 0 || fstat(fd, &stat) != 0) {
         status = shmap__os_failed(errno);
         goto fail;
     }

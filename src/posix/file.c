@@ -21,21 +21,31 @@ bool shmap__os_file_alone(int fd)
     return shmap__os_locked(fd, mark_byte) == F_UNLCK;
 }
 
-/* Take the gate. Not every file system has locks: then there is none, and
- * nobody is alone. */
+/* Take the gate, and keep fork out while it is ours: a child would keep it if
+ * this process were killed. Not every file system has locks: then there is no
+ * gate, and nobody is alone. */
 static shmap__os_status pass_gate(int fd, bool *gate)
 {
     unsigned attempt = 0;
-    int error;
 
     do {
+        int error;
+
+        shmap__os_fork_lock();
         error = shmap__os_lock(fd, gate_byte, F_WRLCK);
-        if (error != EAGAIN) {
-            *gate = error == 0;
+        *gate = error == 0;
+        if (error != EAGAIN)
             return shmap__os_done;
-        }
+        shmap__os_fork_unlock();
     } while (shmap__os_wait_a_little(&attempt));
     return (shmap__os_status){SHMAP_EBUSY, 0};
+}
+
+static void leave_gate(int fd, bool gate)
+{
+    if (gate)
+        shmap__os_lock(fd, gate_byte, F_UNLCK);
+    shmap__os_fork_unlock();
 }
 
 /* Open the file, or make it; `*made` tells which. */
@@ -57,6 +67,7 @@ static int open_or_make(const char *path, int access, int create, bool *made)
         if (fd >= 0 || errno != EEXIST || create == SHMAP_CREATE_NEW)
             return fd;
     }
+    errno = ENOENT; /* A link to nothing. */
     return fd;
 }
 
@@ -85,95 +96,106 @@ static shmap__os_status fit(int fd, struct stat *stat, uint64_t size,
     return fstat(fd, stat) == 0 ? shmap__os_done : shmap__os_failed(errno);
 }
 
-/* What happens under the gate. */
-static shmap__os_status enter(int fd, struct stat *stat, uint64_t size,
-                              int access, int commit, bool gate, bool *alone)
-{
-    shmap__os_status status;
-
-    if (fstat(fd, stat) != 0)
-        return shmap__os_failed(errno);
-    if (!S_ISREG(stat->st_mode))
-        return (shmap__os_status){SHMAP_ETYPE, 0};
-    status = fit(fd, stat, size, access, commit);
-    if (status.code < 0)
-        return status;
-    *alone = shmap__os_file_alone(fd);
-    if (gate && shmap__os_lock(fd, mark_byte, F_RDLCK) != 0)
-        *alone = false;
-    return shmap__os_done;
-}
-
 /* Remove a file that was made here, if the path still means it. */
-static void unmake(const char *path, int fd)
+static void unmake(const char *path, const struct stat *made)
 {
-    struct stat made;
     struct stat now;
 
-    if (fstat(fd, &made) == 0 && lstat(path, &now) == 0 &&
-        made.st_dev == now.st_dev && made.st_ino == now.st_ino)
+    if (lstat(path, &now) == 0 && made->st_dev == now.st_dev &&
+        made->st_ino == now.st_ino)
         unlink(path);
 }
 
-static shmap__os_status open_entered(int fd, struct stat *stat, uint64_t size,
-                                     int access, int commit, bool *alone)
+/* An open file, on its way to be a region. */
+typedef struct file_entrant {
+    const char *path;
+    int fd;
+    bool made; /* here, and nobody else uses it if nobody else marked it */
+    struct stat stat;
+} file_entrant;
+
+/* What happens under the gate. SHMAP_ENOENT: whoever made the file could not
+ * size it and removed it while we waited; there may be another one now. */
+static shmap__os_status enter(file_entrant *entrant, uint64_t size, int commit,
+                              bool gate, bool *alone)
 {
     shmap__os_status status;
-    bool gate = false;
+    int fd = entrant->fd;
 
-    /* Readers change nothing, and have no right to a write lock. */
-    if (access == SHMAP_ACCESS_READ)
-        return enter(fd, stat, size, access, commit, false, alone);
-    status = pass_gate(fd, &gate);
-    if (status.code < 0)
-        return status;
-    SHMAP__STOP("file.gated");
-    status = enter(fd, stat, size, access, commit, gate, alone);
+    if (fstat(fd, &entrant->stat) != 0)
+        return shmap__os_failed(errno);
+    if (entrant->stat.st_nlink == 0)
+        return (shmap__os_status){SHMAP_ENOENT, 0};
+    *alone = gate && shmap__os_file_alone(fd);
     if (gate)
-        shmap__os_lock(fd, gate_byte, F_UNLCK);
-    *alone = *alone && gate;
+        shmap__os_lock(fd, mark_byte, F_RDLCK);
+    status = fit(fd, &entrant->stat, size, SHMAP_ACCESS_READ_WRITE, commit);
+    if (status.code < 0 && entrant->made && (*alone || !gate))
+        unmake(entrant->path, &entrant->stat);
     return status;
 }
 
-static shmap__os_status open_unforked(shmap__os_object *object,
-                                      const char *path, uint64_t size,
-                                      int access, int create, int commit,
-                                      bool *alone)
+static shmap__os_status enter_for_writing(file_entrant *entrant, uint64_t size,
+                                          int commit, bool *alone)
 {
-    shmap__os_status status = shmap__os_done;
-    struct stat stat;
-    bool found_alone = false;
-    bool made;
-    int fd = open_or_make(path, access, create, &made);
+    bool gate;
+    shmap__os_status status = pass_gate(entrant->fd, &gate);
+
+    if (status.code < 0)
+        return status;
+    SHMAP__STOP("file.gated");
+    status = enter(entrant, size, commit, gate, alone);
+    leave_gate(entrant->fd, gate);
+    return status;
+}
+
+static shmap__os_status open_once(file_entrant *entrant, uint64_t size,
+                                  int access, int create, int commit,
+                                  bool *alone)
+{
+    int fd = open_or_make(entrant->path, access, create, &entrant->made);
+    shmap__os_status status;
 
     if (fd < 0)
         return shmap__os_failed(errno);
     SHMAP__STOP("file.opened");
-    /* Whatever the umask took: the owner's, and nobody else's. */
-    if (made && fchmod(fd, 0600) != 0)
+    entrant->fd = fd;
+    if (fstat(fd, &entrant->stat) != 0)
         status = shmap__os_failed(errno);
-    if (status.code == 0)
-        status = open_entered(fd, &stat, size, access, commit, &found_alone);
-    if (status.code < 0) {
-        if (made)
-            unmake(path, fd);
-        shmap__os_close_quietly(fd);
-        return status;
+    else if (!S_ISREG(entrant->stat.st_mode))
+        status = (shmap__os_status){SHMAP_ETYPE, 0};
+    else if (entrant->made && fchmod(fd, 0600) != 0) /* Whatever the umask. */
+        status = shmap__os_failed(errno);
+    else if (access == SHMAP_ACCESS_READ_WRITE)
+        status = enter_for_writing(entrant, size, commit, alone);
+    else {
+        /* Readers change nothing, and have no right to a write lock. */
+        status = fit(fd, &entrant->stat, size, access, commit);
+        *alone = shmap__os_file_alone(fd);
     }
-    shmap__os_object_fill(object, fd, &stat, SHMAP_KIND_FILE, access);
-    *alone = found_alone;
-    return shmap__os_done;
+    if (status.code < 0)
+        shmap__os_close_quietly(fd);
+    return status;
 }
 
-/* A child forked under the gate would keep it if this process were killed. */
 shmap__os_status shmap__os_file_open(shmap__os_object *object, const char *path,
                                      uint64_t size, int access, int create,
                                      int commit, bool *alone)
 {
+    file_entrant entrant = {.path = path, .fd = -1};
     shmap__os_status status;
+    bool found_alone = false;
+    unsigned attempt = 0;
 
-    shmap__os_fork_lock();
-    status = open_unforked(object, path, size, access, create, commit, alone);
-    shmap__os_fork_unlock();
-    return status;
+    do {
+        status =
+            open_once(&entrant, size, access, create, commit, &found_alone);
+    } while (status.code == SHMAP_ENOENT && status.system == 0 &&
+             shmap__os_wait_a_little(&attempt));
+    if (status.code < 0)
+        return status;
+    shmap__os_object_fill(object, entrant.fd, &entrant.stat, SHMAP_KIND_FILE,
+                          access);
+    *alone = found_alone;
+    return shmap__os_done;
 }

@@ -111,8 +111,10 @@ static enum shmap__os_reaping reap_opened(const char *path, int fd)
         shmap__os_make_of(&object) == SHMAP__OS_FOREIGN)
         return SHMAP__OS_REAP_NOTHING;
     /* A lock without a right would keep those away who have it. */
-    if (!may_remove(&object))
+    if (!may_remove(&object)) {
+        errno = EPERM;
         return SHMAP__OS_REAP_DENIED;
+    }
     SHMAP__STOP("reap.opened");
     if (shmap__os_lock(fd, SHMAP__OS_MARK, F_WRLCK) == 0) {
         SHMAP__STOP("reap.locked");
@@ -202,12 +204,17 @@ static void await_turns(int fd)
 void shmap__os_remove_if_left(const char *path)
 {
     int fd = open_for_removing(path);
+    struct stat object;
 
     if (fd < 0)
         return;
     SHMAP__STOP("leave.opened");
-    await_turns(fd);
-    reap_opened(path, fd);
+    /* Locks of other programs on objects of their own are their affair. */
+    if (fstat(fd, &object) == 0 &&
+        shmap__os_make_of(&object) != SHMAP__OS_FOREIGN) {
+        await_turns(fd);
+        reap_opened(path, fd);
+    }
     close_after_removing(fd);
 }
 
@@ -219,11 +226,11 @@ void shmap__os_named_close(const shmap__os_object *object, const char *os_name,
     char path[SHMAP__OS_PATH];
     bool certain = false;
 
-    /* Where a child shares the description, the turn would not end. And if
+    /* Where somebody shares the description, the turn would not end. And if
      * others may hold the region, who may not remove it, then that somebody is
      * left does not mean that somebody will remove it. */
     shmap__os_fork_lock();
-    if (stat != NULL && object->forks == shmap__os_forks() &&
+    if (stat != NULL && object->forks == shmap__os_forks() && !object->lent &&
         (stat->st_mode & others) == 0)
         certain = leave_in_turn(fd);
     else if (stat != NULL)

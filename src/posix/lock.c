@@ -30,6 +30,8 @@ int shmap__os_lock(int fd, off_t byte, short type)
 
     if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
         return 0;
+    if (errno == EINVAL) /* Linux before 3.15, and some that imitate it. */
+        return EOPNOTSUPP;
     return errno == EACCES ? EAGAIN : errno;
 }
 
@@ -59,29 +61,29 @@ short shmap__os_locked(int fd, off_t byte)
 bool shmap__os_wait_a_little(unsigned *attempt)
 {
     enum { YIELDS = 64, SLEEPS = 1000 };
-    static const struct timespec millisecond = {0, 1000000};
+    struct timespec millisecond = {0, 1000000};
 
     if (*attempt >= YIELDS + SLEEPS)
         return false;
     if ((*attempt)++ < YIELDS)
         sched_yield();
     else
-        nanosleep(&millisecond, NULL);
+        while (nanosleep(&millisecond, &millisecond) != 0 && errno == EINTR)
+            continue;
     return true;
 }
 
 /* A child forked while another thread has an exclusive lock shares the lock's
  * description: if the parent is killed before it unlocks, the child keeps the
  * lock for as long as it lives. So fork waits for such steps, which are a few
- * system calls long. */
-#ifdef PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP
-/* Otherwise glibc lets threads that open and close keep out one that forks. */
-#define FORK_LOCK_INITIALIZER PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP
-#else
-#define FORK_LOCK_INITIALIZER PTHREAD_RWLOCK_INITIALIZER
-#endif
+ * system calls long, but for files that are being extended. A thread is not
+ * cancelled inside. */
+static pthread_rwlock_t fork_lock = PTHREAD_RWLOCK_INITIALIZER;
 
-static pthread_rwlock_t fork_lock = FORK_LOCK_INITIALIZER;
+/* Who has it is about to take the other. Without, threads that open and close
+ * could keep out one that forks for ever. */
+static pthread_mutex_t fork_turn = PTHREAD_MUTEX_INITIALIZER;
+
 static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
 
 static atomic_uint forks;
@@ -89,28 +91,36 @@ static atomic_uint forks;
 /* Set in a thread from before a step until after it: a signal handler that
  * forks there must not wait for its own thread. */
 static SHMAP__THREAD_LOCAL volatile bool inside_step;
+static SHMAP__THREAD_LOCAL int cancelability;
 
 static void before_fork(void)
 {
-    if (!inside_step)
+    if (!inside_step) {
+        pthread_mutex_lock(&fork_turn);
         pthread_rwlock_wrlock(&fork_lock);
+    }
     atomic_fetch_add(&forks, 1);
 }
 
 static void after_fork(void)
 {
-    if (!inside_step)
+    if (!inside_step) {
         pthread_rwlock_unlock(&fork_lock);
+        pthread_mutex_unlock(&fork_turn);
+    }
 }
 
-/* In the child only the forking thread exists, and glibc's lock remembers the
- * writer's thread id, which is another now: start afresh. */
+/* In the child only the forking thread exists, and the locks remember another:
+ * start afresh. */
 static void after_fork_in_child(void)
 {
-    static const pthread_rwlock_t fresh = FORK_LOCK_INITIALIZER;
+    static const pthread_rwlock_t fresh_lock = PTHREAD_RWLOCK_INITIALIZER;
+    static const pthread_mutex_t fresh_turn = PTHREAD_MUTEX_INITIALIZER;
 
-    if (!inside_step)
-        fork_lock = fresh;
+    if (!inside_step) {
+        fork_lock = fresh_lock;
+        fork_turn = fresh_turn;
+    }
 }
 
 static void watch_forks(void)
@@ -127,12 +137,16 @@ uint32_t shmap__os_forks(void)
 void shmap__os_fork_lock(void)
 {
     pthread_once(&fork_once, watch_forks);
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancelability);
     inside_step = true;
+    pthread_mutex_lock(&fork_turn);
     pthread_rwlock_rdlock(&fork_lock);
+    pthread_mutex_unlock(&fork_turn);
 }
 
 void shmap__os_fork_unlock(void)
 {
     pthread_rwlock_unlock(&fork_lock);
     inside_step = false;
+    pthread_setcancelstate(cancelability, NULL);
 }

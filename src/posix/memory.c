@@ -23,7 +23,7 @@ bool shmap__os_is_memory(int fd, const struct stat *stat)
     struct stat folder;
 
     (void)fd;
-    return stat->st_nlink == 0 || (lstat(SHMAP__OS_FOLDER, &folder) == 0 &&
+    return stat->st_nlink == 0 || (stat(SHMAP__OS_FOLDER, &folder) == 0 &&
                                    folder.st_dev == stat->st_dev);
 }
 
@@ -65,17 +65,19 @@ static int write_zeros(int fd, uint64_t from, uint64_t to)
 
 /* Allocate in pieces. Before Linux 6.11, tmpfs gives up the whole piece when a
  * signal arrives, and would never finish one that takes longer than a program's
- * timer interval: after each interruption the piece is halved. */
+ * timer interval: after each interruption the piece is halved. The size follows
+ * when there is room for all of it, so that nobody maps what may be taken back.
+ */
 static int allocate(int fd, uint64_t from, uint64_t to)
 {
     const uint64_t least = shmap__os_facts_get()->page_size;
     uint64_t piece = UINT64_C(32) << 20;
 
-    while (from < to) {
-        uint64_t size = to - from < piece ? to - from : piece;
+    for (uint64_t at = from; at < to;) {
+        uint64_t size = to - at < piece ? to - at : piece;
 
-        if (fallocate(fd, 0, (off_t)from, (off_t)size) == 0)
-            from += size;
+        if (fallocate(fd, FALLOC_FL_KEEP_SIZE, (off_t)at, (off_t)size) == 0)
+            at += size;
         else if (errno == EOPNOTSUPP)
             return write_zeros(fd, from, to);
         else if (errno != EINTR)
@@ -83,7 +85,7 @@ static int allocate(int fd, uint64_t from, uint64_t to)
         else if (piece > least)
             piece /= 2;
     }
-    return 0;
+    return ftruncate(fd, (off_t)to) == 0 ? 0 : errno;
 }
 
 /* Pages of memory that are only allocated are zeroed when they are touched, one
@@ -95,5 +97,8 @@ int shmap__os_allocate(int fd, uint64_t from, uint64_t to, bool in_memory)
 
     if (in_memory && to - from >= worth_writing)
         return write_zeros(fd, from, to);
+    /* Of memory that nobody has seen yet, the size can come with the pages. */
+    if (in_memory && fallocate(fd, 0, (off_t)from, (off_t)(to - from)) == 0)
+        return 0;
     return allocate(fd, from, to);
 }

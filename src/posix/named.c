@@ -70,6 +70,8 @@ static shmap__os_status draft_with_name(region_draft *draft)
                  (long long)shmap__os_now());
         draft->fd = shmap__os_open(draft->path, O_CREAT | O_EXCL | O_RDWR,
                                    SHMAP__OS_PRIVATE);
+        if (draft->fd < 0 && errno == ENOENT) /* There is no folder. */
+            return (shmap__os_status){SHMAP_ENOTSUP, errno};
         if (draft->fd < 0 && errno != EEXIST)
             return shmap__os_failed(errno);
         if (draft->fd >= 0 && mark_draft(draft))

@@ -169,14 +169,14 @@ int shmap__os_info_flags(const shmap__os_object *object, const char *os_name)
 {
     int fd = (int)object->native;
     int flags = object->foreign ? SHMAP_INFO_FOREIGN : 0;
-    bool alone;
+    bool alone = false;
 
     if (object->kind == SHMAP_KIND_NAMED &&
         !shmap__os_name_means(os_name, object))
         flags |= SHMAP_INFO_NAME_LOST;
     if (object->kind == SHMAP_KIND_FILE)
         alone = shmap__os_file_alone(fd);
-    else
+    else if (object->kind == SHMAP_KIND_NAMED && !object->foreign)
         alone = shmap__os_alone(fd);
     return alone ? flags | SHMAP_INFO_ALONE : flags;
 }

@@ -65,6 +65,8 @@ static bool file_system_room(const char *path, uint64_t *room)
             return false;
     }
     *room = (uint64_t)fs.f_bavail * fs.f_frsize;
+    if (fs.f_files != 0 && fs.f_favail == 0) /* No more files. */
+        *room = 0;
     return true;
 }
 

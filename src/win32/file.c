@@ -61,6 +61,18 @@ bool shmap__os_file_is_regular(HANDLE file)
            (info.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY) == 0;
 }
 
+bool shmap__os_file_identify(HANDLE file, uint64_t identity[2], uint64_t *size)
+{
+    BY_HANDLE_FILE_INFORMATION info;
+
+    if (!GetFileInformationByHandle(file, &info))
+        return false;
+    identity[0] = info.dwVolumeSerialNumber;
+    identity[1] = (uint64_t)info.nFileIndexHigh << 32 | info.nFileIndexLow;
+    *size = (uint64_t)info.nFileSizeHigh << 32 | info.nFileSizeLow;
+    return true;
+}
+
 shmap__os_status shmap__os_file_size(HANDLE file, uint64_t *size)
 {
     shmap__os_status done = {0, 0};
@@ -252,6 +264,11 @@ shmap__os_status shmap__os_file_open(shmap__os_object *object, const char *path,
     free(wide);
     if (status.code < 0)
         return status;
+    if (!shmap__os_file_identify(file, object->identity, &size)) {
+        status = shmap__os_failed(GetLastError());
+        CloseHandle(file);
+        return status;
+    }
     object->native = (intptr_t)file;
     object->size = 0;
     object->kind = SHMAP_KIND_FILE;

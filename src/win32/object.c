@@ -236,7 +236,8 @@ static shmap__os_status look_at_file(shmap__os_object *object)
     uint64_t size;
 
     object->kind = SHMAP_KIND_FILE;
-    if (!shmap__os_file_is_regular(file))
+    if (!shmap__os_file_is_regular(file) ||
+        !shmap__os_file_identify(file, object->identity, &size))
         return shmap__os_failed_as(SHMAP_ETYPE, 0);
     status =
         find_access(file, FILE_READ_DATA, FILE_WRITE_DATA, &object->access);
@@ -293,14 +294,21 @@ void shmap__os_close(shmap__os_object *object, const char *os_name)
     object->native = -1;
 }
 
-static shmap__os_status file_size_now(HANDLE file, uint64_t *size)
+/* The file's size, if the handle is still the object's: its number may mean
+ * another file by now. */
+static shmap__os_status file_size_now(const shmap__os_object *object,
+                                      uint64_t *size)
 {
     shmap__os_status done = {0, 0};
-    LARGE_INTEGER now;
+    uint64_t identity[2];
+    uint64_t now;
 
-    if (!GetFileSizeEx(file, &now))
+    if (!shmap__os_file_identify((HANDLE)object->native, identity, &now))
         return shmap__os_failed_as(SHMAP_EINVAL, GetLastError());
-    *size = (uint64_t)now.QuadPart;
+    if (identity[0] != object->identity[0] ||
+        identity[1] != object->identity[1])
+        return shmap__os_failed_as(SHMAP_EINVAL, 0);
+    *size = now;
     return done;
 }
 
@@ -312,7 +320,7 @@ shmap__os_status shmap__os_size(const shmap__os_object *object, uint64_t *size)
     DWORD error;
 
     if (object->kind == SHMAP_KIND_FILE)
-        return file_size_now(handle, size);
+        return file_size_now(object, size);
     /* A section's size never changes, but the handle may have been closed, and
      * its number given to something else. */
     error = shmap__os_section_query(handle, &info);
@@ -328,12 +336,12 @@ int shmap__os_info_flags(const shmap__os_object *object, const char *os_name)
 {
     HANDLE handle = (HANDLE)object->native;
     object_info info;
-    bool alone;
+    bool alone = false;
 
     (void)os_name;
     if (object->kind == SHMAP_KIND_FILE)
         alone = shmap__os_file_is_alone(handle);
-    else
+    else if (object->kind == SHMAP_KIND_NAMED)
         alone =
             query_object(handle, &info) == ERROR_SUCCESS && info.handles == 1;
     return alone ? SHMAP_INFO_ALONE : 0;

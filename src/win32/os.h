@@ -133,6 +133,10 @@ shmap__os_status shmap__os_section_create(HANDLE *section, const wchar_t *name,
 /* Whether the handle is that of a file, not of a folder or a whole volume. */
 bool shmap__os_file_is_regular(HANDLE file);
 
+/* Which file the handle means, on this machine, and its size. False and
+ * GetLastError if it is no file's. */
+bool shmap__os_file_identify(HANDLE file, uint64_t identity[2], uint64_t *size);
+
 /* The file's size, which is more than 0, or SHMAP_ENOTREADY. */
 shmap__os_status shmap__os_file_size(HANDLE file, uint64_t *size);
 

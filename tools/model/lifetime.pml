@@ -855,7 +855,11 @@ holding:
 #endif
 #ifdef BUG_UNLOCK_BY_HAND
     if
-    :: atomic { true -> d_step { let_go(); lock[own[me]] = NONE; settle() } }
+    :: atomic {
+        true ->
+            printf("%d: close: unlocks its mark\n", me);
+            d_step { let_go(); lock[own[me]] = NONE; settle() }
+        }
     OR_DIE
     fi;
 #endif
@@ -1035,15 +1039,15 @@ R2: /* Ask: does anybody hold it? */
             goto R1
         }
 #endif
-#ifndef BUG_PERMISSION_LATE
+#if defined(STRANGER) && !defined(BUG_PERMISSION_LATE)
     :: atomic {
         SEES_NONE(fresh[me]) && !MAY_REMOVE(me) ->
             drop(fresh[me]);
             goto R_denied
         }
-    :: atomic { SEES_NONE(fresh[me]) && MAY_REMOVE(me) -> skip }
+    :: SEES_NONE(fresh[me]) && MAY_REMOVE(me)
 #else
-    :: atomic { SEES_NONE(fresh[me]) -> skip }
+    :: SEES_NONE(fresh[me])
 #endif
     OR_DIE
     fi;
@@ -1166,6 +1170,7 @@ R_nothing: /* No leftover has the path, or no longer. */
         goto idle
     }
 
+#ifdef STRANGER
 R_denied: /* It is a leftover of another user. */
     atomic {
         if
@@ -1178,6 +1183,7 @@ R_denied: /* It is a leftover of another user. */
         finished();
         goto idle
     }
+#endif
 }
 
 /* ---- Surroundings ------------------------------------------------------ */
