@@ -23,8 +23,9 @@ bool shmap__os_is_memory(int fd, const struct stat *stat)
     struct stat folder;
 
     (void)fd;
-    return stat->st_nlink == 0 || (stat(SHMAP__OS_FOLDER, &folder) == 0 &&
-                                   folder.st_dev == stat->st_dev);
+    return stat->st_nlink == 0 ||
+           (fstatat(AT_FDCWD, SHMAP__OS_FOLDER, &folder, 0) == 0 &&
+            folder.st_dev == stat->st_dev);
 }
 
 /* The kernel finds out page by page, and its last resort is to kill. */
