@@ -208,7 +208,7 @@ SHMAP_API int shmap_region_open_or_create(shmap_region **region,
  * if somebody had, or
  *   SHMAP_EINVAL     also: access is SHMAP_ACCESS_READ, and create is not
  *                    SHMAP_CREATE_NEVER
- *   SHMAP_ENAME      the path is not UTF-8
+ *   SHMAP_ENAME      the path is empty or not UTF-8
  *   SHMAP_ENOENT     there is no such file, or no such folder
  *   SHMAP_EEXIST     there is one, and options.create was SHMAP_CREATE_NEW
  *   SHMAP_EACCES     the file system refuses this access
@@ -219,7 +219,7 @@ SHMAP_API int shmap_region_open_or_create(shmap_region **region,
  *                    for file sizes
  *   SHMAP_EBUSY      another process has been extending it for over a second,
  *                    is stopped while it opens it, or keeps others out
- *   SHMAP_E2BIG, SHMAP_ENOMEM, SHMAP_EMFILE, SHMAP_ESYSTEM
+ *   SHMAP_E2BIG, SHMAP_ENOMEM, SHMAP_EMFILE, SHMAP_ENOTSUP, SHMAP_ESYSTEM
  *
  * A failed call leaves the file as it was, and makes none. Since 0.1. */
 SHMAP_API int shmap_region_open_file(shmap_region **region, const char *path,
@@ -299,8 +299,9 @@ SHMAP_API intptr_t shmap_region_native(const shmap_region *region);
 SHMAP_API int shmap_region_adopt(shmap_region **region, intptr_t native,
                                  const shmap_region_options *options);
 
-/* Close a region handle. Views of the region stay valid, and hold it. The last
- * close or unmap frees a named region. NULL is fine. Since 0.1. */
+/* Close a region handle, which must not be used any more. Views of the region
+ * stay valid, and hold it. The last close or unmap frees a named region. NULL
+ * is fine. Since 0.1. */
 SHMAP_API void shmap_region_close(shmap_region *region);
 
 enum shmap_reap_flags {
@@ -308,7 +309,8 @@ enum shmap_reap_flags {
     SHMAP_REAP_USER = 0,
     SHMAP_REAP_MACHINE = 1,
     SHMAP_REAP_NATIVE = 2,
-    /* Without a name: leftovers of every user (root only). */
+    /* Without a name: leftovers of every user that this one may remove: root
+     * may remove all. */
     SHMAP_REAP_EVERY_USER = 4
 };
 

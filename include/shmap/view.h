@@ -105,13 +105,15 @@ SHMAP_API int shmap_view_map(shmap_view *view, shmap_region *region,
 SHMAP_API int shmap_view_refresh(shmap_view *view);
 
 enum shmap_flush_mode {
-    SHMAP_FLUSH_WRITE = 0,  /* start writing: whoever reads the file sees the
-                               bytes, a crash of the machine may lose them */
+    SHMAP_FLUSH_WRITE = 0,  /* hand the bytes to the system: whoever reads the
+                               file sees them, but a crash of the machine may
+                               lose them */
     SHMAP_FLUSH_DURABLE = 1 /* and wait until they are on the disk */
 };
 
 /* Write a range of a view to the file behind it. Views of regions that are no
- * files, and copy-on-write views, have nothing to write: done at once.
+ * files, copy-on-write views, and views for reading have nothing to write: done
+ * at once.
  *
  * offset, size: bytes, in the view; size 0: up to the view's end.
  * mode: enum shmap_flush_mode.

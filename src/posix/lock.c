@@ -39,7 +39,7 @@ short shmap__os_locked(int fd, off_t byte)
 {
     struct flock lock = byte_lock(byte, F_WRLCK);
 
-    return fcntl(fd, F_OFD_GETLK, &lock) == 0 ? lock.l_type : F_UNLCK;
+    return fcntl(fd, F_OFD_GETLK, &lock) == 0 ? lock.l_type : F_WRLCK;
 }
 
 #else

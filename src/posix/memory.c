@@ -3,18 +3,42 @@
 /* The machine's memory, and making sure of room in it and in files (Linux). */
 #include "os.h"
 
+#include <stdio.h>
+#include <string.h>
 #include <sys/statvfs.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
+/* What the kernel thinks can be had without swapping, in bytes; 0 if it does
+ * not say (before Linux 3.14, or without /proc). */
+static uint64_t available_memory(void)
+{
+    char text[512];
+    unsigned long long kibibytes = 0;
+    const char *line;
+    ssize_t size;
+    int fd = shmap__os_open("/proc/meminfo", O_RDONLY, 0);
+
+    if (fd < 0)
+        return 0;
+    size = read(fd, text, sizeof text - 1);
+    close(fd);
+    text[size > 0 ? size : 0] = '\0';
+    line = strstr(text, "MemAvailable:");
+    if (line == NULL || sscanf(line, "MemAvailable: %llu", &kibibytes) != 1)
+        return 0;
+    return (uint64_t)kibibytes << 10;
+}
+
 void shmap__os_memory(uint64_t *total, uint64_t *available)
 {
     struct sysinfo info = {0};
+    uint64_t memory = available_memory();
 
     sysinfo(&info);
     *total = ((uint64_t)info.totalram + info.totalswap) * info.mem_unit;
-    *available = ((uint64_t)info.freeram + info.bufferram + info.freeswap) *
-                 info.mem_unit;
+    *available =
+        memory != 0 ? memory + (uint64_t)info.freeswap * info.mem_unit : *total;
 }
 
 /* Memory files have no name; shared memory objects live in one place. */
@@ -40,7 +64,7 @@ int shmap__os_check_room(int fd, uint64_t size, bool in_memory)
         return ENOSPC;
     if (in_memory) {
         shmap__os_memory(&total, &available);
-        if (size > total)
+        if (size > available)
             return ENOSPC;
     }
     return 0;

@@ -96,6 +96,10 @@ static int adopted_access(int fd, int asked)
 
     if (flags < 0)
         return SHMAP_EINVAL;
+#ifdef O_PATH
+    if ((flags & O_PATH) != 0)
+        return SHMAP_EACCES;
+#endif
     if ((flags & O_ACCMODE) == O_WRONLY)
         return SHMAP_EACCES;
     allowed = (flags & O_ACCMODE) == O_RDWR ? SHMAP_ACCESS_READ_WRITE

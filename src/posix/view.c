@@ -30,7 +30,8 @@ static shmap__os_status map_failed(int error, const void *address)
     if (address != NULL && (error == EEXIST || error == ENOMEM ||
                             error == EPERM || error == EINVAL))
         return (shmap__os_status){SHMAP_EADDRINUSE, error};
-    if (error == EAGAIN || error == EOVERFLOW)
+    /* 32-bit systems have offsets that they cannot map (EINVAL, EOVERFLOW). */
+    if (error == EAGAIN || error == EOVERFLOW || error == EINVAL)
         return (shmap__os_status){SHMAP_ENOMEM, error};
     return shmap__os_failed(error);
 }
