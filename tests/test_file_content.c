@@ -2,6 +2,8 @@
 
 /* File regions at work: content, size, and who has the file open. */
 
+#include <inttypes.h>
+
 #include "support/files.h"
 #include "support/puppet.h"
 #include "support/stops.h"
@@ -428,6 +430,187 @@ static void test_file_content__who_was_killed_while_asking_is_not_in_the_way(
     shmap_region_close(region);
 }
 
+/* A puppet that makes the file, and will have no room for it: it stops at this
+ * point first. */
+static struct child *start_failing_maker(const char *point)
+{
+    struct child *maker = puppet_start();
+    char command[NAME_ROOM + 64];
+
+    assert_true(file_remove(path));
+    if (puppet(maker, "limit %d", FILE_SIZE) != 0)
+        skip_because("there is no limit for file sizes here");
+    snprintf(command, sizeof command, "open_file 0 %s %d missing", path,
+             FILE_SIZE + 1);
+    stops_run_into_first(maker, point, command);
+    return maker;
+}
+
+static void test_file_content__a_maker_that_fails_leaves_what_others_opened(
+    void **state)
+{
+    struct child *maker = start_failing_maker("file.opened");
+    struct child *other = puppet_start();
+
+    (void)state;
+    assert_code(puppet(other, "open_file 0 %s 4096", path), SHMAP_ALONE);
+    puppet_do(other, "map 0");
+    puppet_do(other, "put 0 0 written");
+    puppet_do(other, "flush 0");
+    child_tell(maker, "go");
+    assert_code(puppet_result(maker), SHMAP_ENOSPC);
+    assert_true(file_size(path) == 4096);
+    assert_others_read("0", "written");
+    puppet_end(other);
+    puppet_end(maker);
+}
+
+/* Whoever opened the file in time to see it go makes another. */
+static void test_file_content__nobody_gets_what_a_failing_maker_removed(
+    void **state)
+{
+    (void)state;
+    for (int waiting = 0; waiting < 2; waiting++) {
+        struct child *maker = start_failing_maker("file.gated");
+        struct child *other = puppet_start();
+        char command[NAME_ROOM + 64];
+
+        snprintf(command, sizeof command, "open_file 0 %s 4096 missing", path);
+        stops_run_into_first(other, "file.opened", command);
+        if (waiting)
+            child_tell(other, "go");
+        child_tell(maker, "go");
+        assert_code(puppet_result(maker), SHMAP_ENOSPC);
+        if (!waiting) {
+            assert_false(file_exists(path));
+            child_tell(other, "go");
+        }
+        assert_code(puppet_result(other), SHMAP_ALONE);
+        assert_true(file_size(path) == 4096);
+        puppet_do(other, "map 0");
+        puppet_do(other, "put 0 0 written");
+        puppet_do(other, "flush 0");
+        assert_others_read("0", "written");
+        puppet_end(other);
+        puppet_end(maker);
+    }
+}
+
+static void test_file_content__a_reader_sees_who_is_extending(void **state)
+{
+    struct child *other = puppet_start();
+    shmap_region *reader = NULL;
+    char command[NAME_ROOM + 32];
+    int result;
+
+    (void)state;
+    snprintf(command, sizeof command, "open_file 0 %s %d", path, FILE_SIZE + 1);
+    stops_run_into_first(other, "file.sized", command);
+    result = open_file(&reader, SHMAP_ACCESS_READ);
+    if (result != SHMAP_EBUSY) /* Where readers wait for it. */
+        assert_code(result, 0);
+    shmap_region_close(reader);
+    child_tell(other, "go");
+    assert_code(puppet_result(other), SHMAP_ALONE);
+    puppet_end(other);
+}
+
+/* While the file is extended, a reader sees only what stays. The extension
+ * competes with a region for the same room, so that it may also fail midway,
+ * and there is no need to tell. */
+static void test_file_content__a_reader_sees_no_size_in_between(void **state)
+{
+    enum { ROUNDS = 3, SMALL = 8192 };
+    const uint64_t large = 128 * MiB;
+    const char *folder = units_memory_folder();
+    char name[NAME_ROOM];
+
+    (void)state;
+    if (os_has_lock_files())
+        skip_because("room is only found by extending the file, in pieces");
+    if (folder == NULL || !os_small_shared_memory(192 * MiB))
+        skip_because("named regions cannot be given a small place here");
+    unique_name(name, __func__);
+    assert_true(file_remove(path));
+    snprintf(path, sizeof path, "%s/extended", folder);
+    for (int round = 0; round < ROUNDS; round++) {
+        static const char dots[SMALL] = {'.'};
+        struct child *writer = puppet_start();
+        struct child *rival = puppet_start();
+        shmap_region *reader;
+        shmap_view view;
+        const char *line = NULL;
+        uint64_t size = SMALL;
+        int64_t until = patience_until(PATIENCE);
+
+        assert_true(file_write(path, dots, sizeof dots));
+        reader = opened(SHMAP_ACCESS_READ);
+        view = map(reader, 0, 0, 0);
+        child_tell(writer, "open_file 0 %s %" PRIu64, path, large);
+        child_tell(rival, "create 0 %s %" PRIu64, name, large);
+        while (line == NULL && clock_ms() < until) {
+            for (int i = 0; i < 1000; i++) {
+                size = shmap_region_size(reader);
+                if (size != SMALL && size != large)
+                    fail_msg("the file has %" PRIu64 " bytes", size);
+            }
+            line = child_read_line(writer, 0);
+        }
+        assert_non_null(line);
+        size = shmap_region_size(reader);
+        assert_true(size == (atoi(line + 2) < 0 ? SMALL : large));
+        assert_int_equal(memory_probe((char *)view.data + SMALL - 1),
+                         MEMORY_READABLE);
+        puppet_result(rival);
+        child_end(writer);
+        child_end(rival);
+        shmap_view_unmap(&view);
+        shmap_region_close(reader);
+        assert_code(shmap_region_reap(name, SHMAP_REAP_USER, NULL), 0);
+        assert_true(file_remove(path));
+    }
+}
+
+static void test_file_content__a_leased_file_is_busy(void **state)
+{
+    intptr_t lease = units_lease(path);
+    shmap_region *region = NULL;
+
+    (void)state;
+    if (lease < 0)
+        skip_because("nobody can keep others from opening a file here");
+    assert_code(open_file(&region, 0), SHMAP_EBUSY);
+    assert_code(open_file(&region, SHMAP_ACCESS_READ), SHMAP_EBUSY);
+    assert_null(region);
+    raw_close(lease);
+    assert_code(open_file(&region, 0), SHMAP_ALONE);
+    shmap_region_close(region);
+}
+
+static void test_file_content__a_link_to_nothing_is_no_file(void **state)
+{
+    shmap_region_options options = SHMAP_REGION_OPTIONS_INIT;
+    shmap_region *region = NULL;
+    char link[NAME_ROOM];
+
+    (void)state;
+    scratch_path(link, "link");
+    assert_true(file_remove(path));
+    if (!units_make_link(link, path))
+        skip_because("not everybody can make symbolic links here");
+    assert_code(shmap_region_open_file(&region, link, 4096, &options),
+                SHMAP_ENOENT);
+    options.create = SHMAP_CREATE_IF_MISSING;
+    assert_code(shmap_region_open_file(&region, link, 4096, &options),
+                SHMAP_ENOENT);
+    options.create = SHMAP_CREATE_NEW;
+    assert_code(shmap_region_open_file(&region, link, 4096, &options),
+                SHMAP_EEXIST);
+    assert_null(region);
+    assert_false(file_exists(path));
+    assert_true(file_remove(link));
+}
+
 /* When told to, open the file; hold it until told to end. */
 static int meet(int count, char **arguments)
 {
@@ -505,6 +688,14 @@ int main(int argc, char **argv)
         with_file(
             test_file_content__who_was_killed_while_asking_is_not_in_the_way),
         with_file(test_file_content__of_many_exactly_one_is_alone),
+        with_file(
+            test_file_content__a_maker_that_fails_leaves_what_others_opened),
+        with_file(test_file_content__nobody_gets_what_a_failing_maker_removed),
+        with_file(test_file_content__a_reader_sees_who_is_extending),
+        with_file(test_file_content__a_leased_file_is_busy),
+        with_file(test_file_content__a_link_to_nothing_is_no_file),
+        /* The last, as it leaves this program in a small place. */
+        with_file(test_file_content__a_reader_sees_no_size_in_between),
     };
 
     stops_enable();

@@ -9,6 +9,7 @@
 #include "support/place.h"
 #include "support/puppet.h"
 #include "support/stops.h"
+#include "support/units.h"
 
 #define STOPS 64
 
@@ -435,8 +436,73 @@ static void test_moments__closer_leaves_a_foreign_object(void **state)
     }
 }
 
+/* Who leaves takes a turn, with a lock that lives as long as the description:
+ * a copy of it must not make others wait for a turn that never ends. */
+static void test_moments__a_copied_handle_keeps_no_turn(void **state)
+{
+    struct place place = place_make(__func__, SHMAP_SCOPE_USER);
+    shmap_region *region = NULL;
+    (void)state;
+    if (os_has_lock_files())
+        skip_because("nobody takes turns with lock files");
+    struct child *other = place_hold(&place);
+    assert_code(shmap_region_open(&region, place.name, NULL), 0);
+    intptr_t copy = units_copy(shmap_region_native(region));
+    assert_true(copy > 0);
+    shmap_region_close(region);
+    intptr_t fresh = raw_open(place.os_name);
+    assert_true(fresh > 0);
+    assert_true(units_lock_and_unlock(fresh));
+    raw_close(fresh);
+    raw_close(copy);
+    puppet_do(other, "unmap 0");
+    puppet_do(other, "close 0");
+    assert_false(raw_exists(place.os_name));
+}
+
+/* Try to open what is not ready, over and over. */
+static int pester(int count, char **arguments)
+{
+    (void)count;
+    for (int i = 0; i < 20000; ++i) {
+        shmap_region *region = NULL;
+        role_check_code(shmap_region_open(&region, arguments[0], NULL),
+                        SHMAP_ENOTREADY);
+    }
+    say("done");
+    return 0;
+}
+
+static void test_moments__opener_does_not_lock_a_foreign_object(void **state)
+{
+    struct place place = place_make(__func__, SHMAP_SCOPE_USER);
+    (void)state;
+    intptr_t handle = raw_plant(place.os_name, RAW_EMPTY, 0, 0600);
+    assert_true(handle > 0);
+    struct child *child = child_start("pester", place.name, NULL);
+    const char *line = NULL;
+    int refused = 0;
+    int held = 0;
+    int64_t until = patience_until(PATIENCE);
+    while (line == NULL && clock_ms() < until) {
+        line = child_read_line(child, 1);
+        for (int i = 0; i < 1000; ++i) {
+            refused += !units_lock_and_unlock(handle);
+            held += raw_is_held(place.os_name);
+        }
+    }
+    assert_non_null(line);
+    assert_string_equal(line, "done");
+    assert_int_equal(child_wait(child, PATIENCE), 0);
+    assert_int_equal(refused, 0);
+    assert_int_equal(held, 0);
+    raw_close(handle);
+    raw_remove(place.os_name);
+}
+
 int main(int argc, char **argv)
 {
+    static const struct role roles[] = {{"pester", pester}, {0, 0}};
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(
             test_moments__opener_gets_nothing_dead_from_a_killed_reaper),
@@ -457,9 +523,11 @@ int main(int argc, char **argv)
         cmocka_unit_test(
             test_moments__closer_leaves_no_region_under_a_second_name),
         cmocka_unit_test(test_moments__closer_leaves_a_foreign_object),
+        cmocka_unit_test(test_moments__a_copied_handle_keeps_no_turn),
+        cmocka_unit_test(test_moments__opener_does_not_lock_a_foreign_object),
     };
     if (!os_has_leftovers())
         return program_skipped("the system itself frees names here");
     stops_enable();
-    return test_main(argc, argv, NULL, tests, COUNT(tests));
+    return test_main(argc, argv, roles, tests, COUNT(tests));
 }

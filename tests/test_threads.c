@@ -7,7 +7,7 @@
 #include "support.h"
 #include "units.h"
 
-enum { THREADS = 6, ROUNDS = 300, SIZE = 8192 };
+enum { THREADS = 6, ROUNDS = 300, REGION_SIZE = 8192 };
 
 static char shared_name[NAME_ROOM];
 static char shared_path[OS_NAME_ROOM];
@@ -55,15 +55,15 @@ static void use_a_name(void *argument)
     for (int i = 0; i < ROUNDS; i++) {
         shmap_region *region = NULL;
         shmap_view view = SHMAP_VIEW_INIT;
-        int result =
-            shmap_region_open_or_create(&region, shared_name, SIZE, NULL);
+        int result = shmap_region_open_or_create(&region, shared_name,
+                                                 REGION_SIZE, NULL);
 
         expect(worker, result == 0 || result == SHMAP_CREATED);
         worker->made += result == SHMAP_CREATED;
         if (result < 0)
             continue;
         expect(worker, shmap_view_map(&view, region, NULL) == 0);
-        expect(worker, view.size == SIZE);
+        expect(worker, view.size == REGION_SIZE);
         shmap_region_close(region);
         shmap_view_unmap(&view);
     }
@@ -85,7 +85,8 @@ static void test_threads__meet_under_a_name_that_is_held(void **state)
 
     (void)state;
     unique_name(shared_name, __func__);
-    assert_code(shmap_region_create(&region, shared_name, SIZE, NULL), 0);
+    assert_code(shmap_region_create(&region, shared_name, REGION_SIZE, NULL),
+                0);
     assert_int_equal(crowd(use_a_name), 0);
     shmap_region_close(region);
     assert_code(shmap_region_open(&region, shared_name, NULL), SHMAP_ENOENT);
@@ -95,7 +96,7 @@ static void create(void *argument)
 {
     struct worker *worker = argument;
     shmap_region *region = NULL;
-    int result = shmap_region_create(&region, shared_name, SIZE, NULL);
+    int result = shmap_region_create(&region, shared_name, REGION_SIZE, NULL);
 
     expect(worker, result == 0 || result == SHMAP_EEXIST);
     worker->made = result == 0;
@@ -121,7 +122,7 @@ static void map_and_unmap(void *argument)
         shmap_view view = SHMAP_VIEW_INIT;
 
         expect(worker, shmap_view_map(&view, shared_region, NULL) == 0);
-        expect(worker, shmap_region_size(shared_region) == SIZE);
+        expect(worker, shmap_region_size(shared_region) == REGION_SIZE);
         expect(worker, shmap_region_native(shared_region) != -1);
         if (view.data != NULL)
             ((char *)view.data)[worker->number] = (char)(worker->number + 1);
@@ -134,7 +135,8 @@ static void test_threads__map_one_region(void **state)
     shmap_view view;
 
     (void)state;
-    assert_code(shmap_region_create(&shared_region, NULL, SIZE, NULL), 0);
+    assert_code(shmap_region_create(&shared_region, NULL, REGION_SIZE, NULL),
+                0);
     crowd(map_and_unmap);
     assert_code(shmap_view_map(&view, shared_region, NULL), 0);
     shmap_region_close(shared_region);
@@ -151,9 +153,10 @@ static void open_a_file(void *argument)
     int result;
 
     options.create = SHMAP_CREATE_IF_MISSING;
-    result = shmap_region_open_file(&region, shared_path, SIZE, &options);
+    result =
+        shmap_region_open_file(&region, shared_path, REGION_SIZE, &options);
     expect(worker, result == 0 || result == SHMAP_ALONE);
-    expect(worker, shmap_region_size(region) == SIZE);
+    expect(worker, shmap_region_size(region) == REGION_SIZE);
     worker->made = result == SHMAP_ALONE;
     /* Until all have opened it, so that nobody else is alone. */
     worker->kept = region;

@@ -5,6 +5,8 @@
  * which becomes two others.
  */
 
+#include <errno.h>
+
 #include "support/place.h"
 #include "support/puppet.h"
 #include "support/stops.h"
@@ -158,6 +160,25 @@ static void test_users__leftover_of_another(void **state)
         assert_false(raw_exists(place.os_name));
         assert_code(puppet(bob, "create 0 %s 4096 machine", place.name), 0);
     }
+}
+
+static void test_users__a_leftover_of_another_says_why(void **state)
+{
+    static const char *const commands[] = {"create 0 @ 4096 machine",
+                                           "reap @ machine"};
+    struct place place = place_make(__func__, SHMAP_SCOPE_MACHINE);
+    (void)state;
+    leave_over(&place, 01666);
+    struct child *bob = start_as(BOB);
+    for (size_t i = 0; i < COUNT(commands); ++i) {
+        char line[2 * NAME_ROOM];
+        format_command(line, commands[i], &place);
+        /* Not what a call before it left in errno. */
+        assert_code(puppet(bob, "open_file 1 /no/such/file 0"), SHMAP_ENOENT);
+        assert_code(puppet(bob, "%s", line), SHMAP_ESTALE);
+        assert_int_equal(atoi(puppet_ask(bob, "said")), EPERM);
+    }
+    assert_code(shmap_region_reap(place.name, SHMAP_REAP_MACHINE, NULL), 0);
 }
 
 /* Who may not remove it must not stand in the way of who may. */
@@ -446,6 +467,7 @@ int main(int argc, char **argv)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_users__live_region_of_another),
         cmocka_unit_test(test_users__leftover_of_another),
+        cmocka_unit_test(test_users__a_leftover_of_another_says_why),
         cmocka_unit_test(test_users__stranger_takes_no_exclusive_step),
         cmocka_unit_test(test_users__owner_reclaims_whatever_the_mode),
         cmocka_unit_test(test_users__root_reaps_anything_by_name),

@@ -130,7 +130,9 @@ static shmap__os_status enter(file_entrant *entrant, uint64_t size, int commit,
     if (gate)
         shmap__os_lock(fd, mark_byte, F_RDLCK);
     status = fit(fd, &entrant->stat, size, SHMAP_ACCESS_READ_WRITE, commit);
-    if (status.code < 0 && entrant->made && (*alone || !gate))
+    /* Empty still, it is nobody's but ours. */
+    if (status.code < 0 && entrant->made && entrant->stat.st_size == 0 &&
+        (*alone || !gate))
         unmake(entrant->path, &entrant->stat);
     return status;
 }

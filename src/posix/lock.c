@@ -93,21 +93,29 @@ static atomic_uint forks;
 static SHMAP__THREAD_LOCAL volatile bool inside_step;
 static SHMAP__THREAD_LOCAL int cancelability;
 
+/* Set in a thread that has both locks to fork. A fork that began before the
+ * handlers were registered can end after it, and has none. */
+static SHMAP__THREAD_LOCAL bool forking;
+
 static void before_fork(void)
 {
-    if (!inside_step) {
-        pthread_mutex_lock(&fork_turn);
-        pthread_rwlock_wrlock(&fork_lock);
-    }
-    atomic_fetch_add(&forks, 1);
+    if (inside_step)
+        return;
+    pthread_mutex_lock(&fork_turn);
+    pthread_rwlock_wrlock(&fork_lock);
+    forking = true;
 }
 
 static void after_fork(void)
 {
-    if (!inside_step) {
-        pthread_rwlock_unlock(&fork_lock);
-        pthread_mutex_unlock(&fork_turn);
-    }
+    /* Whatever was open before is shared now; nobody who lets go of it gets
+     * past the locks before this. */
+    atomic_fetch_add(&forks, 1);
+    if (!forking)
+        return;
+    forking = false;
+    pthread_rwlock_unlock(&fork_lock);
+    pthread_mutex_unlock(&fork_turn);
 }
 
 /* In the child only the forking thread exists, and the locks remember another:
@@ -117,6 +125,8 @@ static void after_fork_in_child(void)
     static const pthread_rwlock_t fresh_lock = PTHREAD_RWLOCK_INITIALIZER;
     static const pthread_mutex_t fresh_turn = PTHREAD_MUTEX_INITIALIZER;
 
+    atomic_fetch_add(&forks, 1);
+    forking = false;
     if (!inside_step) {
         fork_lock = fresh_lock;
         fork_turn = fresh_turn;

@@ -131,6 +131,7 @@ static shmap__os_status prepare(HANDLE file, uint64_t size, int access,
 {
     DWORD gate = shmap__os_lock_patiently(file, gate_byte);
     shmap__os_status status;
+    uint64_t now;
 
     if (gate == ERROR_LOCK_VIOLATION)
         return shmap__os_failed_as(SHMAP_EBUSY, gate);
@@ -146,7 +147,9 @@ static shmap__os_status prepare(HANDLE file, uint64_t size, int access,
     SHMAP__STOP("file.sized");
     if (status.code == 0 && access == SHMAP_ACCESS_READ_WRITE)
         shmap__os_lock(file, mark_byte, 0);
-    if (status.code < 0 && made && (*alone || gate != ERROR_SUCCESS))
+    /* Empty still, it is nobody's but ours. */
+    if (status.code < 0 && made && (*alone || gate != ERROR_SUCCESS) &&
+        shmap__os_file_size(file, &now).code == SHMAP_ENOTREADY)
         remove_made(file);
     if (gate == ERROR_SUCCESS)
         shmap__os_unlock(file, gate_byte);

@@ -310,6 +310,18 @@ static int do_drop(const struct command *command)
     return 0;
 }
 
+static int do_limit(const struct command *command)
+{
+    return os_limit_file_size(number(command, 1)) ? 0 : SHMAP_ENOTSUP;
+}
+
+static int do_said(const struct command *command)
+{
+    (void)command;
+    snprintf(answer, sizeof answer, "%d", shmap_system_error());
+    return 0;
+}
+
 static void obey(void);
 
 static int do_fork(const struct command *command)
@@ -416,6 +428,8 @@ static const struct {
     {"handles", do_handles},
     {"become", do_become},
     {"drop", do_drop},
+    {"limit", do_limit},
+    {"said", do_said},
     {"fork", do_fork},
     {"orphan", do_orphan},
     {"wait", do_wait},

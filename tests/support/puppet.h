@@ -36,6 +36,8 @@
  *     native R                     says the descriptor or handle
  *     handles                      says how many are open
  *     become USER, drop USER       see os_become_user and os_drop_to_user
+ *     limit BYTES                  see os_limit_file_size; SHMAP_ENOTSUP
+ *     said                         says shmap_system_error()
  *     fork                         and from then on
  *     child COMMAND                is obeyed by the forked child
  *     orphan                       forget the child; it lives on

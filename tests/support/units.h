@@ -34,6 +34,13 @@ bool units_make_fifo(const char *path);
 /* The path of something that takes and gives bytes and is no file. */
 const char *units_device(void);
 
+/* A symbolic link, to whatever. False where there are none. */
+bool units_make_link(const char *path, const char *target);
+/* Keep others from opening the file until raw_close; -1 where nobody can. */
+intptr_t units_lease(const char *path);
+/* A folder whose files are in memory; NULL where none is known. */
+const char *units_memory_folder(void);
+
 /* Handles: descriptors or HANDLEs. raw_close closes them. */
 
 /* Nameless memory, with a handle that allows writing or does not. */
@@ -50,6 +57,9 @@ bool units_make_inheritable(intptr_t handle);
 /* Another handle of the same object, in POSIX' words: of the same open file
  * description. Not inheritable. */
 intptr_t units_copy(intptr_t handle);
+/* Take a program's own lock, exclusively, without waiting, and give it back:
+ * flock. True where there is none. */
+bool units_lock_and_unlock(intptr_t handle);
 /* Make the number mean another object. False where nobody can choose one. */
 bool units_replace(intptr_t number, intptr_t with);
 

@@ -5,6 +5,8 @@
 #include "../units.h"
 
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -54,6 +56,35 @@ bool units_obeys_modes(void)
 bool units_make_fifo(const char *path)
 {
     return mkfifo(path, 0600) == 0;
+}
+
+bool units_make_link(const char *path, const char *target)
+{
+    return symlink(target, path) == 0;
+}
+
+intptr_t units_lease(const char *path)
+{
+#ifdef F_SETLEASE
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+
+    /* Who has a lease is told when others want the file. */
+    signal(SIGIO, SIG_IGN);
+    if (fd >= 0 && fcntl(fd, F_SETLEASE, F_WRLCK) == 0)
+        return fd;
+    if (fd >= 0)
+        close(fd);
+#else
+    (void)path;
+#endif
+    return -1;
+}
+
+const char *units_memory_folder(void)
+{
+    static const char folder[] = "/dev/shm";
+
+    return access(folder, W_OK) == 0 ? folder : NULL;
 }
 
 const char *units_device(void)
@@ -119,6 +150,12 @@ bool units_make_inheritable(intptr_t handle)
 intptr_t units_copy(intptr_t handle)
 {
     return fcntl((int)handle, F_DUPFD_CLOEXEC, 3);
+}
+
+bool units_lock_and_unlock(intptr_t handle)
+{
+    return flock((int)handle, LOCK_EX | LOCK_NB) == 0 &&
+           flock((int)handle, LOCK_UN) == 0;
 }
 
 bool units_replace(intptr_t number, intptr_t with)

@@ -69,6 +69,23 @@ bool units_make_fifo(const char *path)
     return false;
 }
 
+bool units_make_link(const char *path, const char *target)
+{
+    (void)path, (void)target;
+    return false; /* Most users may not. */
+}
+
+intptr_t units_lease(const char *path)
+{
+    (void)path;
+    return -1;
+}
+
+const char *units_memory_folder(void)
+{
+    return NULL;
+}
+
 const char *units_device(void)
 {
     return "NUL";
@@ -150,6 +167,12 @@ intptr_t units_copy(intptr_t handle)
     DuplicateHandle(GetCurrentProcess(), (HANDLE)handle, GetCurrentProcess(),
                     &copy, 0, FALSE, DUPLICATE_SAME_ACCESS);
     return copy == NULL ? -1 : (intptr_t)copy;
+}
+
+bool units_lock_and_unlock(intptr_t handle)
+{
+    (void)handle;
+    return true;
 }
 
 bool units_replace(intptr_t number, intptr_t with)
