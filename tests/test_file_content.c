@@ -449,20 +449,27 @@ static struct child *start_failing_maker(const char *point)
 static void test_file_content__a_maker_that_fails_leaves_what_others_opened(
     void **state)
 {
-    struct child *maker = start_failing_maker("file.opened");
-    struct child *other = puppet_start();
-
     (void)state;
-    assert_code(puppet(other, "open_file 0 %s 4096", path), SHMAP_ALONE);
-    puppet_do(other, "map 0");
-    puppet_do(other, "put 0 0 written");
-    puppet_do(other, "flush 0");
-    child_tell(maker, "go");
-    assert_code(puppet_result(maker), SHMAP_ENOSPC);
-    assert_true(file_size(path) == 4096);
-    assert_others_read("0", "written");
-    puppet_end(other);
-    puppet_end(maker);
+    for (int closing = 0; closing < 2; closing++) {
+        struct child *maker = start_failing_maker("file.opened");
+        struct child *other = puppet_start();
+
+        assert_code(puppet(other, "open_file 0 %s 4096", path), SHMAP_ALONE);
+        puppet_do(other, "map 0");
+        puppet_do(other, "put 0 0 written");
+        puppet_do(other, "flush 0");
+        if (closing) {
+            puppet_do(other, "unmap 0");
+            puppet_do(other, "close 0");
+        }
+        child_tell(maker, "go");
+        assert_code(puppet_result(maker), SHMAP_ENOSPC);
+        assert_true(file_size(path) == 4096);
+        assert_others_read("0", "written");
+        puppet_end(other);
+        puppet_end(maker);
+        assert_true(file_remove(path));
+    }
 }
 
 /* Whoever opened the file in time to see it go makes another. */
