@@ -365,8 +365,10 @@ static void finish(struct race *race)
                   "%lu, asked %lu, reaped %lu, closed %lu\n",
                   race->kills, sums[CREATED], sums[OPENED], sums[ASKED],
                   sums[REAPED], sums[CLOSED]);
+    /* What those did who were killed is not known, and on a busy machine that
+     * can be nearly all. */
     for (size_t deed = 0; deed < DEEDS; ++deed)
-        assert_true(sums[deed] > 0);
+        assert_true(race->deadly ? race->kills > 0 : sums[deed] > 0);
 }
 
 /* When all are gone, so are their regions. */
