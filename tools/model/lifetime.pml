@@ -39,6 +39,11 @@
 #define PROCS 3
 #endif
 
+#ifdef KILLS
+#define MAY_BE_KILLED !final
+#else
+#define MAY_BE_KILLED false
+#endif
 
 #ifdef STRANGER
 #define MAY_REMOVE(p) ((p) != PROCS - 1)
@@ -509,8 +514,27 @@ inline end_window()
     k = 0
 }
 
+/* The end without closing: the system closes all descriptors. */
 #define OWES(d) \
     ((d) != 0 && inode[d] == name && (lock[d] != NONE || turn[d] != 0))
+
+inline die()
+{
+    d_step {
+        printf("%d: ends without closing\n", me);
+        if
+        :: name != 0 &&
+            (caller == CLOSING || OWES(own[me]) || OWES(fresh[me])) ->
+            excused = 1
+        :: else
+        fi;
+        CUT(holds, me);
+        end_window()
+    }
+    drop(own[me]);
+    drop(fresh[me]);
+    finished()
+}
 
 #define REAP_TEMPORARY(p)                                              \
     :: atomic {                                                        \
@@ -518,11 +542,7 @@ inline end_window()
             d_step { begin(); caller = REAPING; path = p + 1 } goto R1 \
         }
 
-#ifdef KILLS
-#define OR_DIE :: atomic { !final -> goto killed }
-#else
-#define OR_DIE
-#endif
+#define OR_DIE :: atomic { MAY_BE_KILLED -> die(); goto idle }
 
 /* ---- The protocol ------------------------------------------------------ */
 
@@ -813,35 +833,13 @@ C3_mark:
     fi;
 #endif
 
-    /* ---- The end without closing */
+    /* ---- A child that was forked in the middle of a call */
 
 #ifdef FORK
-child: /* Forked in the middle of a call. It ends when it likes, and nobody may
-        * depend on that. */
+child: /* It ends when it likes. Nobody may depend on that. */
     if
-    :: atomic { !final || NONE_BUSY -> goto killed }
+    :: atomic { !final || NONE_BUSY -> die(); goto idle }
     fi;
-#endif
-
-#if defined(KILLS) || defined(FORK)
-killed: /* The system closes all descriptors. */
-    atomic {
-        d_step {
-            printf("%d: ends without closing\n", me);
-            if
-            :: name != 0 &&
-                (caller == CLOSING || OWES(own[me]) || OWES(fresh[me])) ->
-                excused = 1
-            :: else
-            fi;
-            CUT(holds, me);
-            end_window()
-        }
-        drop(own[me]);
-        drop(fresh[me]);
-        finished();
-        goto idle
-    }
 #endif
 
     /* ---- close(). A holder does nothing until then. */
@@ -908,8 +906,7 @@ L2: /* Ask: does anybody else hold it? */
     OR_DIE
     fi;
 
-L3: /* Drop the description. The system lets go of the mark first, then of the
-     * turn. */
+L3: /* Drop the description. The system lets go of the mark, then of the turn. */
     if
     :: atomic {
         true ->
