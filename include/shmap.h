@@ -25,6 +25,9 @@
  *     shmap/view.h     views of them
  *     shmap/error.h    results
  *     shmap/clock.h    deadlines
+ *     shmap/wait.h     what all synchronisation objects have in common; then
+ *                      mutex.h, rwlock.h, cond.h, event.h, semaphore.h,
+ *                      barrier.h, once.h, record.h
  *     shmap/version.h  versions
  *
  * What holds for every call
@@ -53,11 +56,20 @@
 #ifndef SHMAP_H
 #define SHMAP_H
 
+#include "shmap/barrier.h"
 #include "shmap/clock.h"
+#include "shmap/cond.h"
 #include "shmap/error.h"
+#include "shmap/event.h"
 #include "shmap/export.h"
+#include "shmap/mutex.h"
+#include "shmap/once.h"
+#include "shmap/record.h"
 #include "shmap/region.h"
+#include "shmap/rwlock.h"
+#include "shmap/semaphore.h"
 #include "shmap/version.h"
 #include "shmap/view.h"
+#include "shmap/wait.h"
 
 #endif

@@ -23,6 +23,9 @@ static const result_text texts[] = {
     {SHMAP_OK, "SHMAP_OK", "done"},
     {SHMAP_CREATED, "SHMAP_CREATED", "done: the region was created"},
     {SHMAP_ALONE, "SHMAP_ALONE", "done: nobody else has the file open"},
+    {SHMAP_OWNER_DIED, "SHMAP_OWNER_DIED", "done: the owner before has died"},
+    {SHMAP_ONCE_YOURS, "SHMAP_ONCE_YOURS", "done: it is the caller's to do"},
+    {SHMAP_LAST, "SHMAP_LAST", "done: the caller was the last to arrive"},
 };
 #undef ROW
 

@@ -53,10 +53,14 @@ typedef struct shmap__os_object {
 
 /* Facts about the system, filled in once. */
 typedef struct shmap__os_facts {
-    size_t page_size;  /* bytes */
-    size_t name_limit; /* bytes, for prefix and name together, of names that
-                          shmap derives */
-    uint64_t max_size; /* bytes, of any region */
+    size_t page_size;      /* bytes */
+    size_t name_limit;     /* bytes, for prefix and name together, of names that
+                              shmap derives */
+    uint64_t max_size;     /* bytes, of any region */
+    unsigned processors;   /* that this process can use at a time */
+    bool wakes_by_address; /* shmap__os_wake needs no id */
+    bool tells_of_deaths;  /* the system marks the mutexes of who ends */
+    int64_t record_wake_ns; /* how often it pays to wake who may not be there */
 } shmap__os_facts;
 
 const shmap__os_facts *shmap__os_facts_get(void);
@@ -133,6 +137,74 @@ shmap__os_status shmap__os_size(const shmap__os_object *object, uint64_t *size);
 
 /* The SHMAP_INFO_ flags that hold now. */
 int shmap__os_info_flags(const shmap__os_object *object, const char *os_name);
+
+/* identity.c: who is who among threads. */
+
+/* The list of a thread's mutexes, as the Linux kernel knows it. */
+typedef struct shmap__os_list {
+    void *first;   /* the node that was added last, or the list itself */
+    long offset;   /* of the words from their nodes */
+    void *pending; /* the node that is being added or removed, or NULL */
+} shmap__os_list;
+
+/* This thread, as others see it. */
+typedef struct shmap__os_self {
+    uint64_t id;          /* below: a number that its system calls it by, as
+                             SHMAP__OS_ID_MASK; above: what tells it from those that
+                             had the number before */
+    uint32_t place;       /* where ids mean something: never 0 */
+    bool doubly;          /* the list's nodes point back, too */
+    ptrdiff_t node;       /* where a mutex has its node */
+    shmap__os_list *list; /* NULL: the system keeps none */
+} shmap__os_self;
+
+/* What can be in the low half of a word that holds an id, beside it: the Linux
+ * kernel sets OWNER_DIED, and removes the id, when a thread ends. */
+#define SHMAP__OS_ID_MASK    UINT64_C(0x000000003FFFFFFF)
+#define SHMAP__OS_OWNER_DIED UINT64_C(0x0000000040000000)
+#define SHMAP__OS_WAITERS    UINT64_C(0x0000000080000000)
+#define SHMAP__OS_FLAGS      (SHMAP__OS_OWNER_DIED | SHMAP__OS_WAITERS)
+
+/* Fill it for the calling thread, which has only this one. In a child after
+ * fork, its id becomes 0. Returns 0, SHMAP_ENOTSUP if threads cannot be told
+ * apart here or their deaths are not told, SHMAP_EMFILE. */
+int shmap__os_self_find(shmap__os_self *self);
+
+/* Whether the thread of this id, without flags, has ended, and can no longer
+ * touch memory. False if that cannot be told. */
+bool shmap__os_is_dead(uint64_t id);
+
+/* Whether all of another place's threads have ended. */
+bool shmap__os_place_is_past(uint32_t place);
+
+/* wait.c: sleeping in one process and waking in another. */
+
+/* One thread that waits. */
+typedef struct shmap__os_waiter {
+    intptr_t native; /* what it sleeps on, where it needs something */
+} shmap__os_waiter;
+
+/* A number, above 0, of SHMAP__WAIT_ID_BITS bits that is unlikely to come
+ * again. */
+enum { SHMAP__WAIT_ID_BITS = 48 };
+uint64_t shmap__os_wait_id(void);
+
+/* Prepare to sleep on a word of shared memory under an id, which is that of all
+ * who wait for the same; 0 if they have none yet. */
+void shmap__os_wait_begin(shmap__os_waiter *waiter, const uint32_t *word,
+                          uint64_t id);
+
+/* Sleep while `*word` is `seen`: until woken, until `until`, until the thread
+ * `owner` has died (0: nobody; the kernel may tell in other ways), or for no
+ * reason. Costs no processor time. */
+void shmap__os_wait(shmap__os_waiter *waiter, const uint32_t *word,
+                    uint32_t seen, uint64_t owner, int64_t until);
+
+void shmap__os_wait_end(shmap__os_waiter *waiter);
+
+/* Wake `count` of those who sleep on a word, or are just about to; INT32_MAX is
+ * all. False if there is certainly nobody asleep. */
+bool shmap__os_wake(const uint32_t *word, uint64_t id, uint32_t count);
 
 /* view.c */
 

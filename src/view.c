@@ -11,6 +11,7 @@
 #include "error.h"
 #include "options.h"
 #include "region.h"
+#include "thread.h"
 
 enum { GRANULARITY = SHMAP_VIEW_GRANULARITY };
 
@@ -210,6 +211,7 @@ void shmap_view_unmap(shmap_view *view)
         return;
     old = *view;
     *view = nothing;
+    shmap__held_give_up(old.base_, old.mapped_);
     shmap__os_view_unmap(old.base_, old.mapped_);
     shmap__region_release(old.region_);
 }

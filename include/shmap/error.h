@@ -66,7 +66,11 @@
     /* This system, or this version of the library, cannot do this. */        \
     X(SHMAP_ENOTSUP, -23, "not supported here")                               \
     /* Anything else: see shmap_system_error(). */                            \
-    X(SHMAP_ESYSTEM, -24, "the system reported an error")
+    X(SHMAP_ESYSTEM, -24, "the system reported an error")                     \
+    /* The thread holds SHMAP_LOCKS_MAX locks. */                             \
+    X(SHMAP_ENOLCK, -25, "the thread holds too many locks")                   \
+    /* A semaphore cannot count that far. */                                  \
+    X(SHMAP_EOVERFLOW, -26, "the count is too large")
 
 #define SHMAP__ENUMERATOR(name, number, message) name = (number),
 enum shmap_result {
@@ -76,7 +80,14 @@ enum shmap_result {
     /* Done: the region did not exist and was made by this call. */
     SHMAP_CREATED = 1,
     /* Done: nobody else has the file open. */
-    SHMAP_ALONE = 2
+    SHMAP_ALONE = 2,
+    /* Done: the caller has the lock, or is to do what is done once, and one
+     * who had or did it before has died. */
+    SHMAP_OWNER_DIED = 3,
+    /* Done: what is done once is the caller's to do. */
+    SHMAP_ONCE_YOURS = 4,
+    /* Done: the caller was the last to arrive. */
+    SHMAP_LAST = 5
 };
 #undef SHMAP__ENUMERATOR
 

@@ -126,6 +126,7 @@ static void after_fork_in_child(void)
     static const pthread_mutex_t fresh_turn = PTHREAD_MUTEX_INITIALIZER;
 
     atomic_fetch_add(&forks, 1);
+    shmap__os_identity_forget();
     forking = false;
     if (!inside_step) {
         fork_lock = fresh_lock;

@@ -148,6 +148,14 @@ bool shmap__os_name_means(const char *os_name, const shmap__os_object *object);
  * that cannot be told. */
 bool shmap__os_alone(int fd);
 
+/* identity.c: in a child after fork. */
+void shmap__os_identity_forget(void);
+
+/* list.c: find the list of this thread. False if there is none. And in a child
+ * after fork: empty it. */
+bool shmap__os_list_find(shmap__os_self *self);
+void shmap__os_list_forget(shmap__os_list *list);
+
 /* The byte that a holder of a region marks with a read lock. */
 enum { SHMAP__OS_MARK = 0 };
 

@@ -4,6 +4,7 @@
 #include "os.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/statvfs.h>
@@ -23,11 +24,27 @@
 static shmap__os_facts facts = {
     .name_limit = SHMAP_NAME_LIMIT,
     .max_size = INT64_MAX,
+    .wakes_by_address = true,
+    .record_wake_ns = 50000,
 };
+
+static unsigned count_processors(void)
+{
+    long online = sysconf(_SC_NPROCESSORS_ONLN);
+#ifdef CPU_COUNT
+    cpu_set_t allowed;
+
+    if (sched_getaffinity(0, sizeof allowed, &allowed) == 0)
+        online = CPU_COUNT(&allowed);
+#endif
+    return online < 1 ? 1 : (unsigned)online;
+}
 
 static void fill_facts(void)
 {
     facts.page_size = (size_t)sysconf(_SC_PAGESIZE);
+    facts.processors = count_processors();
+    facts.tells_of_deaths = true;
 }
 
 const shmap__os_facts *shmap__os_facts_get(void)

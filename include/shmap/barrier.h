@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Barriers: so many parties wait for each other.
+ *
+ * Who dies waiting has arrived: the others go on when the rest is there. Who
+ * dies before it arrives is missed, and the others' waits end with their
+ * deadlines; those who give up have not arrived. If parties can die, give
+ * deadlines.
+ *
+ * See shmap/wait.h for what all objects have in common.
+ */
+#ifndef SHMAP_BARRIER_H
+#define SHMAP_BARRIER_H
+
+#include <stdint.h>
+
+#include "export.h"
+#include "wait.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* 32 bytes. */
+typedef struct shmap_barrier {
+    SHMAP_ALIGN8 uint64_t state_; /* round, parties, arrived */
+    shmap_waiters waiters_;
+    uint32_t spin_ns; /* see shmap/wait.h */
+    uint32_t zero_;
+} shmap_barrier;
+
+/* Arrive, and wait until all parties have; then the barrier is ready for the
+ * next round. What any party did before it arrived is visible to all after.
+ *
+ * parties: 1 to 65535; the same from all parties of a round.
+ *
+ * Returns
+ *   0                 all are there
+ *   SHMAP_LAST        (> 0) all are there, and the caller came last: one party
+ *                     of each round is told so
+ *   SHMAP_ETIMEDOUT   some were still missing at the deadline; the caller no
+ *                     longer counts
+ *   SHMAP_EINVAL      a null pointer, not a multiple of 8, parties is 0 or too
+ *                     large, or those who arrived before said another number
+ *
+ * Since 0.1. */
+SHMAP_API int shmap_barrier_wait(shmap_barrier *barrier, uint32_t parties,
+                                 int64_t deadline);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Condition variables: wait, without a mutex, for what is protected by it to
+ * change.
+ *
+ *     shmap_mutex_lock(&queue->mutex, SHMAP_FOREVER);
+ *     while (queue->count == 0 && result == 0)
+ *         result = shmap_cond_wait(&queue->filled, &queue->mutex, deadline);
+ *
+ * Waits can end without a signal, so wait in a loop. A waiter that dies, also
+ * after it was woken and before it acted, loses no signal: within 200 ms the
+ * others look again.
+ *
+ * See shmap/wait.h for what all objects have in common.
+ */
+#ifndef SHMAP_COND_H
+#define SHMAP_COND_H
+
+#include <stdint.h>
+
+#include "export.h"
+#include "mutex.h"
+#include "wait.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* 24 bytes. */
+typedef struct shmap_cond {
+    shmap_waiters waiters_;
+    uint32_t spin_ns; /* see shmap/wait.h */
+    uint32_t zero_;
+} shmap_cond;
+
+/* Unlock the mutex, wait to be woken, and lock the mutex again. No signal that
+ * comes after the unlocking is missed. All who wait at one time use one mutex.
+ * Locking again does not end with the deadline: whatever the result, unless it
+ * says otherwise below, the caller has the mutex.
+ *
+ * Returns
+ *   0                  woken, or for no reason: look
+ *   SHMAP_OWNER_DIED   (> 0) as from shmap_mutex_lock; outranks
+ *                      SHMAP_ETIMEDOUT
+ *   SHMAP_ETIMEDOUT    nobody woke it before the deadline
+ *   SHMAP_EPERM        the caller does not have the mutex: nothing happened
+ *   SHMAP_EINVAL       a null pointer or not a multiple of 8: nothing happened
+ *   SHMAP_ENOTSUP      nothing happened
+ *
+ * Since 0.1. */
+SHMAP_API int shmap_cond_wait(shmap_cond *cond, shmap_mutex *mutex,
+                              int64_t deadline);
+
+/* Wake at least one waiter, if there is any. The caller may have the mutex or
+ * not. Returns 0 or SHMAP_EINVAL. Since 0.1. */
+SHMAP_API int shmap_cond_signal(shmap_cond *cond);
+
+/* Wake all waiters. Returns 0 or SHMAP_EINVAL. Since 0.1. */
+SHMAP_API int shmap_cond_broadcast(shmap_cond *cond);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Onces: something is set up by whoever comes first, and only once.
+ *
+ *     int result = shmap_once_begin(&shared->once, SHMAP_FOREVER);
+ *     if (result == SHMAP_OWNER_DIED)
+ *         clear(shared);
+ *     if (result > 0)
+ *         set_up(shared) ? shmap_once_commit(&shared->once)
+ *                        : shmap_once_abandon(&shared->once);
+ *
+ * If who is at it ends, in whatever way, or unmaps the once, another takes
+ * over.
+ *
+ * See shmap/wait.h for what all objects have in common.
+ */
+#ifndef SHMAP_ONCE_H
+#define SHMAP_ONCE_H
+
+#include <stdint.h>
+
+#include "export.h"
+#include "wait.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* 32 bytes. */
+typedef struct shmap_once {
+    SHMAP_ALIGN8 uint64_t owner_; /* who is at it, and flags */
+    shmap_waiters waiters_;
+    uint32_t place_;  /* where its users' ids mean something */
+    uint32_t spin_ns; /* see shmap/wait.h */
+} shmap_once;
+
+/* Begin, or wait until it is done.
+ *
+ * Returns
+ *   0                  it is done; what was set up is visible
+ *   SHMAP_ONCE_YOURS   (> 0) do it, then commit or abandon
+ *   SHMAP_OWNER_DIED   (> 0) the same, but who was at it before has ended:
+ *                      something may be half done
+ *   SHMAP_ETIMEDOUT    somebody was still at it at the deadline
+ *   SHMAP_EDEADLK      this thread is at it
+ *   SHMAP_ENOLCK, SHMAP_ELAYOUT, SHMAP_EINVAL, SHMAP_ENOTSUP
+ *                      as from shmap_mutex_lock
+ *
+ * Since 0.1. */
+SHMAP_API int shmap_once_begin(shmap_once *once, int64_t deadline);
+
+/* It is done, for everybody and ever. Returns 0, SHMAP_EPERM (this thread did
+ * not begin it), SHMAP_EINVAL or SHMAP_ENOTSUP. Since 0.1. */
+SHMAP_API int shmap_once_commit(shmap_once *once);
+
+/* It could not be done, and is as it was before: the next one gets
+ * SHMAP_ONCE_YOURS, or SHMAP_OWNER_DIED if the caller did. Returns 0,
+ * SHMAP_EPERM, SHMAP_EINVAL or SHMAP_ENOTSUP. Since 0.1. */
+SHMAP_API int shmap_once_abandon(shmap_once *once);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Waiting, as all synchronisation objects do it.
+ *
+ * Objects are plain structs inside shared memory, and ready when all their
+ * bytes are zero, as those of a new region are: nothing initialises them, and
+ * no two processes race to do it. They have one layout for 32 and 64 bits and
+ * for every compiler. Fields whose names end in _ are private.
+ *
+ * Where they can be: in a writable view of a region, or in any other memory of
+ * one process for its threads; at a multiple of 8 bytes, which their types ask
+ * of the compiler. They must not be copied or moved while in use. To use one
+ * afresh, zero it when nobody uses it.
+ *
+ * Deadlines are moments on the monotonic clock (shmap/clock.h). One that has
+ * passed, such as 0, means "try": the call does what can be done at once, or
+ * answers SHMAP_ETIMEDOUT. SHMAP_FOREVER waits without end.
+ *
+ * Death: a process or thread that is killed while it waits, wakes others, or
+ * holds something, at any instruction, never makes others wait for ever. No
+ * wait sleeps for longer than 200 ms without looking again, so that is the
+ * longest delay that a death causes. What a death means for each object is said
+ * with the object. A stopped process is not dead.
+ *
+ * Spinning: a wait looks again and again for a short time before it sleeps,
+ * which costs a processor but saves some fifty microseconds if what it waits
+ * for comes soon. How long pays off is learnt from each object's past; on a
+ * machine with one processor nothing spins. An object's field spin_ns changes
+ * the limit: nanoseconds, 0 for the default, SHMAP_SPIN_NEVER to sleep at once.
+ * It may be set at any time, by anybody who can write to the object. Asleep, a
+ * wait costs no processor time.
+ *
+ * Fork: a child has none of its parent's locks. Signals: see shmap.h.
+ *
+ * Linux: processes of different PID (or time) namespaces cannot tell whether
+ * the other's threads live. Mutexes, rwlocks, onces and the writers of records
+ * belong to the namespaces of who used them first; others get SHMAP_ELAYOUT.
+ * After a restart of the machine they are anybody's again.
+ */
+#ifndef SHMAP_WAIT_H
+#define SHMAP_WAIT_H
+
+#include <stdint.h>
+
+#include "export.h"
+
+/* Sleep at once. */
+#define SHMAP_SPIN_NEVER UINT32_C(0xFFFFFFFF)
+
+/* The most that spin_ns can ask for: a millisecond. */
+#define SHMAP_SPIN_MAX UINT32_C(1000000)
+
+/* Compilers for 32 bits would align 64-bit numbers to 4 bytes. */
+#if defined(_MSC_VER)
+#define SHMAP_ALIGN8 __declspec(align(8))
+#else
+#define SHMAP_ALIGN8 __attribute__((aligned(8)))
+#endif
+
+/* Private: who waits for one thing. */
+typedef struct shmap_waiters {
+    SHMAP_ALIGN8 uint64_t who_; /* how many, and the id of their waiting */
+    uint32_t sequence_;         /* changes whenever they are woken */
+    uint32_t spin_;             /* how badly spinning did lately */
+} shmap_waiters;
+
+#endif

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Atomic operations on numbers in shared memory, which are plain integers in
+ * the public structs.
+ *
+ * All are sequentially consistent, but for stores, which are releases. That is
+ * what "I wrote mine, then I looked at yours" needs (docs/memory-order.md), and
+ * costs no more than less would where processors are strong: an exchange or an
+ * addition is a full fence there, and a load is a load.
+ */
+#ifndef SHMAP_ATOMIC_H
+#define SHMAP_ATOMIC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(_MSC_VER)
+
+#include <intrin.h>
+
+#if defined(_M_ARM64) || defined(_M_ARM)
+#define SHMAP__LOAD_FENCE() __dmb(_ARM64_BARRIER_ISH)
+#else
+#define SHMAP__LOAD_FENCE() _ReadWriteBarrier()
+#endif
+
+static inline uint32_t shmap__load32(const uint32_t *from)
+{
+    uint32_t value;
+
+    SHMAP__LOAD_FENCE();
+    value = (uint32_t)__iso_volatile_load32((const volatile __int32 *)from);
+    SHMAP__LOAD_FENCE();
+    return value;
+}
+
+/* Never by compare-and-swap, which would write to read-only views. */
+static inline uint64_t shmap__load64(const uint64_t *from)
+{
+    uint64_t value;
+
+    SHMAP__LOAD_FENCE();
+#if defined(_M_IX86)
+    _mm_storel_epi64((__m128i *)&value, _mm_loadl_epi64((const __m128i *)from));
+#else
+    value = (uint64_t)__iso_volatile_load64((const volatile __int64 *)from);
+#endif
+    SHMAP__LOAD_FENCE();
+    return value;
+}
+
+static inline uint32_t shmap__exchange32(uint32_t *at, uint32_t value)
+{
+    return (uint32_t)_InterlockedExchange((volatile long *)at, (long)value);
+}
+
+static inline uint32_t shmap__add32(uint32_t *at, uint32_t value)
+{
+    return (uint32_t)_InterlockedExchangeAdd((volatile long *)at, (long)value);
+}
+
+static inline bool shmap__cas32(uint32_t *at, uint32_t *expected,
+                                uint32_t value)
+{
+    long found = _InterlockedCompareExchange((volatile long *)at, (long)value,
+                                             (long)*expected);
+    bool done = (uint32_t)found == *expected;
+
+    *expected = (uint32_t)found;
+    return done;
+}
+
+static inline bool shmap__cas64(uint64_t *at, uint64_t *expected,
+                                uint64_t value)
+{
+    __int64 found = _InterlockedCompareExchange64(
+        (volatile __int64 *)at, (__int64)value, (__int64)*expected);
+    bool done = (uint64_t)found == *expected;
+
+    *expected = (uint64_t)found;
+    return done;
+}
+
+static inline uint64_t shmap__exchange64(uint64_t *at, uint64_t value)
+{
+    uint64_t found = shmap__load64(at);
+
+    while (!shmap__cas64(at, &found, value))
+        continue;
+    return found;
+}
+
+static inline void shmap__store32(uint32_t *at, uint32_t value)
+{
+    shmap__exchange32(at, value);
+}
+
+static inline void shmap__store64(uint64_t *at, uint64_t value)
+{
+    shmap__exchange64(at, value);
+}
+
+/* For hints, where any old value does. */
+static inline uint32_t shmap__peek32(const uint32_t *from)
+{
+    return (uint32_t)__iso_volatile_load32((const volatile __int32 *)from);
+}
+
+static inline void shmap__poke32(uint32_t *at, uint32_t value)
+{
+    __iso_volatile_store32((volatile __int32 *)at, (__int32)value);
+}
+
+static inline uint16_t shmap__peek16(const uint16_t *from)
+{
+    return (uint16_t)__iso_volatile_load16((const volatile __int16 *)from);
+}
+
+static inline void shmap__poke16(uint16_t *at, uint16_t value)
+{
+    __iso_volatile_store16((volatile __int16 *)at, (__int16)value);
+}
+
+/* What this thread stored before is seen before what it stores after; what it
+ * loaded before was loaded before what it loads after. */
+static inline void shmap__fence(void)
+{
+    SHMAP__LOAD_FENCE();
+}
+
+/* The compiler keeps stores on their side of this. */
+static inline void shmap__compiler_fence(void)
+{
+    _ReadWriteBarrier();
+}
+
+static inline void shmap__pause(void)
+{
+#if defined(_M_IX86) || defined(_M_X64)
+    _mm_pause();
+#else
+    __yield();
+#endif
+}
+
+#else
+
+/* In structs for 32 bits, compilers assume less than the 8 bytes' alignment
+ * that the public structs have. */
+typedef uint64_t __attribute__((aligned(8))) shmap__u64;
+
+static inline uint32_t shmap__load32(const uint32_t *from)
+{
+    return __atomic_load_n(from, __ATOMIC_SEQ_CST);
+}
+
+static inline uint64_t shmap__load64(const uint64_t *from)
+{
+    return __atomic_load_n((const shmap__u64 *)from, __ATOMIC_SEQ_CST);
+}
+
+static inline uint32_t shmap__exchange32(uint32_t *at, uint32_t value)
+{
+    return __atomic_exchange_n(at, value, __ATOMIC_SEQ_CST);
+}
+
+static inline uint32_t shmap__add32(uint32_t *at, uint32_t value)
+{
+    return __atomic_fetch_add(at, value, __ATOMIC_SEQ_CST);
+}
+
+static inline bool shmap__cas32(uint32_t *at, uint32_t *expected,
+                                uint32_t value)
+{
+    return __atomic_compare_exchange_n(at, expected, value, false,
+                                       __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+static inline bool shmap__cas64(uint64_t *at, uint64_t *expected,
+                                uint64_t value)
+{
+    return __atomic_compare_exchange_n((shmap__u64 *)at, expected, value, false,
+                                       __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+static inline uint64_t shmap__exchange64(uint64_t *at, uint64_t value)
+{
+    return __atomic_exchange_n((shmap__u64 *)at, value, __ATOMIC_SEQ_CST);
+}
+
+static inline void shmap__store32(uint32_t *at, uint32_t value)
+{
+    __atomic_store_n(at, value, __ATOMIC_RELEASE);
+}
+
+static inline void shmap__store64(uint64_t *at, uint64_t value)
+{
+    __atomic_store_n((shmap__u64 *)at, value, __ATOMIC_RELEASE);
+}
+
+/* For hints, where any old value does. */
+static inline uint32_t shmap__peek32(const uint32_t *from)
+{
+    return __atomic_load_n(from, __ATOMIC_RELAXED);
+}
+
+static inline void shmap__poke32(uint32_t *at, uint32_t value)
+{
+    __atomic_store_n(at, value, __ATOMIC_RELAXED);
+}
+
+static inline uint16_t shmap__peek16(const uint16_t *from)
+{
+    return __atomic_load_n(from, __ATOMIC_RELAXED);
+}
+
+static inline void shmap__poke16(uint16_t *at, uint16_t value)
+{
+    __atomic_store_n(at, value, __ATOMIC_RELAXED);
+}
+
+/* What this thread stored before is seen before what it stores after; what it
+ * loaded before was loaded before what it loads after. */
+static inline void shmap__fence(void)
+{
+    __atomic_thread_fence(__ATOMIC_ACQ_REL);
+}
+
+/* The compiler keeps stores on their side of this. */
+static inline void shmap__compiler_fence(void)
+{
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+static inline void shmap__pause(void)
+{
+#if defined(__i386__) || defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__) || defined(__ARM_ARCH)
+    __asm__ volatile("yield");
+#else
+    shmap__compiler_fence();
+#endif
+}
+
+#endif
+
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define SHMAP__THREAD_SANITIZER
+#endif
+#elif defined(__SANITIZE_THREAD__)
+#define SHMAP__THREAD_SANITIZER
+#endif
+
+/* Copy bytes while others may be writing them; the caller finds out whether the
+ * copy is whole. */
+static inline void shmap__copy_shared(void *to, const void *from, size_t size)
+{
+#if defined(SHMAP__THREAD_SANITIZER)
+    /* It cannot know that such races are meant. */
+    for (size_t i = 0; i < size; i++)
+        __atomic_store_n(
+            (char *)to + i,
+            __atomic_load_n((const char *)from + i, __ATOMIC_RELAXED),
+            __ATOMIC_RELAXED);
+#else
+    memcpy(to, from, size);
+#endif
+}
+
+/* The half of a number that holds its low 32 bits: what a system call that
+ * knows only 32 bits looks at. */
+static inline uint32_t *shmap__low_half(const uint64_t *number)
+{
+    static const uint16_t one = 1;
+    unsigned char first;
+
+    memcpy(&first, &one, 1);
+    return (uint32_t *)(uintptr_t)number + (first == 1 ? 0 : 1);
+}
+
+#endif

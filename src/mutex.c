@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Mutexes: a word that is taken by compare-and-swap, and says who has it.
+ *
+ *     0                          nobody has it
+ *     id                         that thread has it
+ *     id | WAITERS               and somebody may be asleep
+ *     OWNER_DIED                 nobody has it, and somebody died with it
+ *     id | OWNER_DIED            that thread has it, and was told so
+ *
+ * On Linux the kernel knows which mutexes a thread has (robust.c); when it
+ * ends, the kernel puts OWNER_DIED in the place of the id's lower half, and
+ * wakes one who sleeps on the word. Elsewhere, who waits finds out. A thread
+ * that was woken takes the mutex with WAITERS, because it cannot know whether
+ * others sleep.
+ */
+#include "shmap/mutex.h"
+
+#include "error.h"
+#include "mutex.h"
+#include "owner.h"
+#include "robust.h"
+#include "stop.h"
+#include "wait.h"
+
+/* Nobody waits for a mutex as long as for an event. */
+enum { SPIN_NS = 20000 };
+
+typedef struct mutex_locking {
+    shmap__thread *thread;
+    shmap_mutex *mutex;
+    uint64_t flags; /* to take it with */
+} mutex_locking;
+
+/* After the word was taken. */
+static inline int have(shmap__thread *thread, shmap_mutex *mutex, uint64_t was)
+{
+    unsigned ticket;
+
+    SHMAP__STOP("mutex.taken");
+    ticket = shmap__held_add(thread, SHMAP__HELD_MUTEX, mutex, 0);
+    shmap__poke16(&mutex->ticket_, (uint16_t)ticket);
+    shmap__robust_add(thread, mutex, shmap__held_below(thread, ticket));
+    SHMAP__STOP("mutex.added");
+    return (was & SHMAP__OS_OWNER_DIED) != 0 ? SHMAP_OWNER_DIED : SHMAP__DONE;
+}
+
+/* Take it if nobody has it. */
+static int try_lock(void *context)
+{
+    const mutex_locking *locking = context;
+    uint64_t *word = &locking->mutex->owner_;
+    uint64_t found = shmap__load64(word);
+
+    while (shmap__owner_of(found) == 0) {
+        uint64_t flags = (found & SHMAP__OS_FLAGS) | locking->flags;
+
+        if (shmap__cas64(word, &found, locking->thread->self.id | flags))
+            return have(locking->thread, locking->mutex, found);
+    }
+    return 0;
+}
+
+/* Say that somebody waits, and sleep until whoever has it lets go of it, or has
+ * died. */
+static void sleep_on(shmap_mutex *mutex, shmap__os_waiter *waiter,
+                     int64_t until)
+{
+    uint32_t *half = shmap__low_half(&mutex->owner_);
+    uint64_t found = shmap__load64(&mutex->owner_);
+    uint64_t waited;
+
+    do {
+        if (shmap__owner_of(found) == 0)
+            return;
+        waited = found | SHMAP__OS_WAITERS;
+    } while (found != waited && !shmap__cas64(&mutex->owner_, &found, waited));
+    SHMAP__STOP("mutex.marked");
+    shmap__os_wait(waiter, half, (uint32_t)waited, shmap__owner_of(waited),
+                   until);
+    SHMAP__STOP("mutex.woken");
+    if (shmap__load64(&mutex->owner_) == waited)
+        shmap__owner_bury(&mutex->owner_, waited);
+}
+
+static int lock_asleep(mutex_locking *locking, int64_t deadline)
+{
+    shmap_mutex *mutex = locking->mutex;
+    bool counted = !shmap__os_facts_get()->wakes_by_address;
+    int result = 0;
+
+    /* Who was woken cannot know whether others sleep. */
+    locking->flags = SHMAP__OS_WAITERS;
+    while (result == 0) {
+        shmap__wait_place place = {0};
+
+        if (counted)
+            shmap__wait_enter(&place, &mutex->who_,
+                              shmap__low_half(&mutex->owner_));
+        sleep_on(mutex, &place.waiter, shmap__wait_slice(deadline));
+        if (counted)
+            shmap__wait_leave(&place);
+        result = try_lock(locking);
+        if (result == 0 && shmap__os_now() >= deadline)
+            result = SHMAP_ETIMEDOUT;
+    }
+    return result;
+}
+
+static int lock_spinning(mutex_locking *locking, int64_t deadline)
+{
+    shmap_mutex *mutex = locking->mutex;
+    uint32_t spin_ns = shmap__peek32(&mutex->spin_ns);
+    uint32_t level = shmap__peek16(&mutex->spin_);
+    uint32_t learnt;
+    shmap__spin spin;
+    int result = shmap__spin_start(&spin, spin_ns == 0 ? SPIN_NS : spin_ns,
+                                   level, deadline, try_lock, locking);
+
+    if (result == 0)
+        result = lock_asleep(locking, deadline);
+    learnt = shmap__spin_learn(&spin, level);
+    if (learnt != level)
+        shmap__poke16(&mutex->spin_, (uint16_t)learnt);
+    return result;
+}
+
+static int lock_slowly(shmap__thread *thread, shmap_mutex *mutex,
+                       int64_t deadline)
+{
+    mutex_locking locking = {thread, mutex, 0};
+    uint64_t word = shmap__load64(&mutex->owner_);
+    int result;
+
+    if (shmap__owner_of(word) == thread->self.id)
+        return SHMAP_EDEADLK;
+    result = try_lock(&locking);
+    if (result != 0)
+        return result;
+    if (deadline > 0 && shmap__os_now() < deadline)
+        return lock_spinning(&locking, deadline);
+    if (!shmap__os_facts_get()->tells_of_deaths)
+        shmap__owner_bury(&mutex->owner_, shmap__load64(&mutex->owner_));
+    result = try_lock(&locking);
+    return result != 0 ? result : SHMAP_ETIMEDOUT;
+}
+
+int shmap__mutex_lock(shmap_mutex *mutex, shmap__thread *thread,
+                      int64_t deadline)
+{
+    uint64_t nobody = 0;
+    int result =
+        shmap__place_check(&mutex->place_, &mutex->owner_, thread->self.place);
+
+    if (result < 0)
+        return result;
+    if (shmap__thread_is_full(thread))
+        return SHMAP_ENOLCK;
+    shmap__robust_begin(thread, mutex);
+    SHMAP__STOP("mutex.begun");
+    if (shmap__cas64(&mutex->owner_, &nobody, thread->self.id))
+        result = have(thread, mutex, 0);
+    else
+        result = lock_slowly(thread, mutex, deadline);
+    shmap__robust_end(thread);
+    return shmap__outcome(result);
+}
+
+static inline bool has(const shmap_mutex *mutex, const shmap__thread *thread)
+{
+    return shmap__owner_of(shmap__load64(&mutex->owner_)) == thread->self.id;
+}
+
+/* What this thread has it as, or 0. It may have been locked through another
+ * mapping of the same memory. */
+static inline unsigned find_ticket(const shmap_mutex *mutex,
+                                   const shmap__thread *thread)
+{
+    unsigned ticket = shmap__peek16(&mutex->ticket_);
+    const shmap_mutex *locked =
+        shmap__held_object(thread, ticket, SHMAP__HELD_MUTEX);
+
+    if (locked == NULL || !has(mutex, thread))
+        return 0;
+    if (locked != mutex &&
+        (shmap__peek16(&locked->ticket_) != ticket || !has(locked, thread)))
+        return 0;
+    return ticket;
+}
+
+/* Let go of it, with these flags. */
+static inline void let_go(shmap_mutex *mutex, shmap__thread *thread,
+                          unsigned ticket, uint64_t flags)
+{
+    shmap_mutex *locked = thread->held[ticket].object;
+    uint64_t had;
+
+    shmap__robust_begin(thread, locked);
+    shmap__robust_remove(thread, locked, shmap__held_above(thread, ticket),
+                         shmap__held_below(thread, ticket));
+    shmap__held_remove(thread, ticket);
+    SHMAP__STOP("unlock.removed");
+    had = shmap__exchange64(&mutex->owner_, flags);
+    SHMAP__STOP("unlock.stored");
+    if ((had & SHMAP__OS_WAITERS) != 0)
+        shmap__os_wake(shmap__low_half(&mutex->owner_),
+                       shmap__wait_id_of(shmap__load64(&mutex->who_)), 1);
+    shmap__robust_end(thread);
+}
+
+int shmap__mutex_unlock(shmap_mutex *mutex, shmap__thread *thread)
+{
+    unsigned ticket = find_ticket(mutex, thread);
+
+    if (ticket == 0)
+        return SHMAP_EPERM;
+    let_go(mutex, thread, ticket,
+           shmap__load64(&mutex->owner_) & SHMAP__OS_OWNER_DIED);
+    return 0;
+}
+
+void shmap__mutex_give_up(shmap__thread *thread, shmap_mutex *mutex,
+                          unsigned ticket)
+{
+    /* Only who writes where it must not can have changed that. */
+    let_go(mutex, thread, ticket,
+           has(mutex, thread) ? SHMAP__OS_OWNER_DIED
+                              : shmap__load64(&mutex->owner_));
+}
+
+int shmap__mutex_consistent(shmap_mutex *mutex, const shmap__thread *thread)
+{
+    uint64_t word = shmap__load64(&mutex->owner_);
+
+    if (find_ticket(mutex, thread) == 0)
+        return SHMAP_EPERM;
+    if ((word & SHMAP__OS_OWNER_DIED) == 0)
+        return SHMAP_EINVAL;
+    while (!shmap__cas64(&mutex->owner_, &word, word & ~SHMAP__OS_OWNER_DIED))
+        continue;
+    return 0;
+}
+
+/* The public calls: check, and remember what failed. */
+
+int shmap_mutex_lock(shmap_mutex *mutex, int64_t deadline)
+{
+    shmap__thread *thread;
+    int result = shmap__begin(mutex, &thread);
+
+    if (result == 0)
+        result = shmap__mutex_lock(mutex, thread, deadline);
+    return shmap__end(result);
+}
+
+int shmap_mutex_unlock(shmap_mutex *mutex)
+{
+    shmap__thread *thread;
+    int result = shmap__begin(mutex, &thread);
+
+    if (result == 0)
+        result = shmap__mutex_unlock(mutex, thread);
+    return shmap__end(result);
+}
+
+int shmap_mutex_consistent(shmap_mutex *mutex)
+{
+    shmap__thread *thread;
+    int result = shmap__begin(mutex, &thread);
+
+    if (result == 0)
+        result = shmap__mutex_consistent(mutex, thread);
+    return shmap__end(result);
+}

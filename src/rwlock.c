@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Reader-writer locks: a mutex for the writer, and a slot for each reader.
+ *
+ * A reader puts its id into a slot, and then looks at the mutex; a writer takes
+ * the mutex, and then looks at the slots. So one of the two sees the other
+ * (docs/memory-order.md): a reader that sees a writer takes its id back and
+ * waits, and a writer that sees readers waits until they have left, or have
+ * died. Slots and not a count, because of a count nobody could tell whose part
+ * of it has died.
+ */
+#include "shmap/rwlock.h"
+
+#include "error.h"
+#include "mutex.h"
+#include "owner.h"
+#include "stop.h"
+#include "wait.h"
+
+enum { SLOTS = SHMAP_RWLOCK_READERS };
+
+typedef struct rwlock_locking {
+    shmap_rwlock *rwlock;
+    shmap__thread *thread;
+} rwlock_locking;
+
+static unsigned count_slots(const shmap_rwlock *rwlock, uint64_t id)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < SLOTS; i++)
+        count += shmap__load64(&rwlock->reader_[i]) == id;
+    return count;
+}
+
+static inline int take_slot(shmap_rwlock *rwlock, const shmap__thread *thread)
+{
+    for (unsigned i = 0; i < SLOTS; i++) {
+        unsigned slot = (thread->slot + i) % SLOTS;
+        uint64_t empty = 0;
+
+        if (shmap__load64(&rwlock->reader_[slot]) == 0 &&
+            shmap__cas64(&rwlock->reader_[slot], &empty, thread->self.id))
+            return (int)slot;
+    }
+    return -1;
+}
+
+/* Empty this thread's slot, and tell who waits for that. */
+static void leave_slot(shmap_rwlock *rwlock, unsigned slot)
+{
+    shmap__exchange64(&rwlock->reader_[slot], 0);
+    SHMAP__STOP("rwlock.left");
+    shmap__wake(&rwlock->drain_, SHMAP__EVERYBODY);
+}
+
+static bool writer_has_it(const shmap_rwlock *rwlock, uint64_t *writer)
+{
+    *writer = shmap__load64(&rwlock->writer_.owner_);
+    return shmap__owner_of(*writer) != 0;
+}
+
+/* Read, unless somebody writes. Returns 0 if so. */
+static inline int read_now(shmap_rwlock *rwlock, shmap__thread *thread)
+{
+    uint64_t writer;
+    int slot = take_slot(rwlock, thread);
+
+    if (slot < 0)
+        return 0;
+    SHMAP__STOP("rwlock.entered");
+    /* A thread that reads already must not wait for the writer, which waits for
+     * it. */
+    if (writer_has_it(rwlock, &writer) &&
+        count_slots(rwlock, thread->self.id) == 1) {
+        leave_slot(rwlock, (unsigned)slot);
+        return 0;
+    }
+    shmap__held_add(thread, SHMAP__HELD_READ, rwlock, (unsigned)slot);
+    SHMAP__STOP("rwlock.reading");
+    return (writer & SHMAP__OS_OWNER_DIED) != 0 ? SHMAP_OWNER_DIED
+                                                : SHMAP__DONE;
+}
+
+static int try_read(void *context)
+{
+    const rwlock_locking *locking = context;
+    uint64_t writer;
+
+    /* Not to disturb the writer's wait while it waits for others. */
+    if (writer_has_it(locking->rwlock, &writer)) {
+        if (shmap__owner_of(writer) == locking->thread->self.id)
+            return SHMAP_EDEADLK;
+        if (count_slots(locking->rwlock, locking->thread->self.id) == 0)
+            return 0;
+    }
+    return read_now(locking->rwlock, locking->thread);
+}
+
+/* Empty the slots of the dead. */
+static void bury_readers(shmap_rwlock *rwlock)
+{
+    for (unsigned i = 0; i < SLOTS; i++) {
+        uint64_t reader = shmap__load64(&rwlock->reader_[i]);
+
+        if (reader != 0 && shmap__os_is_dead(reader))
+            shmap__cas64(&rwlock->reader_[i], &reader, 0);
+    }
+}
+
+static int try_read_thoroughly(void *context)
+{
+    const rwlock_locking *locking = context;
+    shmap_rwlock *rwlock = locking->rwlock;
+    uint64_t *writer = &rwlock->writer_.owner_;
+    int result = try_read(context);
+
+    if (result != 0)
+        return result;
+    bury_readers(rwlock); /* They may have all the slots. */
+    shmap__owner_bury(writer, shmap__load64(writer));
+    return try_read(context);
+}
+
+static int is_drained(void *context)
+{
+    const rwlock_locking *locking = context;
+
+    for (unsigned i = 0; i < SLOTS; i++) {
+        if (shmap__load64(&locking->rwlock->reader_[i]) != 0)
+            return 0;
+    }
+    return SHMAP__DONE;
+}
+
+static int is_drained_thoroughly(void *context)
+{
+    const rwlock_locking *locking = context;
+
+    bury_readers(locking->rwlock);
+    return is_drained(context);
+}
+
+static inline int begin(shmap_rwlock *rwlock, shmap__thread **thread)
+{
+    int result = shmap__begin(rwlock, thread);
+
+    if (result == 0)
+        result =
+            shmap__place_check(&rwlock->writer_.place_, &rwlock->writer_.owner_,
+                               (*thread)->self.place);
+    return result;
+}
+
+static int read_slowly(shmap_rwlock *rwlock, shmap__thread *thread,
+                       int64_t deadline)
+{
+    rwlock_locking locking = {rwlock, thread};
+
+    return shmap__wait_thoroughly(&rwlock->readers_,
+                                  shmap__peek32(&rwlock->spin_ns), deadline,
+                                  try_read, try_read_thoroughly, &locking);
+}
+
+int shmap_rwlock_read_lock(shmap_rwlock *rwlock, int64_t deadline)
+{
+    shmap__thread *thread;
+    int result = begin(rwlock, &thread);
+
+    if (result == 0 && shmap__thread_is_full(thread))
+        result = SHMAP_ENOLCK;
+    if (result == 0) {
+        result = read_now(rwlock, thread);
+        if (result == 0)
+            result = read_slowly(rwlock, thread, deadline);
+    }
+    return shmap__end(result);
+}
+
+/* Let the readers in that waited for the writer. */
+static int unlock_writer(shmap_rwlock *rwlock, shmap__thread *thread)
+{
+    int result = shmap__mutex_unlock(&rwlock->writer_, thread);
+
+    if (result == 0)
+        shmap__wake(&rwlock->readers_, SHMAP__EVERYBODY);
+    return result;
+}
+
+/* The mutex is taken: wait for those who read. */
+static int drain(rwlock_locking *locking, int64_t deadline)
+{
+    shmap_rwlock *rwlock = locking->rwlock;
+    int result = is_drained(locking);
+
+    if (result == 0)
+        result = shmap__wait_thoroughly(
+            &rwlock->drain_, shmap__peek32(&rwlock->spin_ns), deadline,
+            is_drained, is_drained_thoroughly, locking);
+    return shmap__outcome(result);
+}
+
+static int write_lock(shmap_rwlock *rwlock, shmap__thread *thread,
+                      int64_t deadline)
+{
+    rwlock_locking locking = {rwlock, thread};
+    uint32_t spin_ns = shmap__peek32(&rwlock->spin_ns);
+    int locked;
+    int drained;
+
+    if (count_slots(rwlock, thread->self.id) != 0)
+        return SHMAP_EDEADLK;
+    if (shmap__peek32(&rwlock->writer_.spin_ns) != spin_ns)
+        shmap__poke32(&rwlock->writer_.spin_ns, spin_ns);
+    locked = shmap__mutex_lock(&rwlock->writer_, thread, deadline);
+    if (locked < 0)
+        return locked;
+    SHMAP__STOP("rwlock.locked");
+    drained = drain(&locking, deadline);
+    if (drained < 0)
+        unlock_writer(rwlock, thread);
+    return drained < 0 ? drained : locked;
+}
+
+int shmap_rwlock_write_lock(shmap_rwlock *rwlock, int64_t deadline)
+{
+    shmap__thread *thread;
+    int result = begin(rwlock, &thread);
+
+    if (result == 0)
+        result = write_lock(rwlock, thread, deadline);
+    return shmap__end(result);
+}
+
+/* The slot in which this thread reads: of the latest lock through this mapping,
+ * or of any. -1 if it does not. */
+static inline int slot_of(const shmap_rwlock *rwlock,
+                          const shmap__thread *thread)
+{
+    unsigned ticket = shmap__held_find(thread, SHMAP__HELD_READ, rwlock);
+
+    if (ticket != 0)
+        return thread->held[ticket].slot;
+    for (unsigned i = 0; i < SLOTS; i++) {
+        if (shmap__load64(&rwlock->reader_[i]) == thread->self.id)
+            return (int)i;
+    }
+    return -1;
+}
+
+int shmap_rwlock_unlock(shmap_rwlock *rwlock)
+{
+    shmap__thread *thread;
+    int result = shmap__begin(rwlock, &thread);
+    int slot;
+
+    if (result < 0)
+        return shmap__end(result);
+    slot = slot_of(rwlock, thread);
+    if (slot < 0)
+        return shmap__end(unlock_writer(rwlock, thread));
+    leave_slot(rwlock, (unsigned)slot);
+    shmap__held_forget(thread, SHMAP__HELD_READ, rwlock, (unsigned)slot);
+    return 0;
+}
+
+int shmap_rwlock_consistent(shmap_rwlock *rwlock)
+{
+    shmap__thread *thread;
+    int result = shmap__begin(rwlock, &thread);
+
+    if (result == 0)
+        result = shmap__mutex_consistent(&rwlock->writer_, thread);
+    return shmap__end(result);
+}
+
+void shmap__rwlock_give_up(const shmap__thread *thread, shmap_rwlock *rwlock,
+                           unsigned slot)
+{
+    uint64_t reader = thread->self.id;
+
+    if (shmap__cas64(&rwlock->reader_[slot], &reader, 0))
+        shmap__wake(&rwlock->drain_, SHMAP__EVERYBODY);
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Semaphores: a number that is never below zero. */
+#include "shmap/semaphore.h"
+
+#include "atomic.h"
+#include "error.h"
+#include "stop.h"
+#include "wait.h"
+
+static int take(void *context)
+{
+    shmap_semaphore *semaphore = context;
+    uint32_t value = shmap__load32(&semaphore->value_);
+
+    while (value != 0) {
+        if (shmap__cas32(&semaphore->value_, &value, value - 1)) {
+            SHMAP__STOP("semaphore.taken");
+            return SHMAP__DONE;
+        }
+    }
+    return 0;
+}
+
+int shmap_semaphore_post(shmap_semaphore *semaphore, uint32_t count)
+{
+    uint32_t value;
+
+    if (!shmap__is_object(semaphore) || count == 0)
+        return shmap__end(SHMAP_EINVAL);
+    value = shmap__load32(&semaphore->value_);
+    do {
+        if (value > SHMAP_SEMAPHORE_MAX || count > SHMAP_SEMAPHORE_MAX - value)
+            return shmap__end(SHMAP_EOVERFLOW);
+    } while (!shmap__cas32(&semaphore->value_, &value, value + count));
+    SHMAP__STOP("semaphore.posted");
+    shmap__wake(&semaphore->waiters_, count);
+    return 0;
+}
+
+int shmap_semaphore_wait(shmap_semaphore *semaphore, int64_t deadline)
+{
+    int result = SHMAP_EINVAL;
+
+    if (shmap__is_object(semaphore))
+        result = shmap__wait(&semaphore->waiters_,
+                             shmap__peek32(&semaphore->spin_ns), deadline, take,
+                             semaphore);
+    return shmap__end(result);
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+
+/* What is known of the calling thread. */
+#include "thread.h"
+
+#include "owner.h"
+
+SHMAP__THREAD_LOCAL shmap__thread shmap__this_thread;
+
+/* Where a thread looks for a slot first: threads spread over the processors'
+ * cache lines, of eight slots each. */
+static uint8_t first_slot(uint64_t id)
+{
+    enum { PER_LINE = 8, LINES = SHMAP_RWLOCK_READERS / PER_LINE };
+    unsigned number = (unsigned)id ^ (unsigned)(id >> 32);
+
+    return (uint8_t)(number % LINES * PER_LINE + number / LINES % PER_LINE);
+}
+
+int shmap__thread_start(void)
+{
+    shmap__thread *thread = &shmap__this_thread;
+    int result = shmap__os_self_find(&thread->self);
+
+    if (result < 0)
+        return result;
+    thread->slot = first_slot(thread->self.id);
+    if (thread->owner != thread->self.id) {
+        thread->owner = thread->self.id;
+        thread->used = 0;
+        thread->count = 0;
+        thread->top = 0;
+        thread->unused = 0;
+        thread->mixed = false;
+    }
+    return 0;
+}
+
+/* Whether the word that says so is still this thread's. */
+static bool is_owned(const shmap__thread *thread, const shmap__held *held)
+{
+    const uint64_t *word;
+
+    if (held->kind == SHMAP__HELD_READ)
+        word = &((const shmap_rwlock *)held->object)->reader_[held->slot];
+    else
+        word = &((const shmap_once *)held->object)->owner_;
+    return shmap__owner_of(shmap__load64(word)) == thread->self.id;
+}
+
+void shmap__held_forget(shmap__thread *thread, int kind, const void *object,
+                        unsigned slot)
+{
+    unsigned other = 0;
+    unsigned ticket;
+
+    for (ticket = thread->top; ticket != 0;
+         ticket = thread->held[ticket].below) {
+        const shmap__held *found = &thread->held[ticket];
+
+        if (found->kind != kind || found->slot != slot)
+            continue;
+        if (found->object == object)
+            break;
+        if (other == 0 && !is_owned(thread, found))
+            other = ticket;
+    }
+    if (ticket == 0)
+        ticket = other;
+    if (ticket != 0)
+        shmap__held_remove(thread, ticket);
+}
+
+void shmap__held_give_up(const void *base, size_t size)
+{
+    shmap__thread *thread = &shmap__this_thread;
+    unsigned ticket;
+    unsigned below;
+
+    if (thread->self.id == 0)
+        return;
+    for (ticket = thread->top; ticket != 0; ticket = below) {
+        shmap__held found = thread->held[ticket];
+
+        below = found.below;
+        if ((uintptr_t)found.object - (uintptr_t)base >= size)
+            continue;
+        if (found.kind == SHMAP__HELD_MUTEX) {
+            shmap__mutex_give_up(thread, found.object, ticket);
+            continue;
+        }
+        shmap__held_remove(thread, ticket);
+        if (found.kind == SHMAP__HELD_READ)
+            shmap__rwlock_give_up(thread, found.object, found.slot);
+        else
+            shmap__once_give_up(thread, found.object);
+    }
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Waiting and waking: the one place of spinning, of counting who sleeps, and of
+ * the rule that nobody sleeps for longer than 200 ms without looking again.
+ *
+ * Who waits registers first, looks second, and sleeps last, on a sequence
+ * number that changes with each waking. Who wakes stores first and then looks
+ * whether anybody is registered. So one of the two sees the other
+ * (docs/memory-order.md).
+ *
+ * The registration, `who`, is a number of waiters and, above it, an id, which
+ * is new whenever the number was 0. A waiter that dies stays counted. That
+ * costs the others a system call each time they wake, until one of them finds
+ * nobody asleep and takes the whole registration back, which the id makes safe:
+ * those who registered since have another.
+ */
+#include "wait.h"
+
+#include "atomic.h"
+#include "shmap/wait.h"
+#include "stop.h"
+
+enum {
+    COUNT_BITS = 64 - SHMAP__WAIT_ID_BITS,
+    COUNT_MAX = (1 << COUNT_BITS) - 1,
+    LOOKS = 32,      /* between two looks at the clock */
+    WORST_LEVEL = 6, /* spin for a 64th of the limit */
+    SPIN_NS = 100000,
+    SLICE_NS = 200000000
+};
+
+uint64_t shmap__wait_id_of(uint64_t who)
+{
+    return who >> COUNT_BITS;
+}
+
+static unsigned count_of(uint64_t who)
+{
+    return (unsigned)(who & COUNT_MAX);
+}
+
+void shmap__wait_enter(shmap__wait_place *place, uint64_t *who,
+                       const uint32_t *word)
+{
+    uint64_t found = shmap__load64(who);
+
+    place->who = who;
+    for (;;) {
+        if (count_of(found) == COUNT_MAX) {
+            /* Too many to count: sleep without being woken, for a slice. */
+            place->id = 0;
+            place->waiter.native = 0;
+            return;
+        }
+        place->id = count_of(found) == 0 ? shmap__os_wait_id()
+                                         : shmap__wait_id_of(found);
+        shmap__os_wait_begin(&place->waiter, word, place->id);
+        SHMAP__STOP("wait.begun");
+        if (shmap__cas64(who, &found,
+                         place->id << COUNT_BITS | (count_of(found) + 1)))
+            break;
+        shmap__os_wait_end(&place->waiter);
+    }
+    SHMAP__STOP("wait.entered");
+}
+
+bool shmap__wait_counts(const shmap__wait_place *place)
+{
+    uint64_t found = shmap__load64(place->who);
+
+    return count_of(found) != 0 && shmap__wait_id_of(found) == place->id;
+}
+
+/* First uncounted, then gone: who wakes and finds nobody there can believe
+ * it. */
+void shmap__wait_leave(shmap__wait_place *place)
+{
+    uint64_t found = shmap__load64(place->who);
+
+    if (place->id == 0)
+        return;
+    while (count_of(found) != 0 && shmap__wait_id_of(found) == place->id) {
+        uint64_t left = count_of(found) == 1 ? 0 : found - 1;
+
+        if (shmap__cas64(place->who, &found, left))
+            break;
+    }
+    SHMAP__STOP("wait.left");
+    shmap__os_wait_end(&place->waiter);
+}
+
+void shmap__wake(shmap_waiters *waiters, uint32_t count)
+{
+    uint64_t found = shmap__load64(&waiters->who_);
+
+    if (count_of(found) == 0)
+        return;
+    shmap__add32(&waiters->sequence_, 1);
+    SHMAP__STOP("wake.counted");
+    if (count > count_of(found))
+        count = count_of(found);
+    /* Those who are registered and not asleep see the new sequence. */
+    if (!shmap__os_wake(&waiters->sequence_, shmap__wait_id_of(found), count))
+        shmap__cas64(&waiters->who_, &found, 0);
+    SHMAP__STOP("wake.woken");
+}
+
+int64_t shmap__wait_slice(int64_t deadline)
+{
+    int64_t slice = shmap__os_now() + SLICE_NS;
+
+    return deadline < slice ? deadline : slice;
+}
+
+int shmap__spin_start(shmap__spin *spin, uint32_t spin_ns, uint32_t level,
+                      int64_t deadline, shmap__attempt *attempt, void *context)
+{
+    int64_t until;
+    int result = 0;
+
+    spin->began = shmap__os_now();
+    spin->limit = spin_ns == 0 ? SPIN_NS : spin_ns;
+    if (spin_ns == SHMAP_SPIN_NEVER || shmap__os_facts_get()->processors == 1)
+        spin->limit = 0;
+    else if (spin_ns > SHMAP_SPIN_MAX)
+        spin->limit = SHMAP_SPIN_MAX;
+    until = spin->began +
+            (spin->limit >> (level < WORST_LEVEL ? level : WORST_LEVEL));
+    if (until > deadline)
+        until = deadline;
+    while (result == 0) {
+        for (int i = 0; i < LOOKS && result == 0; i++) {
+            shmap__pause();
+            result = attempt(context);
+        }
+        if (shmap__os_now() >= until)
+            break;
+    }
+    return result;
+}
+
+/* Spinning for as long as the limit would have paid off, or not. */
+uint32_t shmap__spin_learn(const shmap__spin *spin, uint32_t level)
+{
+    if (spin->limit == 0)
+        return level;
+    if (shmap__os_now() - spin->began <= spin->limit)
+        return level == 0 ? 0 : level - 1;
+    return level < WORST_LEVEL ? level + 1 : WORST_LEVEL;
+}
+
+/* Sleep between attempts. */
+static int attempt_asleep(shmap_waiters *waiters, int64_t deadline,
+                          shmap__attempt *attempt, void *context)
+{
+    shmap__wait_place place = {0};
+    int result;
+
+    shmap__wait_enter(&place, &waiters->who_, &waiters->sequence_);
+    for (;;) {
+        uint32_t seen = shmap__load32(&waiters->sequence_);
+
+        result = attempt(context);
+        if (result == 0 && shmap__os_now() >= deadline)
+            result = SHMAP_ETIMEDOUT;
+        if (result != 0)
+            break;
+        SHMAP__STOP("wait.looked");
+        shmap__os_wait(&place.waiter, &waiters->sequence_, seen, 0,
+                       shmap__wait_slice(deadline));
+        SHMAP__STOP("wait.woken");
+        if (!shmap__wait_counts(&place)) {
+            shmap__wait_leave(&place);
+            shmap__wait_enter(&place, &waiters->who_, &waiters->sequence_);
+        }
+    }
+    shmap__wait_leave(&place);
+    return result;
+}
+
+int shmap__wait_thoroughly(shmap_waiters *waiters, uint32_t spin_ns,
+                           int64_t deadline, shmap__attempt *attempt,
+                           shmap__attempt *thorough, void *context)
+{
+    shmap__spin spin;
+    uint32_t level = shmap__peek32(&waiters->spin_);
+    uint32_t learnt;
+    int result = attempt(context);
+
+    if (result != 0)
+        return result;
+    if (deadline <= 0 || shmap__os_now() >= deadline) {
+        result = thorough(context);
+        return result == 0 ? SHMAP_ETIMEDOUT : result;
+    }
+    result =
+        shmap__spin_start(&spin, spin_ns, level, deadline, attempt, context);
+    if (result == 0)
+        result = attempt_asleep(waiters, deadline, thorough, context);
+    learnt = shmap__spin_learn(&spin, level);
+    if (learnt != level)
+        shmap__poke32(&waiters->spin_, learnt);
+    return result;
+}
