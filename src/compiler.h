@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
-/* What compilers spell differently: thread-local storage and the few atomic
- * operations that the library itself needs.
+/* What compilers spell differently: thread-local storage, and what is to be
+ * kept out of the fast paths; and the few atomic operations that regions need.
  */
 #ifndef SHMAP_COMPILER_H
 #define SHMAP_COMPILER_H
@@ -12,7 +12,10 @@
 
 #include <intrin.h>
 
-#define SHMAP__THREAD_LOCAL __declspec(thread)
+#define SHMAP__THREAD_LOCAL  __declspec(thread)
+#define SHMAP__SLOW_PATH     __declspec(noinline)
+#define SHMAP__FAST_PATH     static __forceinline
+#define SHMAP__KEEP(pointer) ((void)0)
 
 typedef volatile long shmap__refs;
 
@@ -40,7 +43,13 @@ static inline void shmap__touch_for_writing(volatile char *byte)
 
 #include <stdatomic.h>
 
-#define SHMAP__THREAD_LOCAL _Thread_local
+#define SHMAP__THREAD_LOCAL  _Thread_local
+#define SHMAP__SLOW_PATH     __attribute__((noinline, cold))
+#define SHMAP__FAST_PATH     static inline __attribute__((always_inline))
+
+/* Keep an address in a register: that of a thread's own memory would be
+ * computed again for each use. */
+#define SHMAP__KEEP(pointer) __asm__("" : "+r"(pointer))
 
 typedef atomic_int shmap__refs;
 

@@ -33,7 +33,8 @@ typedef struct mutex_locking {
 } mutex_locking;
 
 /* After the word was taken. */
-static inline int have(shmap__thread *thread, shmap_mutex *mutex, uint64_t was)
+SHMAP__FAST_PATH int have(shmap__thread *thread, shmap_mutex *mutex,
+                          uint64_t was)
 {
     unsigned ticket;
 
@@ -125,8 +126,8 @@ static int lock_spinning(mutex_locking *locking, int64_t deadline)
     return result;
 }
 
-static int lock_slowly(shmap__thread *thread, shmap_mutex *mutex,
-                       int64_t deadline)
+static SHMAP__SLOW_PATH int lock_slowly(shmap__thread *thread,
+                                        shmap_mutex *mutex, int64_t deadline)
 {
     mutex_locking locking = {thread, mutex, 0};
     uint64_t word = shmap__load64(&mutex->owner_);
@@ -145,8 +146,8 @@ static int lock_slowly(shmap__thread *thread, shmap_mutex *mutex,
     return result != 0 ? result : SHMAP_ETIMEDOUT;
 }
 
-int shmap__mutex_lock(shmap_mutex *mutex, shmap__thread *thread,
-                      int64_t deadline)
+SHMAP__FAST_PATH int lock(shmap_mutex *mutex, shmap__thread *thread,
+                          int64_t deadline)
 {
     uint64_t nobody = 0;
     int result =
@@ -154,7 +155,7 @@ int shmap__mutex_lock(shmap_mutex *mutex, shmap__thread *thread,
 
     if (result < 0)
         return result;
-    if (shmap__thread_is_full(thread))
+    if (!shmap__held_has_room(thread))
         return SHMAP_ENOLCK;
     shmap__robust_begin(thread, mutex);
     SHMAP__STOP("mutex.begun");
@@ -164,6 +165,12 @@ int shmap__mutex_lock(shmap_mutex *mutex, shmap__thread *thread,
         result = lock_slowly(thread, mutex, deadline);
     shmap__robust_end(thread);
     return shmap__outcome(result);
+}
+
+int shmap__mutex_lock(shmap_mutex *mutex, shmap__thread *thread,
+                      int64_t deadline)
+{
+    return lock(mutex, thread, deadline);
 }
 
 static inline bool has(const shmap_mutex *mutex, const shmap__thread *thread)
@@ -188,9 +195,15 @@ static inline unsigned find_ticket(const shmap_mutex *mutex,
     return ticket;
 }
 
+static SHMAP__SLOW_PATH void wake_one(shmap_mutex *mutex)
+{
+    shmap__os_wake(shmap__low_half(&mutex->owner_),
+                   shmap__wait_id_of(shmap__load64(&mutex->who_)), 1);
+}
+
 /* Let go of it, with these flags. */
-static inline void let_go(shmap_mutex *mutex, shmap__thread *thread,
-                          unsigned ticket, uint64_t flags)
+SHMAP__FAST_PATH void let_go(shmap_mutex *mutex, shmap__thread *thread,
+                             unsigned ticket, uint64_t flags)
 {
     shmap_mutex *locked = thread->held[ticket].object;
     uint64_t had;
@@ -203,12 +216,11 @@ static inline void let_go(shmap_mutex *mutex, shmap__thread *thread,
     had = shmap__exchange64(&mutex->owner_, flags);
     SHMAP__STOP("unlock.stored");
     if ((had & SHMAP__OS_WAITERS) != 0)
-        shmap__os_wake(shmap__low_half(&mutex->owner_),
-                       shmap__wait_id_of(shmap__load64(&mutex->who_)), 1);
+        wake_one(mutex);
     shmap__robust_end(thread);
 }
 
-int shmap__mutex_unlock(shmap_mutex *mutex, shmap__thread *thread)
+SHMAP__FAST_PATH int unlock(shmap_mutex *mutex, shmap__thread *thread)
 {
     unsigned ticket = find_ticket(mutex, thread);
 
@@ -217,6 +229,11 @@ int shmap__mutex_unlock(shmap_mutex *mutex, shmap__thread *thread)
     let_go(mutex, thread, ticket,
            shmap__load64(&mutex->owner_) & SHMAP__OS_OWNER_DIED);
     return 0;
+}
+
+int shmap__mutex_unlock(shmap_mutex *mutex, shmap__thread *thread)
+{
+    return unlock(mutex, thread);
 }
 
 void shmap__mutex_give_up(shmap__thread *thread, shmap_mutex *mutex,
@@ -249,7 +266,7 @@ int shmap_mutex_lock(shmap_mutex *mutex, int64_t deadline)
     int result = shmap__begin(mutex, &thread);
 
     if (result == 0)
-        result = shmap__mutex_lock(mutex, thread, deadline);
+        result = lock(mutex, thread, deadline);
     return shmap__end(result);
 }
 
@@ -259,7 +276,7 @@ int shmap_mutex_unlock(shmap_mutex *mutex)
     int result = shmap__begin(mutex, &thread);
 
     if (result == 0)
-        result = shmap__mutex_unlock(mutex, thread);
+        result = unlock(mutex, thread);
     return shmap__end(result);
 }
 

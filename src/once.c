@@ -67,7 +67,7 @@ static int begin(shmap_once *once, shmap__thread *thread, int64_t deadline)
 
     if (result < 0)
         return result;
-    if (shmap__thread_is_full(thread))
+    if (!shmap__held_has_room(thread))
         return SHMAP_ENOLCK;
     return shmap__wait_thoroughly(&once->waiters_,
                                   shmap__peek32(&once->spin_ns), deadline,

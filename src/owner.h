@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "atomic.h"
+#include "compiler.h"
 #include "platform.h"
 
 /* The id in a word; 0 if nobody owns it. */
@@ -19,7 +20,8 @@ static inline uint64_t shmap__owner_of(uint64_t word)
 
 /* See that the object's ids mean something to this process. Ownership that
  * remains from before a restart is marked as died. 0 or SHMAP_ELAYOUT. */
-int shmap__place_join(uint32_t *place, uint64_t *word, uint32_t own);
+SHMAP__SLOW_PATH int shmap__place_join(uint32_t *place, uint64_t *word,
+                                       uint32_t own);
 
 static inline int shmap__place_check(uint32_t *place, uint64_t *word,
                                      uint32_t own)

@@ -8,7 +8,7 @@ void shmap__robust_remove_mixed(const shmap__thread *thread, void *node)
     void *on = shmap__node_get(node);
     void *back = thread->self.list;
 
-    if (thread->self.doubly)
+    if (thread->self.list->first != node && thread->self.doubly)
         back = shmap__node_get(shmap__node_back(node));
     else
         while (shmap__node_get(back) != node)

@@ -80,22 +80,21 @@ static inline void shmap__robust_add(shmap__thread *thread, shmap_mutex *mutex,
     if (list == NULL)
         return;
     first = list->first;
-    if (below == NULL)
-        thread->mixed = false;
     if (first != shmap__node_of(thread, below))
         thread->mixed = true;
+    else if (below == NULL && thread->mixed)
+        thread->mixed = false;
     shmap__node_set(node, first);
-    if (thread->self.doubly) {
-        shmap__node_set(shmap__node_back(node), list);
-        if (first != list)
-            shmap__node_set(shmap__node_back(first), node);
-    }
+    /* Who is first needs not point back: it is known who that is. */
+    if (thread->self.doubly && first != list)
+        shmap__node_set(shmap__node_back(first), node);
     shmap__compiler_fence();
     list->first = node;
 }
 
 /* With nodes of the C library in between, as that does it. */
-void shmap__robust_remove_mixed(const shmap__thread *thread, void *node);
+SHMAP__SLOW_PATH void shmap__robust_remove_mixed(const shmap__thread *thread,
+                                                 void *node);
 
 /* The thread is to have it no longer. */
 static inline void shmap__robust_remove(const shmap__thread *thread,

@@ -24,7 +24,8 @@ typedef struct rwlock_locking {
     shmap__thread *thread;
 } rwlock_locking;
 
-static unsigned count_slots(const shmap_rwlock *rwlock, uint64_t id)
+static SHMAP__SLOW_PATH unsigned count_slots(const shmap_rwlock *rwlock,
+                                             uint64_t id)
 {
     unsigned count = 0;
 
@@ -33,7 +34,8 @@ static unsigned count_slots(const shmap_rwlock *rwlock, uint64_t id)
     return count;
 }
 
-static inline int take_slot(shmap_rwlock *rwlock, const shmap__thread *thread)
+SHMAP__FAST_PATH int take_slot(shmap_rwlock *rwlock,
+                               const shmap__thread *thread)
 {
     for (unsigned i = 0; i < SLOTS; i++) {
         unsigned slot = (thread->slot + i) % SLOTS;
@@ -61,7 +63,7 @@ static bool writer_has_it(const shmap_rwlock *rwlock, uint64_t *writer)
 }
 
 /* Read, unless somebody writes. Returns 0 if so. */
-static inline int read_now(shmap_rwlock *rwlock, shmap__thread *thread)
+SHMAP__FAST_PATH int read_now(shmap_rwlock *rwlock, shmap__thread *thread)
 {
     uint64_t writer;
     int slot = take_slot(rwlock, thread);
@@ -141,7 +143,7 @@ static int is_drained_thoroughly(void *context)
     return is_drained(context);
 }
 
-static inline int begin(shmap_rwlock *rwlock, shmap__thread **thread)
+SHMAP__FAST_PATH int begin(shmap_rwlock *rwlock, shmap__thread **thread)
 {
     int result = shmap__begin(rwlock, thread);
 
@@ -152,8 +154,8 @@ static inline int begin(shmap_rwlock *rwlock, shmap__thread **thread)
     return result;
 }
 
-static int read_slowly(shmap_rwlock *rwlock, shmap__thread *thread,
-                       int64_t deadline)
+static SHMAP__SLOW_PATH int read_slowly(shmap_rwlock *rwlock,
+                                        shmap__thread *thread, int64_t deadline)
 {
     rwlock_locking locking = {rwlock, thread};
 
@@ -167,7 +169,7 @@ int shmap_rwlock_read_lock(shmap_rwlock *rwlock, int64_t deadline)
     shmap__thread *thread;
     int result = begin(rwlock, &thread);
 
-    if (result == 0 && shmap__thread_is_full(thread))
+    if (result == 0 && !shmap__held_has_room(thread))
         result = SHMAP_ENOLCK;
     if (result == 0) {
         result = read_now(rwlock, thread);

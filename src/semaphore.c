@@ -8,9 +8,8 @@
 #include "stop.h"
 #include "wait.h"
 
-static int take(void *context)
+SHMAP__FAST_PATH int take_now(shmap_semaphore *semaphore)
 {
-    shmap_semaphore *semaphore = context;
     uint32_t value = shmap__load32(&semaphore->value_);
 
     while (value != 0) {
@@ -20,6 +19,11 @@ static int take(void *context)
         }
     }
     return 0;
+}
+
+static int take(void *context)
+{
+    return take_now(context);
 }
 
 int shmap_semaphore_post(shmap_semaphore *semaphore, uint32_t count)

@@ -27,13 +27,28 @@ int shmap__thread_start(void)
     thread->slot = first_slot(thread->self.id);
     if (thread->owner != thread->self.id) {
         thread->owner = thread->self.id;
-        thread->used = 0;
-        thread->count = 0;
-        thread->top = 0;
-        thread->unused = 0;
+        thread->held_up = 0;
         thread->mixed = false;
     }
     return 0;
+}
+
+bool shmap__held_tidy(shmap__thread *thread)
+{
+    unsigned kept = 0;
+
+    for (unsigned ticket = 1; ticket <= thread->held_up; ticket++) {
+        shmap__held held = thread->held[ticket];
+
+        if (held.kind == 0)
+            continue;
+        thread->held[++kept] = held;
+        if (held.kind == SHMAP__HELD_MUTEX)
+            shmap__poke16(&((shmap_mutex *)held.object)->ticket_,
+                          (uint16_t)kept);
+    }
+    thread->held_up = kept;
+    return kept < SHMAP_LOCKS_MAX;
 }
 
 /* Whether the word that says so is still this thread's. */
@@ -54,8 +69,7 @@ void shmap__held_forget(shmap__thread *thread, int kind, const void *object,
     unsigned other = 0;
     unsigned ticket;
 
-    for (ticket = thread->top; ticket != 0;
-         ticket = thread->held[ticket].below) {
+    for (ticket = thread->held_up; ticket != 0; ticket--) {
         const shmap__held *found = &thread->held[ticket];
 
         if (found->kind != kind || found->slot != slot)
@@ -74,16 +88,14 @@ void shmap__held_forget(shmap__thread *thread, int kind, const void *object,
 void shmap__held_give_up(const void *base, size_t size)
 {
     shmap__thread *thread = &shmap__this_thread;
-    unsigned ticket;
-    unsigned below;
 
     if (thread->self.id == 0)
         return;
-    for (ticket = thread->top; ticket != 0; ticket = below) {
+    for (unsigned ticket = thread->held_up; ticket != 0; ticket--) {
         shmap__held found = thread->held[ticket];
 
-        below = found.below;
-        if ((uintptr_t)found.object - (uintptr_t)base >= size)
+        if (found.kind == 0 ||
+            (uintptr_t)found.object - (uintptr_t)base >= size)
             continue;
         if (found.kind == SHMAP__HELD_MUTEX) {
             shmap__mutex_give_up(thread, found.object, ticket);

@@ -23,38 +23,35 @@ enum shmap__held_kind {
     SHMAP__HELD_ONCE
 };
 
+/* A place in the order in which things were locked, numbered from 1: its number
+ * is what was locked there's ticket. */
 typedef struct shmap__held {
     void *object;
-    uint8_t kind; /* 0: unused */
-    uint8_t slot; /* of a reader */
-    uint8_t
-        above; /* tickets: what was locked next, and has not been unlocked */
-    uint8_t below; /* what was locked last before; unused: the next unused */
+    uint16_t kind; /* 0: unlocked already, while later ones are not */
+    uint16_t slot; /* of a reader */
 } shmap__held;
 
 typedef struct shmap__thread {
     shmap__os_self self;
-    uint64_t owner; /* of what follows: after fork, nothing is the child's */
-    uint16_t used;  /* tickets that were ever given */
-    uint16_t count;
-    uint8_t top;    /* ticket of what was locked last; 0: nothing */
-    uint8_t unused; /* first of the tickets that came back */
-    bool mixed;     /* see robust.h */
-    uint8_t slot;   /* where it looks first for a slot as reader */
-    shmap__held held[SHMAP_LOCKS_MAX + 1]; /* by ticket; the first is none */
+    uint64_t owner;   /* of what follows: after fork, nothing is the child's */
+    unsigned held_up; /* the last ticket; it is one of something held */
+    uint8_t slot;     /* where it looks first for a slot as reader */
+    bool mixed;       /* see robust.h */
+    shmap__held held[SHMAP_LOCKS_MAX + 1];
 } shmap__thread;
 
 extern SHMAP__THREAD_LOCAL shmap__thread shmap__this_thread;
 
 /* Find out who this thread is. Returns 0, or an error if that cannot be told.
  */
-int shmap__thread_start(void);
+SHMAP__SLOW_PATH int shmap__thread_start(void);
 
 /* This thread; NULL and an error if it cannot be told from others. */
 static inline shmap__thread *shmap__thread_get(int *error)
 {
     shmap__thread *thread = &shmap__this_thread;
 
+    SHMAP__KEEP(thread);
     if (thread->self.id == 0) {
         *error = shmap__thread_start();
         if (*error < 0)
@@ -63,76 +60,69 @@ static inline shmap__thread *shmap__thread_get(int *error)
     return thread;
 }
 
-static inline bool shmap__thread_is_full(const shmap__thread *thread)
+/* Give up the tickets of what is unlocked already. Returns false if there is
+ * none: the thread holds SHMAP_LOCKS_MAX locks. */
+SHMAP__SLOW_PATH bool shmap__held_tidy(shmap__thread *thread);
+
+/* Whether one more can be held. */
+static inline bool shmap__held_has_room(shmap__thread *thread)
 {
-    return thread->count == SHMAP_LOCKS_MAX;
+    return thread->held_up < SHMAP_LOCKS_MAX || shmap__held_tidy(thread);
 }
 
-/* Remember a lock that this thread has now. Returns its ticket, above 0. */
-static inline uint8_t shmap__held_add(shmap__thread *thread, int kind,
-                                      void *object, unsigned slot)
+/* Remember a lock that this thread has now. Returns its ticket. */
+static inline unsigned shmap__held_add(shmap__thread *thread, int kind,
+                                       void *object, unsigned slot)
 {
-    uint8_t ticket = thread->unused;
-    shmap__held *added;
+    shmap__held *added = &thread->held[++thread->held_up];
 
-    if (ticket != 0)
-        thread->unused = thread->held[ticket].below;
-    else
-        ticket = (uint8_t)++thread->used;
-    added = &thread->held[ticket];
     added->object = object;
-    added->kind = (uint8_t)kind;
-    added->slot = (uint8_t)slot;
-    added->above = 0;
-    added->below = thread->top;
-    thread->held[thread->top].above = ticket;
-    thread->top = ticket;
-    thread->count++;
-    return ticket;
+    added->kind = (uint16_t)kind;
+    added->slot = (uint16_t)slot;
+    return thread->held_up;
 }
 
 static inline void shmap__held_remove(shmap__thread *thread, unsigned ticket)
 {
-    shmap__held *removed = &thread->held[ticket];
-
-    if (removed->above != 0)
-        thread->held[removed->above].below = removed->below;
-    else
-        thread->top = removed->below;
-    thread->held[removed->below].above = removed->above;
-    removed->kind = 0;
-    removed->below = thread->unused;
-    thread->unused = (uint8_t)ticket;
-    thread->count--;
+    if (ticket != thread->held_up) {
+        thread->held[ticket].kind = 0;
+        return;
+    }
+    do {
+        ticket--;
+    } while (ticket != 0 && thread->held[ticket].kind == 0);
+    thread->held_up = ticket;
 }
 
-/* What was added with this ticket, if there is such a one of this kind. */
+/* What has this ticket, if there is such a one of this kind. */
 static inline void *shmap__held_object(const shmap__thread *thread,
                                        unsigned ticket, int kind)
 {
-    if (ticket == 0 || ticket > SHMAP_LOCKS_MAX ||
+    if (ticket == 0 || ticket > thread->held_up ||
         thread->held[ticket].kind != kind)
         return NULL;
     return thread->held[ticket].object;
 }
 
-/* The mutexes locked next after this one and last before it, or NULL. */
+/* The mutexes locked next after this ticket and last before it, or NULL. */
 static inline shmap_mutex *shmap__held_above(const shmap__thread *thread,
                                              unsigned ticket)
 {
-    do {
-        ticket = thread->held[ticket].above;
-    } while (ticket != 0 && thread->held[ticket].kind != SHMAP__HELD_MUTEX);
-    return ticket == 0 ? NULL : thread->held[ticket].object;
+    while (++ticket <= thread->held_up) {
+        if (thread->held[ticket].kind == SHMAP__HELD_MUTEX)
+            return thread->held[ticket].object;
+    }
+    return NULL;
 }
 
 static inline shmap_mutex *shmap__held_below(const shmap__thread *thread,
                                              unsigned ticket)
 {
-    do {
-        ticket = thread->held[ticket].below;
-    } while (ticket != 0 && thread->held[ticket].kind != SHMAP__HELD_MUTEX);
-    return ticket == 0 ? NULL : thread->held[ticket].object;
+    while (--ticket != 0) {
+        if (thread->held[ticket].kind == SHMAP__HELD_MUTEX)
+            return thread->held[ticket].object;
+    }
+    return NULL;
 }
 
 /* Forget what this thread no longer owns: the object at this address, or, if it
@@ -146,11 +136,11 @@ void shmap__held_forget(shmap__thread *thread, int kind, const void *object,
 static inline unsigned shmap__held_find(const shmap__thread *thread, int kind,
                                         const void *object)
 {
-    unsigned ticket = thread->top;
+    unsigned ticket = thread->held_up;
 
     while (ticket != 0 && (thread->held[ticket].object != object ||
                            thread->held[ticket].kind != kind))
-        ticket = thread->held[ticket].below;
+        ticket--;
     return ticket;
 }
 

@@ -34,6 +34,11 @@ uint64_t shmap__wait_id_of(uint64_t who)
     return who >> COUNT_BITS;
 }
 
+int shmap__refused(int error)
+{
+    return shmap__result(shmap__refuse(error));
+}
+
 static unsigned count_of(uint64_t who)
 {
     return (unsigned)(who & COUNT_MAX);
@@ -89,7 +94,7 @@ void shmap__wait_leave(shmap__wait_place *place)
     shmap__os_wait_end(&place->waiter);
 }
 
-void shmap__wake(shmap_waiters *waiters, uint32_t count)
+void shmap__wake_counted(shmap_waiters *waiters, uint32_t count)
 {
     uint64_t found = shmap__load64(&waiters->who_);
 
@@ -128,7 +133,7 @@ int shmap__spin_start(shmap__spin *spin, uint32_t spin_ns, uint32_t level,
             (spin->limit >> (level < WORST_LEVEL ? level : WORST_LEVEL));
     if (until > deadline)
         until = deadline;
-    while (result == 0) {
+    while (result == 0 && spin->limit != 0) {
         for (int i = 0; i < LOOKS && result == 0; i++) {
             shmap__pause();
             result = attempt(context);

@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "atomic.h"
+#include "compiler.h"
 #include "error.h"
 #include "platform.h"
 #include "thread.h"
@@ -39,10 +41,11 @@ static inline int shmap__begin(const void *object, shmap__thread **thread)
 }
 
 /* End of a public call with such a result. */
+SHMAP__SLOW_PATH int shmap__refused(int error);
+
 static inline int shmap__end(int result)
 {
-    return result < 0 ? shmap__result(shmap__refuse(result))
-                      : shmap__outcome(result);
+    return result < 0 ? shmap__refused(result) : shmap__outcome(result);
 }
 
 /* Attempt until it succeeds or fails, or SHMAP_ETIMEDOUT: at once, then
@@ -63,7 +66,15 @@ static inline int shmap__wait(shmap_waiters *waiters, uint32_t spin_ns,
 
 /* Wake those who wait, after what they wait for was stored by an exchange, an
  * addition or a compare-and-swap. */
-void shmap__wake(shmap_waiters *waiters, uint32_t count);
+SHMAP__SLOW_PATH void shmap__wake_counted(shmap_waiters *waiters,
+                                          uint32_t count);
+
+static inline void shmap__wake(shmap_waiters *waiters, uint32_t count)
+{
+    if (shmap__load64(&waiters->who_) != 0)
+        shmap__wake_counted(waiters, count);
+}
+
 #define SHMAP__EVERYBODY UINT32_C(0x7FFFFFFF)
 
 /* The parts, for those that wait in their own way. */
