@@ -41,7 +41,7 @@ static int wait_registered(shmap_cond *cond, shmap__wait_place *place,
         result = is_signalled(&waiting);
         if (result == 0 && shmap__os_now() >= deadline)
             result = SHMAP_ETIMEDOUT;
-        /* Uncounted and not woken: that was for others. */
+        /* Uncounted and not woken: whoever was to do it has died. */
         if (result == 0 && !shmap__wait_counts(place))
             result = SHMAP__DONE;
     }
@@ -49,6 +49,20 @@ static int wait_registered(shmap_cond *cond, shmap__wait_place *place,
     if (learnt != level)
         shmap__poke32(&cond->waiters_.spin_, learnt);
     return shmap__outcome(result);
+}
+
+/* Register, and read the sequence while registered. */
+static uint32_t enter(shmap__wait_place *place, shmap_waiters *waiters)
+{
+    uint32_t seen;
+
+    for (;;) {
+        shmap__wait_enter(place, &waiters->who_, &waiters->sequence_);
+        seen = shmap__load32(&waiters->sequence_);
+        if (shmap__wait_counts(place))
+            return seen;
+        shmap__wait_leave(place);
+    }
 }
 
 static int wait_for(shmap_cond *cond, shmap_mutex *mutex, shmap__thread *thread,
@@ -59,8 +73,7 @@ static int wait_for(shmap_cond *cond, shmap_mutex *mutex, shmap__thread *thread,
     int result;
     int locked;
 
-    shmap__wait_enter(&place, &cond->waiters_.who_, &cond->waiters_.sequence_);
-    seen = shmap__load32(&cond->waiters_.sequence_);
+    seen = enter(&place, &cond->waiters_);
     result = shmap__mutex_unlock(mutex, thread);
     if (result == 0)
         result = wait_registered(cond, &place, seen, deadline);

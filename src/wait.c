@@ -73,7 +73,8 @@ bool shmap__wait_counts(const shmap__wait_place *place)
 {
     uint64_t found = shmap__load64(place->who);
 
-    return count_of(found) != 0 && shmap__wait_id_of(found) == place->id;
+    return place->id == 0 ||
+           (count_of(found) != 0 && shmap__wait_id_of(found) == place->id);
 }
 
 /* First uncounted, then gone: who wakes and finds nobody there can believe
@@ -94,6 +95,20 @@ void shmap__wait_leave(shmap__wait_place *place)
     shmap__os_wait_end(&place->waiter);
 }
 
+/* Nobody who is registered is asleep. Those who are about to sleep, on a
+ * sequence that they read before this, must not; those who read it after this
+ * see that they no longer count. */
+static void take_back(shmap_waiters *waiters, uint64_t who)
+{
+    uint64_t id = shmap__wait_id_of(who);
+
+    if (!shmap__cas64(&waiters->who_, &who, 0))
+        return;
+    SHMAP__STOP("wake.taken_back");
+    shmap__add32(&waiters->sequence_, 1);
+    shmap__os_wake(&waiters->sequence_, id, SHMAP__EVERYBODY);
+}
+
 void shmap__wake_counted(shmap_waiters *waiters, uint32_t count)
 {
     uint64_t found = shmap__load64(&waiters->who_);
@@ -104,9 +119,8 @@ void shmap__wake_counted(shmap_waiters *waiters, uint32_t count)
     SHMAP__STOP("wake.counted");
     if (count > count_of(found))
         count = count_of(found);
-    /* Those who are registered and not asleep see the new sequence. */
     if (!shmap__os_wake(&waiters->sequence_, shmap__wait_id_of(found), count))
-        shmap__cas64(&waiters->who_, &found, 0);
+        take_back(waiters, found);
     SHMAP__STOP("wake.woken");
 }
 
@@ -154,7 +168,8 @@ uint32_t shmap__spin_learn(const shmap__spin *spin, uint32_t level)
     return level < WORST_LEVEL ? level + 1 : WORST_LEVEL;
 }
 
-/* Sleep between attempts. */
+/* Sleep between attempts. Who no longer counts after it has read the sequence
+ * registers anew: see take_back. */
 static int attempt_asleep(shmap_waiters *waiters, int64_t deadline,
                           shmap__attempt *attempt, void *context)
 {
@@ -165,6 +180,11 @@ static int attempt_asleep(shmap_waiters *waiters, int64_t deadline,
     for (;;) {
         uint32_t seen = shmap__load32(&waiters->sequence_);
 
+        if (!shmap__wait_counts(&place)) {
+            shmap__wait_leave(&place);
+            shmap__wait_enter(&place, &waiters->who_, &waiters->sequence_);
+            continue;
+        }
         result = attempt(context);
         if (result == 0 && shmap__os_now() >= deadline)
             result = SHMAP_ETIMEDOUT;
@@ -174,10 +194,6 @@ static int attempt_asleep(shmap_waiters *waiters, int64_t deadline,
         shmap__os_wait(&place.waiter, &waiters->sequence_, seen, 0,
                        shmap__wait_slice(deadline));
         SHMAP__STOP("wait.woken");
-        if (!shmap__wait_counts(&place)) {
-            shmap__wait_leave(&place);
-            shmap__wait_enter(&place, &waiters->who_, &waiters->sequence_);
-        }
     }
     shmap__wait_leave(&place);
     return result;

@@ -103,7 +103,7 @@ void shmap__wait_enter(shmap__wait_place *place, uint64_t *who,
                        const uint32_t *word);
 void shmap__wait_leave(shmap__wait_place *place);
 
-/* Whether whoever wakes still counts this one. */
+/* Whether whoever wakes still counts this one, if it ever did. */
 bool shmap__wait_counts(const shmap__wait_place *place);
 
 /* The id under which those sleep who are registered, or 0. */

@@ -155,6 +155,16 @@ static DWORD query_object(HANDLE handle, object_info *info)
     return status < 0 ? system->error_of(status) : ERROR_SUCCESS;
 }
 
+DWORD shmap__os_handle_count(HANDLE handle, ULONG *count)
+{
+    object_info info;
+    DWORD error = query_object(handle, &info);
+
+    if (error == ERROR_SUCCESS)
+        *count = info.handles;
+    return error;
+}
+
 /* Whether the first page of a section is committed. */
 static bool has_begun(HANDLE section)
 {
@@ -335,14 +345,14 @@ shmap__os_status shmap__os_size(const shmap__os_object *object, uint64_t *size)
 int shmap__os_info_flags(const shmap__os_object *object, const char *os_name)
 {
     HANDLE handle = (HANDLE)object->native;
-    object_info info;
+    ULONG handles = 0;
     bool alone = false;
 
     (void)os_name;
     if (object->kind == SHMAP_KIND_FILE)
         alone = shmap__os_file_is_alone(handle);
     else if (object->kind == SHMAP_KIND_NAMED)
-        alone =
-            query_object(handle, &info) == ERROR_SUCCESS && info.handles == 1;
+        alone = shmap__os_handle_count(handle, &handles) == ERROR_SUCCESS &&
+                handles == 1;
     return alone ? SHMAP_INFO_ALONE : 0;
 }

@@ -116,11 +116,21 @@ typedef struct shmap__os_section_info {
     LARGE_INTEGER size;
 } shmap__os_section_info;
 
+/* How many handles of an object there are, in all processes. Returns 0 or an
+ * error. */
+DWORD shmap__os_handle_count(HANDLE handle, ULONG *count);
+
 /* Ask about a section; the handle has SECTION_QUERY. Returns 0 or an error. */
 DWORD shmap__os_section_query(HANDLE section, shmap__os_section_info *info);
 
 /* Fill in the size of a section that was found, if shmap can use it. */
 shmap__os_status shmap__os_section_size(HANDLE section, uint64_t *size);
+
+/* identity.c */
+
+/* A handle of the thread of this id, to wait for its end; NULL if there is none
+ * to be had: if `*dead`, because it has ended. */
+HANDLE shmap__os_thread_open(uint64_t id, bool *dead);
 
 /* anonymous.c */
 

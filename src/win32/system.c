@@ -12,6 +12,9 @@ static const uint64_t max_section = (UINT64_C(1) << 54) - 4096;
  * many as on other systems, so that the same names stay readable. */
 enum { NAME_LIMIT = 255 };
 
+/* A wake looks for a semaphore by name, whether or not there is one. */
+static const int64_t record_wake_ns = 1000000;
+
 static shmap__os_system the_system;
 
 typedef void (*any_function)(void);
@@ -21,6 +24,21 @@ static any_function find_in_ntdll(const char *name)
     HMODULE ntdll = GetModuleHandleW(L"ntdll.dll");
 
     return ntdll == NULL ? NULL : (any_function)GetProcAddress(ntdll, name);
+}
+
+/* How many processors this process can use. */
+static unsigned count_processors(DWORD installed)
+{
+    DWORD_PTR own = 0;
+    DWORD_PTR all;
+    unsigned count = 0;
+
+    /* In processes of several groups of processors there is no mask. */
+    if (!GetProcessAffinityMask(GetCurrentProcess(), &own, &all) || own == 0)
+        return installed;
+    for (; own != 0; own &= own - 1)
+        count++;
+    return count;
 }
 
 static BOOL CALLBACK fill_system(INIT_ONCE *once, void *argument,
@@ -37,6 +55,10 @@ static BOOL CALLBACK fill_system(INIT_ONCE *once, void *argument,
     the_system.facts.page_size = info.dwPageSize;
     the_system.facts.name_limit = NAME_LIMIT;
     the_system.facts.max_size = max_section;
+    the_system.facts.processors = count_processors(info.dwNumberOfProcessors);
+    the_system.facts.wakes_by_address = false;
+    the_system.facts.tells_of_deaths = false;
+    the_system.facts.record_wake_ns = record_wake_ns;
     the_system.lowest_address = (uintptr_t)info.lpMinimumApplicationAddress;
     the_system.highest_address = (uintptr_t)info.lpMaximumApplicationAddress;
     the_system.ticks_per_second = frequency.QuadPart;

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Sleeping and waking on Windows, where waiting on an address stays inside a
+ * process: named semaphores. Whoever waits makes or opens the one that belongs
+ * to the id of the waiting, and it vanishes with the last who does, also if
+ * that one is killed. So nothing is kept, and nothing is left over.
+ *
+ * A semaphore remembers: a wake that comes between a look at the word and the
+ * sleep ends the sleep. But it does not know for whom. One who came later can
+ * take what was meant for one who was not asleep yet; the latter therefore
+ * sleeps briefly first, and then looks at the word again. One who is asleep
+ * already is given it directly.
+ */
+#include "os.h"
+
+#include <string.h>
+
+#include "atomic.h"
+
+enum {
+    FIRST_MS = 2,      /* the first sleep */
+    NAP_MS = 10,       /* the longest without a semaphore */
+    TOKENS_MAX = 1024, /* that a semaphore remembers */
+    NS_PER_MS = 1000000,
+    ID_DIGITS = SHMAP__WAIT_ID_BITS / 4
+};
+
+/* What ntsecapi.h calls RtlGenRandom; not every version of that header can be
+ * used in C for 32 bits. */
+BOOLEAN NTAPI SystemFunction036(void *out, ULONG size);
+
+/* Semaphores of all sessions are in one place, where everybody may make some.
+ */
+static const wchar_t prefix[] = L"Global\\shmap.wait.";
+
+typedef struct semaphore_name {
+    wchar_t text[sizeof prefix / sizeof prefix[0] + ID_DIGITS];
+} semaphore_name;
+
+static const wchar_t *name_of(semaphore_name *name, uint64_t id)
+{
+    wchar_t *end = name->text + sizeof prefix / sizeof prefix[0] - 1;
+
+    memcpy(name->text, prefix, sizeof prefix);
+    for (int i = ID_DIGITS - 1; i >= 0; i--)
+        *end++ = L"0123456789abcdef"[id >> (4 * i) & 0xF];
+    *end = L'\0';
+    return name->text;
+}
+
+uint64_t shmap__os_wait_id(void)
+{
+    uint64_t id = 0;
+
+    /* Nobody else can know it, and make the semaphore first. */
+    if (!SystemFunction036(&id, sizeof id))
+        id = (uint64_t)shmap__os_now() * UINT64_C(0x9E3779B97F4A7C15) ^
+             GetCurrentThreadId();
+    id >>= 64 - SHMAP__WAIT_ID_BITS;
+    return id == 0 ? 1 : id;
+}
+
+static HANDLE make_semaphore(const wchar_t *name, const uint32_t *word)
+{
+    shmap__os_privacy privacy;
+
+    (void)word;
+    if (shmap__os_privacy_init(&privacy, SEMAPHORE_ALL_ACCESS) != ERROR_SUCCESS)
+        return NULL;
+    /* If somebody made it meanwhile, this opens it. */
+    return CreateSemaphoreExW(&privacy.attributes, 0, TOKENS_MAX, name, 0,
+                              SYNCHRONIZE);
+}
+
+/* Without a semaphore, because there are no handles, or somebody who knew the
+ * id has put something in its place, waiting is napping. */
+void shmap__os_wait_begin(shmap__os_waiter *waiter, const uint32_t *word,
+                          uint64_t id)
+{
+    semaphore_name name;
+    HANDLE semaphore;
+
+    waiter->native = 0;
+    if (id == 0)
+        return;
+    semaphore = OpenSemaphoreW(SYNCHRONIZE, FALSE, name_of(&name, id));
+    if (semaphore == NULL)
+        semaphore = make_semaphore(name.text, word);
+    waiter->native = (intptr_t)semaphore;
+}
+
+/* How long to sleep until a moment, at most `longest`; 0 if it has come. */
+static DWORD milliseconds(int64_t until, DWORD longest)
+{
+    int64_t left = until - shmap__os_now();
+
+    if (left <= 0)
+        return 0;
+    left = (left - 1) / NS_PER_MS + 1;
+    return left < (int64_t)longest ? (DWORD)left : longest;
+}
+
+/* Returns whether it was woken. */
+static bool sleep_on(const HANDLE *handles, DWORD count, DWORD ms)
+{
+    DWORD result = WAIT_FAILED;
+
+    if (count > 0)
+        result = WaitForMultipleObjects(count, handles, FALSE, ms);
+    /* The handle may have been closed behind our back. */
+    if (result == WAIT_FAILED)
+        Sleep(ms < NAP_MS ? ms : NAP_MS);
+    return result < WAIT_OBJECT_0 + count;
+}
+
+void shmap__os_wait(shmap__os_waiter *waiter, const uint32_t *word,
+                    uint32_t seen, uint64_t owner, int64_t until)
+{
+    enum { LONGEST_MS = 1000000 };
+    DWORD longest = waiter->native == 0 ? 1 : FIRST_MS;
+    HANDLE thread = NULL;
+    HANDLE handles[2];
+    DWORD count = 0;
+    bool dead = false;
+    DWORD ms;
+
+    if (owner != 0)
+        thread = shmap__os_thread_open(owner, &dead);
+    if (dead)
+        return;
+    if (waiter->native != 0)
+        handles[count++] = (HANDLE)waiter->native;
+    if (thread != NULL)
+        handles[count++] = thread;
+    while (shmap__load32(word) == seen &&
+           (ms = milliseconds(until, longest)) != 0) {
+        if (sleep_on(handles, count, ms))
+            break;
+        longest = waiter->native == 0 ? NAP_MS : LONGEST_MS;
+    }
+    if (thread != NULL)
+        CloseHandle(thread);
+}
+
+void shmap__os_wait_end(shmap__os_waiter *waiter)
+{
+    if (waiter->native != 0)
+        CloseHandle((HANDLE)waiter->native);
+    waiter->native = 0;
+}
+
+/* Add to what the semaphore remembers, in steps that it can. If it is full,
+ * nobody is asleep on it, and those who will be find enough. */
+static void release(HANDLE semaphore, ULONG count)
+{
+    while (count > 0) {
+        ULONG step = count < TOKENS_MAX ? count : TOKENS_MAX;
+
+        if (!ReleaseSemaphore(semaphore, (LONG)step, NULL))
+            break;
+        count -= step;
+    }
+}
+
+bool shmap__os_wake(const uint32_t *word, uint64_t id, uint32_t count)
+{
+    semaphore_name name;
+    HANDLE semaphore;
+    ULONG handles = 0;
+
+    (void)word;
+    if (id == 0)
+        return false;
+    semaphore =
+        OpenSemaphoreW(SEMAPHORE_MODIFY_STATE, FALSE, name_of(&name, id));
+    if (semaphore == NULL)
+        return GetLastError() != ERROR_FILE_NOT_FOUND;
+    if (count == INT32_MAX) {
+        /* Each who waits has a handle, and so has this one. */
+        count = 1;
+        if (shmap__os_handle_count(semaphore, &handles) == ERROR_SUCCESS)
+            count = handles - 1;
+    }
+    release(semaphore, count);
+    CloseHandle(semaphore);
+    return true;
+}
