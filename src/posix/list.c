@@ -21,7 +21,6 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static bool usable;
 static bool doubly;
 static ptrdiff_t node; /* where a shmap_mutex has its node */
-static pthread_mutex_t probe = PTHREAD_MUTEX_INITIALIZER;
 
 /* A child has none of its parent's locks, and must not write to their nodes. */
 void shmap__os_list_forget(shmap__os_list *list)
@@ -30,18 +29,43 @@ void shmap__os_list_forget(shmap__os_list *list)
     list->pending = NULL;
 }
 
-static shmap__os_list *find_list(void)
+static bool make_robust_mutex(pthread_mutex_t *mutex)
+{
+    pthread_mutexattr_t robust;
+    bool made;
+
+    if (pthread_mutexattr_init(&robust) != 0)
+        return false;
+    made = pthread_mutexattr_setrobust(&robust, PTHREAD_MUTEX_ROBUST) == 0 &&
+           pthread_mutex_init(mutex, &robust) == 0;
+    pthread_mutexattr_destroy(&robust);
+    return made;
+}
+
+static void let_go(pthread_mutex_t *mutex)
+{
+    pthread_mutex_unlock(mutex);
+    pthread_mutex_destroy(mutex);
+}
+
+/* Lock a mutex of the C library, which may begin its list with the first, and
+ * find this thread's. NULL if there is none, and then nothing is locked. */
+static shmap__os_list *find_list(pthread_mutex_t *mutex)
 {
     shmap__os_list *found = NULL;
     size_t size = 0;
 
-    /* Some C libraries begin the list with the first lock. */
-    if (pthread_mutex_lock(&probe) == EOWNERDEAD)
-        pthread_mutex_consistent(&probe);
-    pthread_mutex_unlock(&probe);
-    if (syscall(SYS_get_robust_list, 0, &found, &size) != 0 ||
-        size != sizeof *found)
+    if (!make_robust_mutex(mutex))
         return NULL;
+    if (pthread_mutex_lock(mutex) != 0) {
+        pthread_mutex_destroy(mutex);
+        return NULL;
+    }
+    if (syscall(SYS_get_robust_list, 0, &found, &size) != 0 ||
+        size != sizeof *found) {
+        let_go(mutex);
+        return NULL;
+    }
     return found;
 }
 
@@ -72,56 +96,54 @@ static bool is_inside(const void *at, const pthread_mutex_t *mutex)
     return (uintptr_t)at - (uintptr_t)mutex < sizeof *mutex;
 }
 
-/* Lock a mutex of the C library above another, and see what it makes of that.
- */
-static void look_at_nodes(const shmap__os_list *list, pthread_mutex_t *second)
+/* With two mutexes locked, see what the C library made of that. */
+static void look_at_nodes(const shmap__os_list *list,
+                          const pthread_mutex_t *below,
+                          const pthread_mutex_t *above)
 {
-    char *first = list->first;
-    char *top;
+    const char *top = list->first;
+    const char *next;
     uint32_t word;
 
-    if (pthread_mutex_lock(second) != 0)
+    if (!is_inside(top, above))
         return;
-    top = list->first;
-    if (is_inside(first, &probe) && is_inside(top, second)) {
-        memcpy(&word, top + list->offset, sizeof word);
-        doubly = pointer_at(first - sizeof(void *)) == top;
-        usable = pointer_at(top) == first &&
-                 (word & (uint32_t)SHMAP__OS_ID_MASK) ==
-                     (uint32_t)syscall(SYS_gettid) &&
-                 find_node(list);
-    }
-    pthread_mutex_unlock(second);
+    next = pointer_at(top);
+    if (!is_inside(next, below))
+        return;
+    memcpy(&word, top + list->offset, sizeof word);
+    doubly = pointer_at(next - sizeof(void *)) == top;
+    usable =
+        (word & (uint32_t)SHMAP__OS_ID_MASK) == (uint32_t)syscall(SYS_gettid) &&
+        find_node(list);
 }
 
 static void find_out(void)
 {
-    pthread_mutexattr_t robust;
-    pthread_mutex_t second;
-    const shmap__os_list *list;
+    pthread_mutex_t below;
+    pthread_mutex_t above;
+    const shmap__os_list *list = find_list(&below);
 
-    if (pthread_mutexattr_init(&robust) != 0)
+    if (list == NULL)
         return;
-    if (pthread_mutexattr_setrobust(&robust, PTHREAD_MUTEX_ROBUST) == 0 &&
-        pthread_mutex_init(&probe, &robust) == 0 &&
-        pthread_mutex_init(&second, &robust) == 0) {
-        list = find_list();
-        if (list != NULL && pthread_mutex_lock(&probe) == 0) {
-            look_at_nodes(list, &second);
-            pthread_mutex_unlock(&probe);
-        }
-        pthread_mutex_destroy(&second);
+    if (find_list(&above) != NULL) {
+        look_at_nodes(list, &below, &above);
+        let_go(&above);
     }
-    pthread_mutexattr_destroy(&robust);
+    let_go(&below);
 }
 
 bool shmap__os_list_find(shmap__os_self *self)
 {
+    pthread_mutex_t mutex;
+
     pthread_once(&once, find_out);
     if (!usable)
         return false;
-    self->list = find_list();
+    self->list = find_list(&mutex);
     self->node = node;
     self->doubly = doubly;
-    return self->list != NULL;
+    if (self->list == NULL)
+        return false;
+    let_go(&mutex);
+    return true;
 }
