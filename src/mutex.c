@@ -64,7 +64,7 @@ static int try_lock(void *context)
 
 /* Say that somebody waits, and sleep until whoever has it lets go of it, or has
  * died. */
-static void sleep_on(shmap_mutex *mutex, shmap__os_waiter *waiter,
+static void sleep_on(shmap_mutex *mutex, shmap__wait_place *place,
                      int64_t until)
 {
     uint32_t *half = shmap__low_half(&mutex->owner_);
@@ -77,11 +77,32 @@ static void sleep_on(shmap_mutex *mutex, shmap__os_waiter *waiter,
         waited = found | SHMAP__OS_WAITERS;
     } while (found != waited && !shmap__cas64(&mutex->owner_, &found, waited));
     SHMAP__STOP("mutex.marked");
-    shmap__os_wait(waiter, half, (uint32_t)waited, shmap__owner_of(waited),
-                   until);
+    if (!shmap__wait_counts(place))
+        return;
+    shmap__os_wait(&place->waiter, half, (uint32_t)waited,
+                   shmap__owner_of(waited), until);
     SHMAP__STOP("mutex.woken");
     if (shmap__load64(&mutex->owner_) == waited)
         shmap__owner_bury(&mutex->owner_, waited);
+}
+
+/* Stop waiting. Whoever wakes next may believe that nobody else sleeps, because
+ * somebody took the mutex between this thread's waking and now. */
+static int time_out(mutex_locking *locking)
+{
+    uint64_t *word = &locking->mutex->owner_;
+    int result = 0;
+
+    while (result == 0) {
+        uint64_t found = shmap__load64(word);
+
+        if (shmap__owner_of(found) == 0)
+            result = try_lock(locking);
+        else if ((found & SHMAP__OS_WAITERS) != 0 ||
+                 shmap__cas64(word, &found, found | SHMAP__OS_WAITERS))
+            result = SHMAP_ETIMEDOUT;
+    }
+    return result;
 }
 
 static int lock_asleep(mutex_locking *locking, int64_t deadline)
@@ -98,12 +119,12 @@ static int lock_asleep(mutex_locking *locking, int64_t deadline)
         if (counted)
             shmap__wait_enter(&place, &mutex->who_,
                               shmap__low_half(&mutex->owner_));
-        sleep_on(mutex, &place.waiter, shmap__wait_slice(deadline));
+        sleep_on(mutex, &place, shmap__wait_slice(deadline));
         if (counted)
             shmap__wait_leave(&place);
         result = try_lock(locking);
         if (result == 0 && shmap__os_now() >= deadline)
-            result = SHMAP_ETIMEDOUT;
+            result = time_out(locking);
     }
     return result;
 }
@@ -195,10 +216,18 @@ static inline unsigned find_ticket(const shmap_mutex *mutex,
     return ticket;
 }
 
+/* Where sleepers are found by their registration and not by the word, nobody
+ * there means that those registered have died; or that one has come since, who
+ * is woken to register anew. */
 static SHMAP__SLOW_PATH void wake_one(shmap_mutex *mutex)
 {
-    shmap__os_wake(shmap__low_half(&mutex->owner_),
-                   shmap__wait_id_of(shmap__load64(&mutex->who_)), 1);
+    const uint32_t *half = shmap__low_half(&mutex->owner_);
+    uint64_t who = shmap__load64(&mutex->who_);
+    uint64_t id = shmap__wait_id_of(who);
+
+    if (!shmap__os_wake(half, id, 1) && who != 0 &&
+        shmap__cas64(&mutex->who_, &who, 0))
+        shmap__os_wake(half, id, SHMAP__EVERYBODY);
 }
 
 /* Let go of it, with these flags. */

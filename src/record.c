@@ -142,29 +142,41 @@ static int is_newer(void *context)
                : 0;
 }
 
-/* A value that came in the writer's silence woke nobody. After the silence
- * every value wakes, so who sleeps for that long at first, and then looks
- * again, misses none. */
-static int wait_asleep(record_newer *newer, int64_t deadline)
+static void sleep_on(const record_newer *newer, int64_t until)
 {
     const uint32_t *half = shmap__low_half(&newer->record->version_);
-    int64_t until = shmap__os_now() + 4 * shmap__os_facts_get()->record_wake_ns;
+    shmap__os_waiter waiter = {0};
+
+    shmap__os_wait_begin(&waiter, half, shmap__load64(&newer->record->who_));
+    SHMAP__STOP("record.waiting");
+    shmap__os_wait(&waiter, half, (uint32_t)newer->version, 0, until);
+    shmap__os_wait_end(&waiter);
+}
+
+/* A value that came in the writer's silence woke nobody. After the silence
+ * every value wakes. So who sleeps for a little more than that at first, looks,
+ * and then for longer and longer, is never late by more than it has waited. To
+ * be woken for nothing means that a silence has begun. */
+static int wait_asleep(record_newer *newer, int64_t deadline)
+{
+    const int64_t shortest = 4 * shmap__os_facts_get()->record_wake_ns;
+    int64_t nap = shortest;
     int result = 0;
 
     while (result == 0) {
-        shmap__os_waiter waiter = {0};
+        int64_t slice = shmap__wait_slice(deadline);
+        int64_t until = shmap__os_now() + nap;
 
-        if (until > deadline)
-            until = deadline;
-        shmap__os_wait_begin(&waiter, half,
-                             shmap__load64(&newer->record->who_));
-        SHMAP__STOP("record.waiting");
-        shmap__os_wait(&waiter, half, (uint32_t)newer->version, 0, until);
-        shmap__os_wait_end(&waiter);
+        if (until > slice)
+            until = slice;
+        sleep_on(newer, until);
         result = is_newer(newer);
         if (result == 0 && shmap__os_now() >= deadline)
             result = SHMAP_ETIMEDOUT;
-        until = shmap__wait_slice(deadline);
+        if (shmap__os_now() < until)
+            nap = shortest;
+        else if (until != slice)
+            nap *= 2;
     }
     return result;
 }

@@ -262,6 +262,7 @@ int shmap_rwlock_unlock(shmap_rwlock *rwlock)
     if (slot < 0)
         return shmap__end(unlock_writer(rwlock, thread));
     leave_slot(rwlock, (unsigned)slot);
+    shmap__wake(&rwlock->readers_, 1); /* One may wait for a slot. */
     shmap__held_forget(thread, SHMAP__HELD_READ, rwlock, (unsigned)slot);
     return 0;
 }
@@ -281,6 +282,8 @@ void shmap__rwlock_give_up(const shmap__thread *thread, shmap_rwlock *rwlock,
 {
     uint64_t reader = thread->self.id;
 
-    if (shmap__cas64(&rwlock->reader_[slot], &reader, 0))
+    if (shmap__cas64(&rwlock->reader_[slot], &reader, 0)) {
         shmap__wake(&rwlock->drain_, SHMAP__EVERYBODY);
+        shmap__wake(&rwlock->readers_, 1);
+    }
 }

@@ -71,20 +71,23 @@ void shmap__wait_enter(shmap__wait_place *place, uint64_t *who,
 
 bool shmap__wait_counts(const shmap__wait_place *place)
 {
-    uint64_t found = shmap__load64(place->who);
+    uint64_t found;
 
-    return place->id == 0 ||
-           (count_of(found) != 0 && shmap__wait_id_of(found) == place->id);
+    if (place->id == 0)
+        return true;
+    found = shmap__load64(place->who);
+    return count_of(found) != 0 && shmap__wait_id_of(found) == place->id;
 }
 
 /* First uncounted, then gone: who wakes and finds nobody there can believe
  * it. */
 void shmap__wait_leave(shmap__wait_place *place)
 {
-    uint64_t found = shmap__load64(place->who);
+    uint64_t found;
 
     if (place->id == 0)
         return;
+    found = shmap__load64(place->who);
     while (count_of(found) != 0 && shmap__wait_id_of(found) == place->id) {
         uint64_t left = count_of(found) == 1 ? 0 : found - 1;
 

@@ -6,10 +6,10 @@
  * that one is killed. So nothing is kept, and nothing is left over.
  *
  * A semaphore remembers: a wake that comes between a look at the word and the
- * sleep ends the sleep. But it does not know for whom. One who came later can
- * take what was meant for one who was not asleep yet; the latter therefore
- * sleeps briefly first, and then looks at the word again. One who is asleep
- * already is given it directly.
+ * sleep ends the sleep. But it does not know for whom. One who is asleep is
+ * given it at once; but what was meant for one who was not asleep yet can be
+ * taken by another, who came later. So a sleep is short at first, and longer
+ * each time that the word has not changed.
  */
 #include "os.h"
 
@@ -19,6 +19,7 @@
 
 enum {
     FIRST_MS = 2,      /* the first sleep */
+    GROWTH = 4,        /* of the next */
     NAP_MS = 10,       /* the longest without a semaphore */
     TOKENS_MAX = 1024, /* that a semaphore remembers */
     NS_PER_MS = 1000000,
@@ -116,8 +117,7 @@ static bool sleep_on(const HANDLE *handles, DWORD count, DWORD ms)
 void shmap__os_wait(shmap__os_waiter *waiter, const uint32_t *word,
                     uint32_t seen, uint64_t owner, int64_t until)
 {
-    enum { LONGEST_MS = 1000000 };
-    DWORD longest = waiter->native == 0 ? 1 : FIRST_MS;
+    DWORD longest = FIRST_MS;
     HANDLE thread = NULL;
     HANDLE handles[2];
     DWORD count = 0;
@@ -136,7 +136,7 @@ void shmap__os_wait(shmap__os_waiter *waiter, const uint32_t *word,
            (ms = milliseconds(until, longest)) != 0) {
         if (sleep_on(handles, count, ms))
             break;
-        longest = waiter->native == 0 ? NAP_MS : LONGEST_MS;
+        longest = waiter->native == 0 ? NAP_MS : ms * GROWTH;
     }
     if (thread != NULL)
         CloseHandle(thread);
