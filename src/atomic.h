@@ -16,11 +16,13 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(_MSC_VER)
+#if defined(_MSC_VER) && !defined(__clang__)
 
 #include <intrin.h>
 
-#if defined(_M_ARM64) || defined(_M_ARM)
+/* Interlocked functions are full fences. Loads of volatile objects are whole,
+ * and in order where processors are strong, which EC code for ARM is not. */
+#if defined(_M_ARM64) || defined(_M_ARM64EC)
 #define SHMAP__LOAD_FENCE() __dmb(_ARM64_BARRIER_ISH)
 #else
 #define SHMAP__LOAD_FENCE() _ReadWriteBarrier()
@@ -31,7 +33,7 @@ static inline uint32_t shmap__load32(const uint32_t *from)
     uint32_t value;
 
     SHMAP__LOAD_FENCE();
-    value = (uint32_t)__iso_volatile_load32((const volatile __int32 *)from);
+    value = *(const volatile uint32_t *)from;
     SHMAP__LOAD_FENCE();
     return value;
 }
@@ -45,7 +47,7 @@ static inline uint64_t shmap__load64(const uint64_t *from)
 #if defined(_M_IX86)
     _mm_storel_epi64((__m128i *)&value, _mm_loadl_epi64((const __m128i *)from));
 #else
-    value = (uint64_t)__iso_volatile_load64((const volatile __int64 *)from);
+    value = *(const volatile uint64_t *)from;
 #endif
     SHMAP__LOAD_FENCE();
     return value;
@@ -105,22 +107,22 @@ static inline void shmap__store64(uint64_t *at, uint64_t value)
 /* For hints, where any old value does. */
 static inline uint32_t shmap__peek32(const uint32_t *from)
 {
-    return (uint32_t)__iso_volatile_load32((const volatile __int32 *)from);
+    return *(const volatile uint32_t *)from;
 }
 
 static inline void shmap__poke32(uint32_t *at, uint32_t value)
 {
-    __iso_volatile_store32((volatile __int32 *)at, (__int32)value);
+    *(volatile uint32_t *)at = value;
 }
 
 static inline uint16_t shmap__peek16(const uint16_t *from)
 {
-    return (uint16_t)__iso_volatile_load16((const volatile __int16 *)from);
+    return *(const volatile uint16_t *)from;
 }
 
 static inline void shmap__poke16(uint16_t *at, uint16_t value)
 {
-    __iso_volatile_store16((volatile __int16 *)at, (__int16)value);
+    *(volatile uint16_t *)at = value;
 }
 
 /* What this thread stored before is seen before what it stores after; what it
@@ -138,10 +140,10 @@ static inline void shmap__compiler_fence(void)
 
 static inline void shmap__pause(void)
 {
-#if defined(_M_IX86) || defined(_M_X64)
-    _mm_pause();
-#else
+#if defined(_M_ARM64) || defined(_M_ARM64EC)
     __yield();
+#else
+    _mm_pause();
 #endif
 }
 

@@ -47,17 +47,21 @@ int shmap_event_reset(shmap_event *event)
     return 0;
 }
 
-int shmap_event_wait(shmap_event *event, int64_t deadline)
+static SHMAP__SLOW_PATH int wait_slowly(shmap_event *event, int64_t deadline)
 {
     int result = SHMAP_EINVAL;
 
     if (shmap__is_object(event))
-        result =
-            is_set(event) != 0
-                ? SHMAP__DONE
-                : shmap__wait(&event->waiting_, shmap__peek32(&event->spin_ns),
-                              deadline, is_set, event);
+        result = shmap__wait(&event->waiting_, shmap__peek32(&event->spin_ns),
+                             deadline, is_set, event);
     return shmap__end(result);
+}
+
+int shmap_event_wait(shmap_event *event, int64_t deadline)
+{
+    if (shmap__is_object(event) && shmap__load32(&event->state_) != 0)
+        return 0;
+    return wait_slowly(event, deadline);
 }
 
 int shmap_event_take(shmap_event *event, int64_t deadline)

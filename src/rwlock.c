@@ -48,12 +48,14 @@ SHMAP__FAST_PATH int take_slot(shmap_rwlock *rwlock,
     return -1;
 }
 
-/* Empty this thread's slot, and tell who waits for that. */
-static void leave_slot(shmap_rwlock *rwlock, unsigned slot)
+/* Empty this thread's slot, and tell who waits for that: the writer, or readers
+ * who found no slot. */
+SHMAP__FAST_PATH void leave_slot(shmap_rwlock *rwlock, unsigned slot)
 {
     shmap__exchange64(&rwlock->reader_[slot], 0);
     SHMAP__STOP("rwlock.left");
     shmap__wake(&rwlock->drain_, SHMAP__EVERYBODY);
+    shmap__wake(&rwlock->readers_, 1);
 }
 
 static bool writer_has_it(const shmap_rwlock *rwlock, uint64_t *writer)
@@ -154,8 +156,8 @@ SHMAP__FAST_PATH int begin(shmap_rwlock *rwlock, shmap__thread **thread)
     return result;
 }
 
-static SHMAP__SLOW_PATH int read_slowly(shmap_rwlock *rwlock,
-                                        shmap__thread *thread, int64_t deadline)
+static int read_waiting(shmap_rwlock *rwlock, shmap__thread *thread,
+                        int64_t deadline)
 {
     rwlock_locking locking = {rwlock, thread};
 
@@ -164,7 +166,7 @@ static SHMAP__SLOW_PATH int read_slowly(shmap_rwlock *rwlock,
                                   try_read, try_read_thoroughly, &locking);
 }
 
-int shmap_rwlock_read_lock(shmap_rwlock *rwlock, int64_t deadline)
+static SHMAP__SLOW_PATH int read_lock(shmap_rwlock *rwlock, int64_t deadline)
 {
     shmap__thread *thread;
     int result = begin(rwlock, &thread);
@@ -174,9 +176,30 @@ int shmap_rwlock_read_lock(shmap_rwlock *rwlock, int64_t deadline)
     if (result == 0) {
         result = read_now(rwlock, thread);
         if (result == 0)
-            result = read_slowly(rwlock, thread, deadline);
+            result = read_waiting(rwlock, thread, deadline);
     }
     return shmap__end(result);
+}
+
+/* The common case: nobody writes, and the thread's first slot is empty. */
+int shmap_rwlock_read_lock(shmap_rwlock *rwlock, int64_t deadline)
+{
+    shmap__thread *thread = shmap__thread_here();
+    uint64_t empty = 0;
+
+    if (shmap__is_object(rwlock) && thread->self.id != 0 &&
+        shmap__load32(&rwlock->writer_.place_) == thread->self.place &&
+        thread->held_up < SHMAP_LOCKS_MAX &&
+        shmap__cas64(&rwlock->reader_[thread->slot], &empty, thread->self.id)) {
+        SHMAP__STOP("rwlock.entered");
+        if (shmap__load64(&rwlock->writer_.owner_) == 0) {
+            shmap__held_add(thread, SHMAP__HELD_READ, rwlock, thread->slot);
+            SHMAP__STOP("rwlock.reading");
+            return 0;
+        }
+        leave_slot(rwlock, thread->slot);
+    }
+    return read_lock(rwlock, deadline);
 }
 
 /* Let the readers in that waited for the writer. */
@@ -250,7 +273,7 @@ static inline int slot_of(const shmap_rwlock *rwlock,
     return -1;
 }
 
-int shmap_rwlock_unlock(shmap_rwlock *rwlock)
+static SHMAP__SLOW_PATH int unlock(shmap_rwlock *rwlock)
 {
     shmap__thread *thread;
     int result = shmap__begin(rwlock, &thread);
@@ -262,8 +285,22 @@ int shmap_rwlock_unlock(shmap_rwlock *rwlock)
     if (slot < 0)
         return shmap__end(unlock_writer(rwlock, thread));
     leave_slot(rwlock, (unsigned)slot);
-    shmap__wake(&rwlock->readers_, 1); /* One may wait for a slot. */
     shmap__held_forget(thread, SHMAP__HELD_READ, rwlock, (unsigned)slot);
+    return 0;
+}
+
+/* The common case: of what this thread holds, it locked this last, to read. */
+int shmap_rwlock_unlock(shmap_rwlock *rwlock)
+{
+    shmap__thread *thread = shmap__thread_here();
+    unsigned ticket = thread->held_up;
+    const shmap__held *last = &thread->held[ticket];
+
+    if (thread->self.id == 0 || ticket == 0 || last->object != rwlock ||
+        last->kind != SHMAP__HELD_READ)
+        return unlock(rwlock);
+    shmap__held_remove(thread, ticket);
+    leave_slot(rwlock, last->slot);
     return 0;
 }
 

@@ -42,7 +42,8 @@ int shmap_semaphore_post(shmap_semaphore *semaphore, uint32_t count)
     return 0;
 }
 
-int shmap_semaphore_wait(shmap_semaphore *semaphore, int64_t deadline)
+static SHMAP__SLOW_PATH int wait_slowly(shmap_semaphore *semaphore,
+                                        int64_t deadline)
 {
     int result = SHMAP_EINVAL;
 
@@ -51,4 +52,11 @@ int shmap_semaphore_wait(shmap_semaphore *semaphore, int64_t deadline)
                              shmap__peek32(&semaphore->spin_ns), deadline, take,
                              semaphore);
     return shmap__end(result);
+}
+
+int shmap_semaphore_wait(shmap_semaphore *semaphore, int64_t deadline)
+{
+    if (shmap__is_object(semaphore) && take_now(semaphore) != 0)
+        return 0;
+    return wait_slowly(semaphore, deadline);
 }

@@ -46,12 +46,20 @@ extern SHMAP__THREAD_LOCAL shmap__thread shmap__this_thread;
  */
 SHMAP__SLOW_PATH int shmap__thread_start(void);
 
-/* This thread; NULL and an error if it cannot be told from others. */
-static inline shmap__thread *shmap__thread_get(int *error)
+/* This thread, which may not know yet who it is: then its id is 0. */
+static inline shmap__thread *shmap__thread_here(void)
 {
     shmap__thread *thread = &shmap__this_thread;
 
     SHMAP__KEEP(thread);
+    return thread;
+}
+
+/* This thread; NULL and an error if it cannot be told from others. */
+static inline shmap__thread *shmap__thread_get(int *error)
+{
+    shmap__thread *thread = shmap__thread_here();
+
     if (thread->self.id == 0) {
         *error = shmap__thread_start();
         if (*error < 0)
