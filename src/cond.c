@@ -22,7 +22,8 @@ static int is_signalled(void *context)
     return shmap__load32(waiting->sequence) != waiting->seen ? SHMAP__DONE : 0;
 }
 
-/* Wait while registered: whoever signals must see this one. */
+/* Wait while registered: whoever signals must see this one. Who was to signal
+ * may have died, so the caller looks for itself after every slice. */
 static int wait_registered(shmap_cond *cond, shmap__wait_place *place,
                            uint32_t seen, int64_t deadline)
 {
@@ -33,18 +34,15 @@ static int wait_registered(shmap_cond *cond, shmap__wait_place *place,
     int result = shmap__spin_start(&spin, shmap__peek32(&cond->spin_ns), level,
                                    deadline, is_signalled, &waiting);
 
-    while (result == 0) {
+    if (result == 0) {
         SHMAP__STOP("wait.looked");
         shmap__os_wait(&place->waiter, waiting.sequence, seen, 0,
                        shmap__wait_slice(deadline));
         SHMAP__STOP("wait.woken");
         result = is_signalled(&waiting);
-        if (result == 0 && shmap__os_now() >= deadline)
-            result = SHMAP_ETIMEDOUT;
-        /* Uncounted and not woken: whoever was to do it has died. */
-        if (result == 0 && !shmap__wait_counts(place))
-            result = SHMAP__DONE;
     }
+    if (result == 0 && shmap__os_now() >= deadline)
+        result = SHMAP_ETIMEDOUT;
     learnt = shmap__spin_learn(&spin, level);
     if (learnt != level)
         shmap__poke32(&cond->waiters_.spin_, learnt);

@@ -7,9 +7,9 @@
  *     while (queue->count == 0 && result == 0)
  *         result = shmap_cond_wait(&queue->filled, &queue->mutex, deadline);
  *
- * Waits can end without a signal, so wait in a loop. A waiter that dies, also
- * after it was woken and before it acted, loses no signal: within 200 ms the
- * others look again.
+ * Waits can end without a signal, so wait in a loop. A waiter or a signaller
+ * that dies, at whatever moment, delays the others by at most 200 ms: that
+ * often every wait ends, so that the caller looks again.
  *
  * See shmap/wait.h for what all objects have in common.
  */

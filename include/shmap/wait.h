@@ -20,7 +20,10 @@
  * holds something, at any instruction, never makes others wait for ever. No
  * wait sleeps for longer than 200 ms without looking again, so that is the
  * longest delay that a death causes. What a death means for each object is said
- * with the object. A stopped process is not dead.
+ * with the object. A stopped process is not dead. On POSIX a process that
+ * becomes another program (exec) lets go of its mutexes and of rwlocks that it
+ * has for writing, but of what it has for reading, and of onces, only when that
+ * program ends: let go of them, or unmap them, before.
  *
  * Spinning: a wait looks again and again for a short time before it sleeps,
  * which costs a processor but saves some fifty microseconds if what it waits
