@@ -7,6 +7,7 @@
  * promises are the same on Windows and on POSIX systems, also when processes
  * are killed.
  *
+ *     struct counter { shmap_mutex mutex; int count; } *counter;
  *     shmap_region *region;
  *     shmap_view view = SHMAP_VIEW_INIT;
  *
@@ -14,8 +15,12 @@
  *     if (result < 0)
  *         return puts(shmap_error_message(result));
  *     result = shmap_view_map(&view, region, NULL);
- *     if (result == 0)
- *         ++*(int *)view.data;
+ *     counter = view.data;
+ *     if (result == 0 &&
+ *         shmap_mutex_lock(&counter->mutex, SHMAP_FOREVER) >= 0) {
+ *         ++counter->count;
+ *         shmap_mutex_unlock(&counter->mutex);
+ *     }
  *     shmap_view_unmap(&view);
  *     shmap_region_close(region);
  *

@@ -24,7 +24,8 @@ enum {
     COUNT_BITS = 64 - SHMAP__WAIT_ID_BITS,
     COUNT_MAX = (1 << COUNT_BITS) - 1,
     LOOKS = 32,      /* between two looks at the clock */
-    WORST_LEVEL = 6, /* spin for a 64th of the limit */
+    WORST_LEVEL = 6, /* spin for a 64th of the limit; more is no worse */
+    WAITS_AT_WORST = 32,
     SPIN_NS = 100000,
     SLICE_NS = 200000000
 };
@@ -161,14 +162,19 @@ int shmap__spin_start(shmap__spin *spin, uint32_t spin_ns, uint32_t level,
     return result;
 }
 
-/* Spinning for as long as the limit would have paid off, or not. */
+/* Spinning for as long as the limit would have paid off, or not. Now and then
+ * it starts anew: two who sleep for each other cannot see that they need not.
+ */
 uint32_t shmap__spin_learn(const shmap__spin *spin, uint32_t level)
 {
     if (spin->limit == 0)
         return level;
-    if (shmap__os_now() - spin->began <= spin->limit)
+    if (shmap__os_now() - spin->began <= spin->limit) {
+        if (level > WORST_LEVEL)
+            level = WORST_LEVEL;
         return level == 0 ? 0 : level - 1;
-    return level < WORST_LEVEL ? level + 1 : WORST_LEVEL;
+    }
+    return level < WORST_LEVEL + WAITS_AT_WORST ? level + 1 : 0;
 }
 
 /* Sleep between attempts. Who no longer counts after it has read the sequence

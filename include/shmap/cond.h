@@ -4,8 +4,13 @@
  * change.
  *
  *     shmap_mutex_lock(&queue->mutex, SHMAP_FOREVER);
- *     while (queue->count == 0 && result == 0)
+ *     while (queue->count == 0 && result >= 0) {
  *         result = shmap_cond_wait(&queue->filled, &queue->mutex, deadline);
+ *         if (result == SHMAP_OWNER_DIED) {
+ *             repair(queue);
+ *             shmap_mutex_consistent(&queue->mutex);
+ *         }
+ *     }
  *
  * Waits can end without a signal, so wait in a loop. A waiter or a signaller
  * that dies, at whatever moment, delays the others by at most 200 ms: that
@@ -45,7 +50,8 @@ typedef struct shmap_cond {
  *   SHMAP_ETIMEDOUT    nobody woke it before the deadline
  *   SHMAP_EPERM        the caller does not have the mutex: nothing happened
  *   SHMAP_EINVAL       a null pointer or not a multiple of 8: nothing happened
- *   SHMAP_ENOTSUP      nothing happened
+ *   SHMAP_ENOTSUP, SHMAP_EMFILE
+ *                      as from shmap_mutex_lock: nothing happened
  *
  * Since 0.1. */
 SHMAP_API int shmap_cond_wait(shmap_cond *cond, shmap_mutex *mutex,

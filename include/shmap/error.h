@@ -35,8 +35,9 @@
     X(SHMAP_ESTALE, -8, "another user's dead region occupies the name")       \
     /* What has this name is something else: a directory, a pipe, a mutex. */ \
     X(SHMAP_ETYPE, -9, "the object of this name is not shared memory")        \
-    /* The object exists, but whoever made it has not given it a size yet. */ \
-    X(SHMAP_ENOTREADY, -10, "the region has no size yet")                     \
+    /* The object exists, but whoever made it has not given it a size yet, or \
+     * nobody has written the record yet. */                                  \
+    X(SHMAP_ENOTREADY, -10, "it is not ready yet")                            \
     /* What holds the region's pages has no room for them; how much was asked \
      * and how much there is: shmap_error_detail(). */                        \
     X(SHMAP_ENOSPC, -11, "there is no room for the region")                   \
@@ -48,8 +49,9 @@
     X(SHMAP_ERANGE, -14, "the range does not fit")                            \
     /* Something is mapped at the requested address, or nothing can be. */    \
     X(SHMAP_EADDRINUSE, -15, "the address is not free")                       \
-    /* Another process keeps the name in the middle of a step for too long.   \
-     * Cure: try again; find the stopped process. */                          \
+    /* Another process keeps the name in the middle of a step for too long,   \
+     * or another thread writes the record at this moment. Cure: try again;   \
+     * find the stopped process. */                                           \
     X(SHMAP_EBUSY, -16, "another process is busy with the object")            \
     /* The deadline passed. */                                                \
     X(SHMAP_ETIMEDOUT, -17, "the deadline passed")                            \
@@ -57,7 +59,8 @@
     X(SHMAP_EDEADLK, -18, "the caller holds the lock already")                \
     /* The caller is not the one that may do this. */                         \
     X(SHMAP_EPERM, -19, "the caller does not hold the lock")                  \
-    /* The object's layout is not this library's. */                          \
+    /* The object belongs to processes of another PID namespace, or the       \
+     * record's values have another size. */                                  \
     X(SHMAP_ELAYOUT, -20, "the object has another layout")                    \
     /* An address that should be readable or writable is not. */              \
     X(SHMAP_EFAULT, -21, "the memory cannot be reached")                      \

@@ -17,7 +17,9 @@
  * A mutex belongs to the thread that locked it. If that thread ends without
  * unlocking it, in whatever way, or unmaps the view it is in, the next one gets
  * the lock with SHMAP_OWNER_DIED: what the mutex protects may be half changed.
- * So does every later one until one of them says that it is consistent.
+ * So does every later one until one of them says that it is consistent. A kill
+ * comes between two instructions, and compilers change the order of plain
+ * stores: let fields be volatile whose order a repair relies on.
  *
  * See shmap/wait.h for what all objects have in common.
  */
@@ -64,7 +66,9 @@ typedef struct shmap_mutex {
  *   SHMAP_ELAYOUT      it belongs to processes of other PID namespaces
  *   SHMAP_EINVAL       a null pointer, or not a multiple of 8
  *   SHMAP_ENOTSUP      the system does not tell of deaths (Linux programs run
- *                      by qemu-user; macOS and BSD so far)
+ *                      by qemu-user, or with a /proc that is missing since or
+ *                      is not theirs; macOS and BSD so far)
+ *   SHMAP_EMFILE       no descriptor is free for this thread's first lock
  *
  * Linux: how long a death delays others is the kernel's scheduling; Windows:
  * the same, unless the waiter may not open the owner's thread, as another

@@ -3,11 +3,14 @@
 /* Onces: something is set up by whoever comes first, and only once.
  *
  *     int result = shmap_once_begin(&shared->once, SHMAP_FOREVER);
+ *     if (result < 0)
+ *         return result;
  *     if (result == SHMAP_OWNER_DIED)
  *         clear(shared);
- *     if (result > 0)
- *         set_up(shared) ? shmap_once_commit(&shared->once)
- *                        : shmap_once_abandon(&shared->once);
+ *     if (result > 0 && set_up(shared))
+ *         shmap_once_commit(&shared->once);
+ *     else if (result > 0)
+ *         shmap_once_abandon(&shared->once);
  *
  * If who is at it ends, in whatever way, or unmaps the once, another takes
  * over.
@@ -43,7 +46,7 @@ typedef struct shmap_once {
  *                      something may be half done
  *   SHMAP_ETIMEDOUT    somebody was still at it at the deadline
  *   SHMAP_EDEADLK      this thread is at it
- *   SHMAP_ENOLCK, SHMAP_ELAYOUT, SHMAP_EINVAL, SHMAP_ENOTSUP
+ *   SHMAP_ENOLCK, SHMAP_ELAYOUT, SHMAP_EINVAL, SHMAP_ENOTSUP, SHMAP_EMFILE
  *                      as from shmap_mutex_lock
  *
  * Since 0.1. */

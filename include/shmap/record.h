@@ -7,8 +7,11 @@
  *         unsigned char space[SHMAP_RECORD_SIZE(sizeof(struct settings))];
  *     } settings_record;
  *
- *     shmap_record_write(&shared->record, &settings, sizeof settings);
- *     shmap_record_read(&shared->record, &settings, sizeof settings, &version);
+ *     struct shared { settings_record settings; } *shared;
+ *
+ *     shmap_record_write(&shared->settings.record, &settings, sizeof settings);
+ *     shmap_record_read(&shared->settings.record, &settings, sizeof settings,
+ *                       &version);
  *
  * Readers take no lock and write nothing, so that they can read through
  * read-only views, and never hold up the writer. A value is read whole or not
@@ -59,7 +62,7 @@ typedef struct shmap_record {
  *   SHMAP_EINVAL    a null pointer, not a multiple of 8, size 0 or absurd
  *   SHMAP_ENOTSUP   the system does not tell of deaths
  *
- * Several may write in turns. Since 0.1. */
+ * Several may write in turns, for instance under a mutex. Since 0.1. */
 SHMAP_API int shmap_record_write(shmap_record *record, const void *value,
                                  size_t size);
 

@@ -5,10 +5,10 @@
  *
  * Readers do not wait for each other, and a lone one costs as much as an
  * uncontended mutex. A writer that waits comes before readers that come after
- * it. A reader that ends without unlocking, in whatever way, or unmaps the
- * lock, is found and no longer counts. A writer that does is reported, to the
- * next holder of either kind and every later one, until a writer says that what
- * it protects is consistent.
+ * it, so writers that never pause keep readers out. A reader that ends without
+ * unlocking, in whatever way, or unmaps the lock, is found and no longer
+ * counts. A writer that does is reported, to the next holder of either kind and
+ * every later one, until a writer says that what it protects is consistent.
  *
  * See shmap/wait.h for what all objects have in common.
  */
@@ -48,7 +48,7 @@ typedef struct shmap_rwlock {
  *                      Outranks SHMAP_ETIMEDOUT.
  *   SHMAP_ETIMEDOUT    a writer had it, or 64 readers, at the deadline
  *   SHMAP_EDEADLK      this thread has it for writing
- *   SHMAP_ENOLCK, SHMAP_ELAYOUT, SHMAP_EINVAL, SHMAP_ENOTSUP
+ *   SHMAP_ENOLCK, SHMAP_ELAYOUT, SHMAP_EINVAL, SHMAP_ENOTSUP, SHMAP_EMFILE
  *                      as from shmap_mutex_lock
  *
  * Since 0.1. */

@@ -7,9 +7,10 @@
  * no two processes race to do it. They have one layout for 32 and 64 bits and
  * for every compiler. Fields whose names end in _ are private.
  *
- * Where they can be: in a writable view of a region, or in any other memory of
- * one process for its threads; at a multiple of 8 bytes, which their types ask
- * of the compiler. They must not be copied or moved while in use. To use one
+ * Where they can be: in a writable view of a region (to read a record, and to
+ * wait for it, a read-only one will do), or in any other memory of one process
+ * for its threads; at a multiple of 8 bytes, which their types ask of the
+ * compiler. They must not be copied or moved while in use. To use one
  * afresh, zero it when nobody uses it.
  *
  * Deadlines are moments on the monotonic clock (shmap/clock.h). One that has
@@ -33,7 +34,8 @@
  * It may be set at any time, by anybody who can write to the object. Asleep, a
  * wait costs no processor time.
  *
- * Fork: a child has none of its parent's locks. Signals: see shmap.h.
+ * Fork: a child has none of its parent's locks. Signals: one that is handled
+ * ends no wait; see also shmap.h.
  *
  * Linux: processes of different PID (or time) namespaces cannot tell whether
  * the other's threads live. Mutexes, rwlocks, onces and the writers of records

@@ -75,6 +75,16 @@ static uint32_t half_of(uint32_t hash)
     return folded == 0 || folded == UNKNOWN ? 1 : folded;
 }
 
+/* Whether /proc is that of other namespaces, in which numbers mean others. */
+static bool is_strange(void)
+{
+    char text[32];
+    ssize_t size = readlink("/proc/self", text, sizeof text - 1);
+
+    text[size < 0 ? 0 : size] = '\0';
+    return size > 0 && strtol(text, NULL, 10) != getpid();
+}
+
 /* 0 or errno. */
 static int find_boot(uint32_t *half)
 {
@@ -117,6 +127,8 @@ static int find_place(void)
 
     if (__atomic_load_n(&place, __ATOMIC_ACQUIRE) != 0)
         return 0;
+    if (is_strange())
+        return ENOTSUP;
     error = find_boot(&half);
     if (error == 0)
         __atomic_store_n(&place, find_namespaces() << 16 | half,
@@ -168,10 +180,12 @@ static int find_self(uint64_t *id)
 
     snprintf(path, sizeof path, "/proc/self/task/%u/stat", (unsigned)number);
     error = find_thread(path, &began, &state);
-    if (error != 0 &&
-        !(is_missing(error) &&
-          __atomic_load_n(&place, __ATOMIC_RELAXED) >> 16 == UNKNOWN))
+    if (error != 0 && !is_missing(error))
         return error;
+    /* Others would take it for another thread. */
+    if (error != 0 &&
+        __atomic_load_n(&place, __ATOMIC_RELAXED) >> 16 != UNKNOWN)
+        return ENOTSUP;
     *id = id_of(number, began);
     return 0;
 }
