@@ -170,6 +170,10 @@ typedef struct shmap__os_self {
  * apart here or their deaths are not told, SHMAP_EMFILE. */
 int shmap__os_self_find(shmap__os_self *self);
 
+/* Have this called in the calling thread when that ends, if the thread itself
+ * can do something then: as late as possible, for it may unlock until then. */
+void shmap__os_at_thread_end(void (*give_up)(void));
+
 /* Whether the thread of this id, without flags, has ended, and can no longer
  * touch memory. False if that cannot be told. */
 bool shmap__os_is_dead(uint64_t id);

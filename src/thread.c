@@ -3,6 +3,8 @@
 /* What is known of the calling thread. */
 #include "thread.h"
 
+#include <stdint.h>
+
 #include "owner.h"
 
 SHMAP__THREAD_LOCAL shmap__thread shmap__this_thread;
@@ -17,6 +19,11 @@ static uint8_t first_slot(uint64_t id)
     return (uint8_t)(number % LINES * PER_LINE + number / LINES % PER_LINE);
 }
 
+static void give_up_all(void)
+{
+    shmap__held_give_up(NULL, SIZE_MAX);
+}
+
 int shmap__thread_start(void)
 {
     shmap__thread *thread = &shmap__this_thread;
@@ -24,6 +31,7 @@ int shmap__thread_start(void)
 
     if (result < 0)
         return result;
+    shmap__os_at_thread_end(give_up_all);
     thread->slot = first_slot(thread->self.id);
     if (thread->owner != thread->self.id) {
         thread->owner = thread->self.id;

@@ -9,6 +9,7 @@
  */
 #include "os.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -217,6 +218,46 @@ int shmap__os_self_find(shmap__os_self *self)
     *self = found;
     told = self;
     return 0;
+}
+
+/* At a thread's end the kernel looks at its list, but some C libraries do that
+ * themselves before, and know only their own mutexes. */
+static pthread_key_t end_key;
+static bool end_is_told;
+static void (*at_end)(void);
+
+/* Destructors of other keys may unlock something, until the last round. */
+static void end_round(void *round)
+{
+    uintptr_t next = (uintptr_t)round + 1;
+
+    if (next > PTHREAD_DESTRUCTOR_ITERATIONS)
+        at_end();
+    else
+        pthread_setspecific(end_key, (const void *)next);
+}
+
+static void make_end_key(void)
+{
+    end_is_told = pthread_key_create(&end_key, end_round) == 0;
+}
+
+void shmap__os_at_thread_end(void (*give_up)(void))
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    __atomic_store_n(&at_end, give_up, __ATOMIC_RELAXED);
+    pthread_once(&once, make_end_key);
+    if (end_is_told)
+        pthread_setspecific(end_key, (const void *)(uintptr_t)1);
+}
+
+/* A library that is unloaded must not be called any more. */
+__attribute__((destructor)) static void forget_ends(void)
+{
+    if (end_is_told)
+        pthread_key_delete(end_key);
+    end_is_told = false;
 }
 
 bool shmap__os_is_dead(uint64_t id)

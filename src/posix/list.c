@@ -36,7 +36,9 @@ static bool make_robust_mutex(pthread_mutex_t *mutex)
 
     if (pthread_mutexattr_init(&robust) != 0)
         return false;
+    /* Some C libraries begin their list with the first that is shared, too. */
     made = pthread_mutexattr_setrobust(&robust, PTHREAD_MUTEX_ROBUST) == 0 &&
+           pthread_mutexattr_setpshared(&robust, PTHREAD_PROCESS_SHARED) == 0 &&
            pthread_mutex_init(mutex, &robust) == 0;
     pthread_mutexattr_destroy(&robust);
     return made;

@@ -83,6 +83,104 @@ DWORD shmap__os_privacy_init(shmap__os_privacy *privacy, DWORD rights)
     return ERROR_SUCCESS;
 }
 
+/* The rules of who may do what with a region, as they are kept with it. */
+typedef struct region_rules {
+    union {
+        SECURITY_DESCRIPTOR descriptor;
+        BYTE space[2048];
+    } security;
+    PACL list; /* NULL: everybody may do everything */
+    DWORD to_read;
+    DWORD to_write;
+} region_rules;
+
+static DWORD find_rules(region_rules *rules, HANDLE region, int kind)
+{
+    bool is_file = kind == SHMAP_KIND_FILE;
+    BOOL present;
+    BOOL defaulted;
+    DWORD needed;
+
+    if (!GetKernelObjectSecurity(region, DACL_SECURITY_INFORMATION,
+                                 &rules->security.descriptor,
+                                 sizeof rules->security, &needed) ||
+        !GetSecurityDescriptorDacl(&rules->security.descriptor, &present,
+                                   &rules->list, &defaulted))
+        return GetLastError();
+    if (!present)
+        rules->list = NULL;
+    rules->to_read = GENERIC_ALL | GENERIC_READ;
+    rules->to_read |= is_file ? FILE_READ_DATA : SECTION_MAP_READ;
+    rules->to_write = GENERIC_ALL | GENERIC_WRITE;
+    rules->to_write |= is_file ? FILE_WRITE_DATA : SECTION_MAP_WRITE;
+    return ERROR_SUCCESS;
+}
+
+/* Allow or deny to others what a rule of the region allows or denies them. */
+static BOOL add_rule(ACL *acl, ACCESS_ALLOWED_ACE *rule, DWORD rights)
+{
+    if (rights == 0 || (rule->Header.AceFlags & INHERIT_ONLY_ACE) != 0)
+        return TRUE;
+    if (rule->Header.AceType == ACCESS_ALLOWED_ACE_TYPE)
+        return AddAccessAllowedAce(acl, ACL_REVISION, rights, &rule->SidStart);
+    if (rule->Header.AceType == ACCESS_DENIED_ACE_TYPE)
+        return AddAccessDeniedAce(acl, ACL_REVISION, rights, &rule->SidStart);
+    return TRUE;
+}
+
+static DWORD add_rules(ACL *acl, const region_rules *rules, DWORD read,
+                       DWORD write)
+{
+    ACL_SIZE_INFORMATION size;
+
+    for (DWORD i = 0; i < rules->list->AceCount; i++) {
+        ACCESS_ALLOWED_ACE *rule; /* Denials look the same. */
+        DWORD rights = 0;
+
+        if (!GetAce(rules->list, i, (void **)&rule))
+            return GetLastError();
+        if ((rule->Mask & rules->to_read) != 0)
+            rights |= read;
+        if ((rule->Mask & rules->to_write) != 0)
+            rights |= write;
+        if (!add_rule(acl, rule, rights))
+            return GetLastError();
+    }
+    /* Without what is unused, which the system would keep. */
+    if (!GetAclInformation(acl, &size, sizeof size, AclSizeInformation))
+        return GetLastError();
+    acl->AclSize = (WORD)size.AclBytesInUse;
+    return ERROR_SUCCESS;
+}
+
+DWORD shmap__os_likeness_init(shmap__os_likeness *likeness, HANDLE region,
+                              int kind, DWORD read, DWORD write)
+{
+    SECURITY_DESCRIPTOR *descriptor = &likeness->descriptor;
+    ACL *acl = &likeness->access.acl;
+    region_rules rules;
+    DWORD error = find_rules(&rules, region, kind);
+
+    if (error == ERROR_SUCCESS &&
+        !InitializeAcl(acl, sizeof likeness->access, ACL_REVISION))
+        error = GetLastError();
+    if (error == ERROR_SUCCESS && rules.list != NULL)
+        error = add_rules(acl, &rules, read, write);
+    if (error != ERROR_SUCCESS)
+        return error;
+    if (!InitializeSecurityDescriptor(descriptor,
+                                      SECURITY_DESCRIPTOR_REVISION) ||
+        !SetSecurityDescriptorDacl(descriptor, TRUE,
+                                   rules.list == NULL ? NULL : acl, FALSE) ||
+        !SetSecurityDescriptorControl(descriptor, SE_DACL_PROTECTED,
+                                      SE_DACL_PROTECTED))
+        return GetLastError();
+    likeness->attributes.nLength = sizeof likeness->attributes;
+    likeness->attributes.lpSecurityDescriptor = descriptor;
+    likeness->attributes.bInheritHandle = FALSE;
+    return ERROR_SUCCESS;
+}
+
 /* What an elevated process makes with raw calls belongs to the owner in its
  * token, which is the group of administrators and not the user. */
 static bool is_own(PSID owner)

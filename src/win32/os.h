@@ -42,7 +42,6 @@ typedef ULONG(NTAPI *shmap__os_error_of)(LONG nt_status);
 
 /* The system's numbers, and its functions that no import library has. */
 typedef struct shmap__os_system {
-    shmap__os_facts facts;
     uintptr_t lowest_address;              /* that a program can map */
     uintptr_t highest_address;             /* as well */
     int64_t ticks_per_second;              /* of the performance counter */
@@ -106,6 +105,22 @@ typedef struct shmap__os_privacy {
 /* Fill it; `rights` are those of the user. Returns 0 or an error. */
 DWORD shmap__os_privacy_init(shmap__os_privacy *privacy, DWORD rights);
 
+/* The security of an object that is for those who may open a region. It points
+ * into itself: do not copy it. */
+typedef struct shmap__os_likeness {
+    SECURITY_ATTRIBUTES attributes;
+    SECURITY_DESCRIPTOR descriptor;
+    union {
+        ACL acl;
+        BYTE space[2048];
+    } access;
+} shmap__os_likeness;
+
+/* Fill it: who may read the region gets some rights, who may write gets others.
+ * Returns 0 or an error. */
+DWORD shmap__os_likeness_init(shmap__os_likeness *likeness, HANDLE region,
+                              int kind, DWORD read, DWORD write);
+
 /* Whether SHMAP_OWNER_... accepts who owns the object. The handle has
  * READ_CONTROL. */
 shmap__os_status shmap__os_check_owner(HANDLE handle, int owner);
@@ -137,6 +152,12 @@ HANDLE shmap__os_thread_open(uint64_t id, bool *dead);
 /* Make a section; `name` may be NULL. ERROR_ALREADY_EXISTS is a failure. */
 shmap__os_status shmap__os_section_create(HANDLE *section, const wchar_t *name,
                                           uint64_t size);
+
+/* view.c */
+
+/* The handle of the region that this address is a view of, and its kind; NULL
+ * if it is none's. */
+HANDLE shmap__os_view_region(const void *address, int *kind);
 
 /* file.c */
 

@@ -15,6 +15,7 @@ enum { NAME_LIMIT = 255 };
 /* A wake looks for a semaphore by name, whether or not there is one. */
 static const int64_t record_wake_ns = 1000000;
 
+static shmap__os_facts the_facts;
 static shmap__os_system the_system;
 
 typedef void (*any_function)(void);
@@ -26,7 +27,7 @@ static any_function find_in_ntdll(const char *name)
     return ntdll == NULL ? NULL : (any_function)GetProcAddress(ntdll, name);
 }
 
-/* How many processors this process can use. */
+/* How many processors this process can use now. */
 static unsigned count_processors(DWORD installed)
 {
     DWORD_PTR own = 0;
@@ -41,6 +42,26 @@ static unsigned count_processors(DWORD installed)
     return count;
 }
 
+/* Apart from the rest, which every look at the clock needs: a program may still
+ * say on which processors it wants to be. */
+static BOOL CALLBACK fill_facts(INIT_ONCE *once, void *argument, void **context)
+{
+    SYSTEM_INFO info;
+
+    (void)once;
+    (void)argument;
+    (void)context;
+    GetSystemInfo(&info);
+    the_facts.page_size = info.dwPageSize;
+    the_facts.name_limit = NAME_LIMIT;
+    the_facts.max_size = max_section;
+    the_facts.processors = count_processors(info.dwNumberOfProcessors);
+    the_facts.wakes_by_address = false;
+    the_facts.tells_of_deaths = false;
+    the_facts.record_wake_ns = record_wake_ns;
+    return TRUE;
+}
+
 static BOOL CALLBACK fill_system(INIT_ONCE *once, void *argument,
                                  void **context)
 {
@@ -52,13 +73,6 @@ static BOOL CALLBACK fill_system(INIT_ONCE *once, void *argument,
     (void)context;
     GetSystemInfo(&info);
     QueryPerformanceFrequency(&frequency);
-    the_system.facts.page_size = info.dwPageSize;
-    the_system.facts.name_limit = NAME_LIMIT;
-    the_system.facts.max_size = max_section;
-    the_system.facts.processors = count_processors(info.dwNumberOfProcessors);
-    the_system.facts.wakes_by_address = false;
-    the_system.facts.tells_of_deaths = false;
-    the_system.facts.record_wake_ns = record_wake_ns;
     the_system.lowest_address = (uintptr_t)info.lpMinimumApplicationAddress;
     the_system.highest_address = (uintptr_t)info.lpMaximumApplicationAddress;
     the_system.ticks_per_second = frequency.QuadPart;
@@ -81,7 +95,10 @@ const shmap__os_system *shmap__os_system_get(void)
 
 const shmap__os_facts *shmap__os_facts_get(void)
 {
-    return &shmap__os_system_get()->facts;
+    static INIT_ONCE once = INIT_ONCE_STATIC_INIT;
+
+    InitOnceExecuteOnce(&once, fill_facts, NULL, NULL);
+    return &the_facts;
 }
 
 int64_t shmap__os_now(void)

@@ -3,7 +3,71 @@
 /* Views: mapping, unmapping, writing back. */
 #include "os.h"
 
+#include <stdlib.h>
+
 #include "stop.h"
+
+/* The views of this process: what is made for their contents gets its security
+ * from their region. */
+typedef struct known_view {
+    struct known_view *next;
+    const void *base;
+    size_t size;
+    HANDLE region;
+    int kind;
+} known_view;
+
+static known_view *known_views;
+static SRWLOCK known_views_lock = SRWLOCK_INIT;
+
+/* Returns false if there is no memory. */
+static bool remember(const void *base, size_t size,
+                     const shmap__os_object *object)
+{
+    known_view *view = malloc(sizeof *view);
+
+    if (view == NULL)
+        return false;
+    view->base = base;
+    view->size = size;
+    view->region = (HANDLE)object->native;
+    view->kind = object->kind;
+    AcquireSRWLockExclusive(&known_views_lock);
+    view->next = known_views;
+    known_views = view;
+    ReleaseSRWLockExclusive(&known_views_lock);
+    return true;
+}
+
+static void forget(const void *base)
+{
+    known_view **at = &known_views;
+    known_view *view;
+
+    AcquireSRWLockExclusive(&known_views_lock);
+    while (*at != NULL && (*at)->base != base)
+        at = &(*at)->next;
+    view = *at;
+    if (view != NULL)
+        *at = view->next;
+    ReleaseSRWLockExclusive(&known_views_lock);
+    free(view);
+}
+
+HANDLE shmap__os_view_region(const void *address, int *kind)
+{
+    HANDLE region = NULL;
+
+    AcquireSRWLockShared(&known_views_lock);
+    for (const known_view *view = known_views; view != NULL; view = view->next)
+        if ((uintptr_t)address - (uintptr_t)view->base < view->size) {
+            region = view->region;
+            *kind = view->kind;
+            break;
+        }
+    ReleaseSRWLockShared(&known_views_lock);
+    return region;
+}
 
 static bool can_be_mapped(const void *address, size_t size)
 {
@@ -96,6 +160,10 @@ shmap__os_status shmap__os_view_map(const shmap__os_object *object,
         UnmapViewOfFile(start);
         return shmap__os_failed_as(SHMAP_EADDRINUSE, 0);
     }
+    if (!remember(start, size, object)) {
+        UnmapViewOfFile(start);
+        return shmap__os_failed_as(SHMAP_ENOMEM, 0);
+    }
     SHMAP__STOP("view.mapped");
     *base = start;
     return done;
@@ -104,6 +172,7 @@ shmap__os_status shmap__os_view_map(const shmap__os_object *object,
 void shmap__os_view_unmap(void *base, size_t size)
 {
     (void)size;
+    forget(base);
     UnmapViewOfFile(base);
 }
 

@@ -61,16 +61,29 @@ uint64_t shmap__os_wait_id(void)
     return id == 0 ? 1 : id;
 }
 
+/* Make a semaphore for those who use the region that the word is in: who can
+ * only read it can only sleep. Where that cannot be known, as in memory that is
+ * no view, for this user. If somebody made it meanwhile, this opens it. */
 static HANDLE make_semaphore(const wchar_t *name, const uint32_t *word)
 {
-    shmap__os_privacy privacy;
+    union {
+        shmap__os_likeness likeness;
+        shmap__os_privacy privacy;
+    } security;
+    SECURITY_ATTRIBUTES *attributes = &security.likeness.attributes;
+    int kind = 0;
+    HANDLE region = shmap__os_view_region(word, &kind);
 
-    (void)word;
-    if (shmap__os_privacy_init(&privacy, SEMAPHORE_ALL_ACCESS) != ERROR_SUCCESS)
-        return NULL;
-    /* If somebody made it meanwhile, this opens it. */
-    return CreateSemaphoreExW(&privacy.attributes, 0, TOKENS_MAX, name, 0,
-                              SYNCHRONIZE);
+    if (region == NULL ||
+        shmap__os_likeness_init(&security.likeness, region, kind,
+                                SYNCHRONIZE | READ_CONTROL,
+                                SEMAPHORE_MODIFY_STATE) != ERROR_SUCCESS) {
+        if (shmap__os_privacy_init(&security.privacy, SEMAPHORE_ALL_ACCESS) !=
+            ERROR_SUCCESS)
+            return NULL;
+        attributes = &security.privacy.attributes;
+    }
+    return CreateSemaphoreExW(attributes, 0, TOKENS_MAX, name, 0, SYNCHRONIZE);
 }
 
 /* Without a semaphore, because there are no handles, or somebody who knew the
@@ -93,11 +106,12 @@ void shmap__os_wait_begin(shmap__os_waiter *waiter, const uint32_t *word,
 /* How long to sleep until a moment, at most `longest`; 0 if it has come. */
 static DWORD milliseconds(int64_t until, DWORD longest)
 {
-    int64_t left = until - shmap__os_now();
+    int64_t now = shmap__os_now();
+    int64_t left;
 
-    if (left <= 0)
+    if (until <= now)
         return 0;
-    left = (left - 1) / NS_PER_MS + 1;
+    left = (until - now - 1) / NS_PER_MS + 1;
     return left < (int64_t)longest ? (DWORD)left : longest;
 }
 

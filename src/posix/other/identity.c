@@ -24,3 +24,8 @@ bool shmap__os_place_is_past(uint32_t place)
     (void)place;
     return false;
 }
+
+void shmap__os_at_thread_end(void (*give_up)(void))
+{
+    (void)give_up;
+}

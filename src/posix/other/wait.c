@@ -67,9 +67,10 @@ void shmap__os_wait_end(shmap__os_waiter *waiter)
     (void)waiter;
 }
 
-/* Who sleeps will look. Whether anybody does, nobody knows. */
+/* Who sleeps will look, and see that the word has changed. To answer that
+ * nobody does makes the living register anew, and so forgets the dead. */
 bool shmap__os_wake(const uint32_t *word, uint64_t id, uint32_t count)
 {
     (void)word, (void)id, (void)count;
-    return true;
+    return false;
 }
