@@ -26,18 +26,19 @@
 #define LOOK_EVERY (100 * EXAMPLE_MILLISECOND)
 
 typedef struct consumer {
+    const char *name;
     const char *path; /* NULL: nothing is written */
     FILE *output;
     uint64_t seconds;
-    stream_link link;
     stream_memory *memory;
-    unsigned reader;         /* which of the slots is ours */
-    _Atomic uint64_t *place; /* its word */
-    uint64_t number;         /* of the stream */
-    uint64_t chunk_size;     /* of this stream */
-    uint64_t bytes;          /* read and checked */
-    uint64_t checksum;       /* of these */
-    bool orphaned;           /* said that the producer is gone */
+    unsigned number;       /* of our slot */
+    stream_reader *reader; /* which is this */
+    uint32_t stream;       /* that we are in, or were in last */
+    uint32_t chunk;        /* that we are going to read */
+    uint32_t chunk_size;   /* of this stream */
+    uint64_t bytes;        /* read and checked */
+    uint64_t checksum;     /* of these */
+    bool orphaned;         /* said that the producer is gone */
     int64_t began;
     int64_t printed;
 } consumer;
@@ -46,7 +47,7 @@ typedef struct consumer {
 typedef enum outcome {
     GO_ON,
     DONE,       /* the stream is complete and right */
-    START_OVER, /* the producer has changed our place */
+    START_OVER, /* we are out of the stream */
     FAILED      /* it was said why */
 } outcome;
 
@@ -57,13 +58,13 @@ static int usage(void)
     return 2;
 }
 
-static bool parse(consumer *c, const char **name, char **argument)
+static bool parse(consumer *c, char **argument)
 {
     const char *value;
 
     while (*++argument != NULL) {
         if ((value = example_value(&argument, "--name")) != NULL) {
-            *name = value;
+            c->name = value;
         } else if ((value = example_value(&argument, "--seconds")) != NULL) {
             if (!example_number(value, 1, 1000000, &c->seconds))
                 return false;
@@ -80,94 +81,112 @@ static bool parse(consumer *c, const char **name, char **argument)
 static bool enter(consumer *c)
 {
     for (unsigned i = 0; i < STREAM_READERS; i++) {
-        int result = stream_take_reader(&c->link, i);
+        int result = stream_take(&c->memory->readers[i].holder, 0);
         if (result == 0) {
-            c->reader = i;
-            c->place = &c->memory->readers[i].place;
-            atomic_store(c->place, STREAM_WAITING);
+            c->number = i;
+            c->reader = &c->memory->readers[i];
+            stream_lock(c->memory);
+            c->reader->state = STREAM_FREE; /* whatever a dead one left */
+            stream_unlock(c->memory);
             return true;
         }
-        if (result != SHMAP_EEXIST) {
-            example_failed(c->link.name, result);
+        if (result != SHMAP_ETIMEDOUT) {
+            example_failed(c->name, result);
             return false;
         }
     }
-    fprintf(stderr, "%s: there are too many consumers\n", c->link.name);
+    fprintf(stderr, "%s: there are too many consumers\n", c->name);
     return false;
 }
 
-/* Whether what was read at `place` counts: the producer lives on in the same
- * stream as far as we can know, and has not changed our place. */
-static bool still_at(const consumer *c, uint64_t place)
+/* What follows, up to the next such line, is called with the mutex. */
+
+/* Whether a producer has let us into the stream of this number, which is not
+ * over. */
+static bool is_in(const consumer *c, uint32_t stream)
 {
-    atomic_thread_fence(memory_order_seq_cst);
-    return atomic_load(c->place) == place &&
-           atomic_load(&c->memory->current) == stream_number(place);
+    return c->reader->state == STREAM_READING && c->reader->stream == stream &&
+           c->memory->stream == stream;
+}
+
+/* Say what we want from now on. */
+static void set_state(const consumer *c, uint32_t state)
+{
+    c->reader->state = state;
+    shmap_cond_signal(&c->memory->consumed);
 }
 
 /* Say it once when the producer has gone before the end. */
 static void look_for_producer(consumer *c)
 {
-    if (c->orphaned || c->number == 0)
-        return;
-    if (stream_is_taken(&c->link, "producer"))
+    if (c->orphaned || c->stream == 0 || stream_is_taken(&c->memory->producer))
         return;
     c->orphaned = true;
     fprintf(stderr, "consumer %u: the producer is gone; waits for another\n",
-            c->reader);
+            c->number);
 }
 
-/* Sleep a little while `place` is ours and the producer has written nothing
- * else than `written`. */
-static outcome wait_for_change(consumer *c, uint64_t place, uint64_t written)
+/* Wait until the producer has done something since it was in this stream and
+ * had written so much. False if that takes too long. */
+static bool wait_for_news(consumer *c, uint32_t stream, uint32_t written)
 {
+    const stream_memory *memory = c->memory;
     int64_t deadline = shmap_after((int64_t)c->seconds * EXAMPLE_SECOND);
-    int64_t look = shmap_after(LOOK_EVERY);
-    bool entered = stream_number(place) != 0;
 
-    while (shmap_now() < deadline) {
-        if (atomic_load(c->place) != place ||
-            (entered &&
-             atomic_load(&c->memory->current) != stream_number(place)))
-            return START_OVER;
-        if (atomic_load(&c->memory->written) != written ||
-            (entered && atomic_load(&c->memory->end) == place))
-            return GO_ON;
-        if (shmap_now() >= look) {
-            look_for_producer(c);
-            look = shmap_after(LOOK_EVERY);
+    while (memory->stream == stream && memory->written == written &&
+           !(memory->ended && is_in(c, stream))) {
+        if (shmap_now() >= deadline) {
+            fprintf(stderr,
+                    "consumer %u: nothing came for %" PRIu64 " seconds\n",
+                    c->number, c->seconds);
+            return false;
         }
-        example_pause();
+        stream_wait(c->memory, &c->memory->produced, shmap_after(LOOK_EVERY));
+        look_for_producer(c);
     }
-    fprintf(stderr, "consumer %u: nothing came for %" PRIu64 " seconds\n",
-            c->reader, c->seconds);
-    return FAILED;
+    return true;
 }
 
-/* Wait until the producer has let us into its stream. */
+/* Wait until there is a chunk to read, or the end. */
+static outcome wait_for_chunk(consumer *c)
+{
+    const stream_memory *memory = c->memory;
+
+    while (is_in(c, c->stream)) {
+        if (memory->written > c->chunk)
+            return GO_ON;
+        if (memory->ended)
+            return DONE;
+        if (!wait_for_news(c, c->stream, memory->written))
+            return FAILED;
+    }
+    return START_OVER;
+}
+
+/* Wait until a producer has let us into a stream other than the one we were in,
+ * and note what that is like. */
 static bool wait_for_stream(consumer *c)
 {
-    for (;;) {
-        uint64_t place = atomic_load(c->place);
-        if (stream_number(place) != 0 && stream_chunk(place) == 0 &&
-            atomic_load(&c->memory->current) == stream_number(place))
-            return true;
-        if (place != STREAM_WAITING) {
-            atomic_compare_exchange_strong(c->place, &place, STREAM_WAITING);
-            continue;
-        }
+    const stream_memory *memory = c->memory;
+
+    while (memory->stream == c->stream || !is_in(c, memory->stream)) {
+        if (c->reader->state != STREAM_WAITING)
+            set_state(c, STREAM_WAITING);
         /* As long as the producer writes for others, it is worth waiting. */
-        uint64_t written = atomic_load(&c->memory->written);
-        if (wait_for_change(c, place, written) == FAILED)
+        if (!wait_for_news(c, memory->stream, memory->written))
             return false;
     }
+    c->stream = memory->stream;
+    c->chunk = 0;
+    c->chunk_size = memory->chunk_size;
+    return true;
 }
 
+/* What follows is called without the mutex. */
+
 /* Begin to read the stream that we have been let into. */
-static outcome begin(consumer *c, uint64_t place)
+static bool begin(consumer *c)
 {
-    c->number = stream_number(place);
-    c->chunk_size = atomic_load(&c->memory->chunk_size);
     c->bytes = 0;
     c->checksum = 0;
     c->orphaned = false;
@@ -178,80 +197,89 @@ static outcome begin(consumer *c, uint64_t place)
         c->output = fopen(c->path, "wb");
         if (c->output == NULL) {
             perror(c->path);
-            return FAILED;
+            return false;
         }
     }
-    if (!still_at(c, place))
-        return START_OVER;
     if (c->chunk_size == 0 || c->chunk_size > STREAM_DATA_SIZE / 2) {
-        fprintf(stderr, "consumer %u: the chunk size is wrong\n", c->reader);
-        return FAILED;
+        fprintf(stderr, "consumer %u: the chunk size is wrong\n", c->number);
+        return false;
     }
-    fprintf(stderr, "consumer %u: stream %" PRIu64 "\n", c->reader, c->number);
-    return GO_ON;
+    fprintf(stderr, "consumer %u: stream %" PRIu32 "\n", c->number, c->stream);
+    return true;
 }
 
-/* Read the chunk at `place`, check it, and go on to the next. */
-static outcome read_chunk(consumer *c, uint64_t place)
+/* Count the chunk as read, if it counts: we were in the stream until now. The
+ * cell may be written again from here on. */
+static bool count_chunk(consumer *c)
 {
-    stream_memory *memory = c->memory;
-    uint64_t index = stream_chunk(place) % stream_cells(c->chunk_size);
-    const unsigned char *data = memory->data + index * c->chunk_size;
-    uint64_t size = atomic_load(&memory->cells[index].size);
-    uint64_t expected = atomic_load(&memory->cells[index].checksum);
-    bool fits = size <= c->chunk_size;
-    uint64_t sum = fits ? stream_checksum(data, size) : 0;
+    stream_lock(c->memory);
+    bool in = is_in(c, c->stream);
+    if (in)
+        c->reader->chunk = ++c->chunk;
+    stream_unlock(c->memory);
+    shmap_cond_signal(&c->memory->consumed);
+    return in;
+}
 
-    if (!still_at(c, place))
-        return START_OVER;
-    if (!fits || sum != expected) {
-        fprintf(stderr,
-                "consumer %u: stream %" PRIu64 ": chunk %" PRIu64 " is wrong\n",
-                c->reader, c->number, stream_chunk(place));
-        return FAILED;
-    }
-    if (c->output != NULL && fwrite(data, 1, (size_t)size, c->output) != size) {
+/* Read the next chunk and check it. */
+static outcome read_chunk(consumer *c)
+{
+    uint32_t index = c->chunk % stream_cells(c->chunk_size);
+    const unsigned char *data = c->memory->data + (size_t)index * c->chunk_size;
+    uint64_t size = c->memory->cells[index].size;
+    uint64_t expected = c->memory->cells[index].checksum;
+    bool right =
+        size <= c->chunk_size && stream_checksum(data, size) == expected;
+
+    if (right && c->output != NULL &&
+        fwrite(data, 1, (size_t)size, c->output) != size) {
         perror(c->path);
         return FAILED;
     }
-    /* The cell may be written again from here on. */
-    if (!atomic_compare_exchange_strong(c->place, &place, place + 1))
+    if (!count_chunk(c))
         return START_OVER;
-
+    if (!right) {
+        fprintf(stderr,
+                "consumer %u: stream %" PRIu32 ": chunk %" PRIu32 " is wrong\n",
+                c->number, c->stream, c->chunk - 1);
+        return FAILED;
+    }
     c->bytes += size;
-    c->checksum = stream_checksum_add(c->checksum, sum);
+    c->checksum = stream_checksum_add(c->checksum, expected);
     return GO_ON;
 }
 
 /* Check the whole, tell the producer, and leave the stream. */
-static outcome finish(consumer *c, uint64_t place)
+static outcome finish(consumer *c)
 {
     stream_memory *memory = c->memory;
-    uint64_t bytes = atomic_load(&memory->bytes);
-    uint64_t checksum = atomic_load(&memory->checksum);
+    uint64_t bytes = memory->bytes;
+    uint64_t checksum = memory->checksum;
     int64_t ns = shmap_now() - c->began;
+    bool right = bytes == c->bytes && checksum == c->checksum;
 
-    if (!still_at(c, place))
-        return START_OVER;
-    if (bytes != c->bytes || checksum != c->checksum) {
-        fprintf(stderr, "consumer %u: stream %" PRIu64 ": it is not complete\n",
-                c->reader, c->number);
-        return FAILED;
-    }
     if (c->output != NULL && fflush(c->output) != 0) {
         perror(c->path);
         return FAILED;
     }
-
-    uint64_t verified = atomic_load(&memory->verified);
-    while (stream_number(verified) == c->number)
-        if (atomic_compare_exchange_weak(&memory->verified, &verified,
-                                         verified + 1))
-            break;
-    printf("consumer %u: stream %" PRIu64 ": %" PRIu64 " chunks, %" PRIu64
+    stream_lock(memory);
+    bool in = is_in(c, c->stream);
+    if (in && right)
+        memory->verified++;
+    if (in)
+        set_state(c, STREAM_FREE);
+    stream_unlock(memory);
+    if (!in)
+        return START_OVER;
+    if (!right) {
+        fprintf(stderr, "consumer %u: stream %" PRIu32 ": it is not complete\n",
+                c->number, c->stream);
+        return FAILED;
+    }
+    printf("consumer %u: stream %" PRIu32 ": %" PRIu32 " chunks, %" PRIu64
            " bytes in %.2f s, %.1f MB/s, checksum %016" PRIx64 " verified\n",
-           c->reader, c->number, stream_chunk(place), c->bytes,
-           (double)ns / 1e9, stream_rate(c->bytes, ns), c->checksum);
+           c->number, c->stream, c->chunk, c->bytes, (double)ns / 1e9,
+           stream_rate(c->bytes, ns), c->checksum);
     return DONE;
 }
 
@@ -259,23 +287,18 @@ static outcome finish(consumer *c, uint64_t place)
 static outcome read_stream(consumer *c)
 {
     char who[32];
-    uint64_t place = atomic_load(c->place);
-    outcome result = stream_number(place) != 0 && stream_chunk(place) == 0
-                         ? begin(c, place)
-                         : START_OVER;
+    outcome result = begin(c) ? GO_ON : FAILED;
 
-    snprintf(who, sizeof who, "consumer %u", c->reader);
+    snprintf(who, sizeof who, "consumer %u", c->number);
     while (result == GO_ON) {
-        uint64_t written = atomic_load(&c->memory->written);
-        if (atomic_load(&c->memory->end) == place) {
-            result = finish(c, place);
-        } else if (stream_number(written) == c->number &&
-                   stream_chunk(written) > stream_chunk(place)) {
-            result = read_chunk(c, place++);
-            stream_progress(who, c->number, c->bytes, c->began, &c->printed);
-        } else {
-            result = wait_for_change(c, place, written);
-        }
+        stream_lock(c->memory);
+        result = wait_for_chunk(c);
+        stream_unlock(c->memory);
+        if (result == GO_ON)
+            result = read_chunk(c);
+        else if (result == DONE)
+            return finish(c);
+        stream_progress(who, c->stream, c->bytes, c->began, &c->printed);
     }
     return result;
 }
@@ -283,34 +306,40 @@ static outcome read_stream(consumer *c)
 /* Read streams until one was complete. */
 static bool consume(consumer *c)
 {
-    for (;;) {
-        if (!wait_for_stream(c))
-            return false;
-        outcome result = read_stream(c);
-        if (result != START_OVER)
-            return result == DONE;
-        fprintf(stderr, "consumer %u: starts over\n", c->reader);
+    outcome result = START_OVER;
+
+    while (result == START_OVER) {
+        stream_lock(c->memory);
+        bool entered = wait_for_stream(c);
+        stream_unlock(c->memory);
+        result = entered ? read_stream(c) : FAILED;
+        if (result == START_OVER)
+            fprintf(stderr, "consumer %u: starts over\n", c->number);
     }
+    return result == DONE;
 }
 
 int main(int argc, char **argv)
 {
-    const char *name = "stream";
-    consumer c = {.seconds = 30};
+    consumer c = {.name = "stream", .seconds = 30};
+    shmap_view view;
 
-    if (argc < 1 || !parse(&c, &name, argv))
+    if (argc < 1 || !parse(&c, argv))
         return usage();
-    if (!stream_open(&c.link, name))
+    if (!stream_open(&view, c.name))
         return EXIT_FAILURE;
-    c.memory = c.link.memory;
+    c.memory = view.data;
 
     bool done = false;
     if (enter(&c)) {
         done = consume(&c);
-        atomic_store(c.place, 0);
+        stream_lock(c.memory);
+        set_state(&c, STREAM_FREE);
+        stream_unlock(c.memory);
+        shmap_mutex_unlock(&c.reader->holder);
     }
     if (c.output != NULL && fclose(c.output) != 0)
         done = false;
-    stream_close(&c.link);
+    shmap_view_unmap(&view);
     return done ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
-/* What several of the examples need and C does not have. The only file of the
- * examples that asks for the operating system. */
+/* What several of the examples need and C does not have. Only this file and
+ * child.c ask for the operating system. */
 #if defined(_WIN32)
 #include <windows.h>
 #else
@@ -16,8 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <shmap.h>
-
 void example_pause(void)
 {
 #if defined(_WIN32)
@@ -27,13 +25,37 @@ void example_pause(void)
 #endif
 }
 
-void example_failed(const char *what, int error)
+uint64_t example_random(uint64_t limit)
+{
+    static uint64_t state;
+
+    state += (uint64_t)shmap_now();
+    state *= UINT64_C(0x9e3779b97f4a7c15); /* 2^64 / golden ratio, odd */
+    state ^= state >> 32;
+    return state % limit;
+}
+
+int example_map(shmap_view *view, const char *name, uint64_t size)
+{
+    shmap_region *region;
+    int result = size == 0 ? shmap_region_open(&region, name, NULL)
+                           : shmap_region_create(&region, name, size, NULL);
+
+    if (result < 0)
+        return result;
+    result = shmap_view_map(view, region, NULL);
+    shmap_region_close(region); /* the view holds the region from now on */
+    return result;
+}
+
+int example_failed(const char *what, int error)
 {
     const char *detail = shmap_error_detail();
 
     fprintf(stderr, "%s: %s (%s, system error %d)%s%s\n", what,
             shmap_error_message(error), shmap_error_name(error),
             shmap_system_error(), detail[0] != '\0' ? ": " : "", detail);
+    return EXIT_FAILURE;
 }
 
 const char *example_value(char ***argument, const char *option)

@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <shmap.h>
+
 /* For the functions of the shared library. CMake defines this macro when it
  * compiles a shared library of that name. */
 #if defined(_WIN32) && defined(shared_library_EXPORTS)
@@ -23,8 +25,16 @@
 /* Sleep for about a millisecond. */
 void example_pause(void);
 
-/* Say on stderr what went wrong, with all that shmap knows about it. */
-void example_failed(const char *what, int error);
+/* A number below the limit, at random. */
+uint64_t example_random(uint64_t limit);
+
+/* Make the region of this name and map it; or, with size 0, map the one that
+ * there is. Returns what shmap does. */
+int example_map(shmap_view *view, const char *name, uint64_t size);
+
+/* Say on stderr what went wrong, with all that shmap knows about it. Returns
+ * EXIT_FAILURE. */
+int example_failed(const char *what, int error);
 
 /* If *argument is this option, step to the word after it and return that; else
  * NULL, also when there is no such word. */

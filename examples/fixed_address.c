@@ -10,7 +10,6 @@
  * Every process has its own address space, so an address that is free in one
  * may be taken in another. shmap never maps over what is there; the reader then
  * maps the region elsewhere, and shifts each pointer by the distance. */
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -36,7 +35,7 @@ typedef struct list_node {
 /* The region. Pointers are as large as the writer's, which `pointer_size`
  * tells, and mean something when the region is at `address`. */
 typedef struct list_memory {
-    _Atomic uint32_t ready; /* 1: all the rest can be read */
+    shmap_event ready; /* all the rest can be read */
     uint32_t pointer_size;
     uint64_t address;
     list_node *first;
@@ -71,7 +70,7 @@ static void fill(list_memory *list)
     }
     list->address = (uintptr_t)list;
     list->pointer_size = sizeof(void *);
-    atomic_store(&list->ready, 1);
+    shmap_event_set(&list->ready);
 }
 
 static int write_list(void)
@@ -106,15 +105,11 @@ static int find_address(shmap_region *region, uint64_t *address)
     int result = shmap_view_map(&view, region, NULL);
     if (result < 0)
         return result;
-    const list_memory *list = view.data;
-    int64_t deadline = shmap_after(5 * EXAMPLE_SECOND);
-    while (atomic_load(&list->ready) == 0 && shmap_now() < deadline)
-        example_pause();
-    if (atomic_load(&list->ready) == 0)
-        result = SHMAP_ETIMEDOUT;
-    else if (list->pointer_size != sizeof(void *))
+    list_memory *list = view.data;
+    result = shmap_event_wait(&list->ready, shmap_after(5 * EXAMPLE_SECOND));
+    if (result == 0 && list->pointer_size != sizeof(void *))
         result = SHMAP_ELAYOUT; /* a 32-bit and a 64-bit process */
-    else
+    else if (result == 0)
         *address = list->address;
     shmap_view_unmap(&view);
     return result;

@@ -3,33 +3,48 @@
 /* The shortest complete program: counts how often it was started while another
  * instance of it was running. Start it several times, in several terminals;
  * when the last instance has ended, the next one counts from 1 again. */
-#include <stdatomic.h>
 #include <stdio.h>
 
 #include <shmap.h>
+
+/* The region. Fresh memory is zero, and so ready for use. */
+typedef struct hello {
+    shmap_mutex mutex;
+    int instances;
+} hello;
+
+static int failed(int error)
+{
+    fprintf(stderr, "hello: %s\n", shmap_error_message(error));
+    return 1;
+}
 
 int main(void)
 {
     shmap_region *region;
     shmap_view view;
 
-    int result = shmap_region_open_or_create(&region, "hello", 4096, NULL);
-    if (result < 0) {
-        fprintf(stderr, "hello: %s\n", shmap_error_message(result));
-        return 1;
-    }
-    int mapped = shmap_view_map(&view, region, NULL);
+    int made =
+        shmap_region_open_or_create(&region, "hello", sizeof(hello), NULL);
+    if (made < 0)
+        return failed(made);
+    int result = shmap_view_map(&view, region, NULL);
     shmap_region_close(region); /* the view holds the region from now on */
-    if (mapped < 0) {
-        fprintf(stderr, "hello: %s\n", shmap_error_message(mapped));
-        return 1;
-    }
+    if (result < 0)
+        return failed(result);
 
-    /* Fresh memory is zero, so nobody has to initialise the counter. */
-    atomic_int *counter = view.data;
+    hello *shared = view.data;
+    result = shmap_mutex_lock(&shared->mutex, SHMAP_FOREVER);
+    if (result < 0)
+        return failed(result);
+    /* Whoever may have died with it has counted or not: nothing is broken. */
+    if (result == SHMAP_OWNER_DIED)
+        shmap_mutex_consistent(&shared->mutex);
+    int instance = ++shared->instances;
+    shmap_mutex_unlock(&shared->mutex);
+
     printf("%s region, instance %d; Enter ends it\n",
-           result == SHMAP_CREATED ? "a new" : "an existing",
-           atomic_fetch_add(counter, 1) + 1);
+           made == SHMAP_CREATED ? "a new" : "an existing", instance);
     fflush(stdout);
     getchar();
 

@@ -29,11 +29,13 @@
 
 #define MADE_UP_SIZE (UINT64_C(64) * 1024 * 1024)
 
-/* A dead consumer is looked for this often while the producer waits. */
+/* A dead consumer is looked for this often while the producer waits for one. */
 #define LOOK_EVERY (20 * EXAMPLE_MILLISECOND)
 
-/* A producer's name is free a moment after its holder has died. */
-#define TAKE_OVER_NS (2 * EXAMPLE_SECOND)
+/* Another producer may be just about to end. */
+#define TAKE_OVER_NS (EXAMPLE_SECOND / 2)
+
+#define NOBODY UINT32_MAX
 
 typedef struct producer_options {
     const char *name;
@@ -52,11 +54,9 @@ typedef struct byte_source {
 
 typedef struct producer {
     producer_options options;
-    stream_link link;
     stream_memory *memory;
-    uint64_t number;   /* of the current stream */
-    uint64_t slowest;  /* the least chunk that a consumer has yet to read, when
-                          it was last looked for; UINT64_MAX: there is none */
+    uint32_t slowest;  /* the least chunk that a consumer has yet to read, when
+                          it was last looked for; NOBODY: there is none */
     uint64_t verified; /* consumers that have got a whole stream */
     int64_t began;
     int64_t printed;
@@ -135,19 +135,23 @@ static bool source_read(byte_source *source, unsigned char *data, uint64_t size,
 }
 
 /* Become the producer. */
-static bool take_over(stream_link *link)
+static bool take_over(const producer *p)
 {
-    int64_t deadline = shmap_after(TAKE_OVER_NS);
-    int result;
+    int result = stream_take(&p->memory->producer, shmap_after(TAKE_OVER_NS));
 
-    while ((result = stream_take(link, "producer")) == SHMAP_EEXIST &&
-           shmap_now() < deadline)
-        example_pause();
-    if (result == SHMAP_EEXIST)
-        fprintf(stderr, "%s: another producer is running\n", link->name);
+    if (result == SHMAP_ETIMEDOUT)
+        fprintf(stderr, "%s: another producer is running\n", p->options.name);
     else if (result < 0)
-        example_failed(link->name, result);
+        example_failed(p->options.name, result);
     return result == 0;
+}
+
+/* What follows, up to the next such line, is called with the mutex. */
+
+/* Whether a consumer wants a stream. */
+static bool is_willing(const stream_reader *reader)
+{
+    return reader->state == STREAM_WAITING || reader->state == STREAM_READING;
 }
 
 /* Count the consumers that live and want a stream. */
@@ -156,10 +160,8 @@ static unsigned count_waiting(const producer *p)
     unsigned count = 0;
 
     for (unsigned i = 0; i < STREAM_READERS; i++) {
-        uint64_t place = atomic_load(&p->memory->readers[i].place);
-        if (place != 0 && place != STREAM_EVICTED &&
-            stream_is_reading(&p->link, i))
-            count++;
+        stream_reader *reader = &p->memory->readers[i];
+        count += is_willing(reader) && stream_is_taken(&reader->holder);
     }
     return count;
 }
@@ -169,36 +171,32 @@ static bool wait_for_consumers(const producer *p, uint64_t count)
 {
     int64_t deadline =
         shmap_after((int64_t)p->options.seconds * EXAMPLE_SECOND);
-    int64_t look = shmap_now();
 
     fprintf(stderr, "producer: waits for %" PRIu64 " consumer%s\n", count,
             count == 1 ? "" : "s");
-    while (shmap_now() < deadline) {
-        if (shmap_now() >= look) {
-            if (count_waiting(p) >= count)
-                return true;
-            look = shmap_after(LOOK_EVERY);
+    while (count_waiting(p) < count) {
+        if (shmap_now() >= deadline) {
+            fprintf(stderr, "producer: no consumers came\n");
+            return false;
         }
-        example_pause();
+        stream_wait(p->memory, &p->memory->consumed, deadline);
     }
-    fprintf(stderr, "producer: no consumers came\n");
-    return false;
+    return true;
 }
 
 /* Let every consumer that is there into the stream. */
-static unsigned admit(producer *p)
+static unsigned admit(const producer *p)
 {
     unsigned count = 0;
 
     for (unsigned i = 0; i < STREAM_READERS; i++) {
-        _Atomic uint64_t *place = &p->memory->readers[i].place;
-        uint64_t now = atomic_load(place);
-        while (now != 0 && now != STREAM_EVICTED)
-            if (atomic_compare_exchange_weak(place, &now,
-                                             stream_place(p->number, 0))) {
-                count++;
-                break;
-            }
+        stream_reader *reader = &p->memory->readers[i];
+        if (!is_willing(reader))
+            continue;
+        reader->chunk = 0;
+        reader->stream = p->memory->stream;
+        reader->state = STREAM_READING; /* Now it is in. */
+        count++;
     }
     return count;
 }
@@ -207,72 +205,74 @@ static unsigned admit(producer *p)
 static void begin(producer *p)
 {
     stream_memory *memory = p->memory;
-    uint64_t number = atomic_load(&memory->current) % STREAM_MAX_NUMBER + 1;
 
-    /* First the number, so that a consumer of a dead producer's stream sees
-     * that it is over before any of what follows can mislead it. */
-    atomic_store(&memory->current, number);
-    atomic_store(&memory->chunk_size, (uint32_t)p->options.chunk_size);
-    atomic_store(&memory->verified, stream_place(number, 0));
-    p->number = number;
+    /* First the number: from now on, nobody is in any stream. Killed before the
+     * end of this, we leave some in a stream that nobody goes on with. */
+    memory->stream++;
+    memory->chunk_size = (uint32_t)p->options.chunk_size;
+    memory->written = 0;
+    memory->ended = 0;
+    memory->verified = 0;
+    unsigned count = admit(p);
+    shmap_cond_broadcast(&memory->produced);
     p->slowest = 0;
     p->began = p->printed = shmap_now();
-    fprintf(stderr, "producer: stream %" PRIu64 " for %u\n", number, admit(p));
-    /* What is written to the cells from now on is written after that. */
-    atomic_thread_fence(memory_order_seq_cst);
+    fprintf(stderr, "producer: stream %" PRIu32 " for %u\n", memory->stream,
+            count);
+}
+
+static bool is_reading(const producer *p, const stream_reader *reader)
+{
+    return reader->state == STREAM_READING &&
+           reader->stream == p->memory->stream;
 }
 
 /* Find the slowest consumer of this stream. */
-static uint64_t find_slowest(const producer *p)
+static uint32_t find_slowest(const producer *p)
 {
-    uint64_t slowest = UINT64_MAX;
+    uint32_t slowest = NOBODY;
 
     for (unsigned i = 0; i < STREAM_READERS; i++) {
-        uint64_t place = atomic_load(&p->memory->readers[i].place);
-        if (stream_number(place) == p->number && stream_chunk(place) < slowest)
-            slowest = stream_chunk(place);
+        const stream_reader *reader = &p->memory->readers[i];
+        if (is_reading(p, reader) && reader->chunk < slowest)
+            slowest = reader->chunk;
     }
     return slowest;
 }
 
-/* Take a consumer out of the stream that is still at `place`. */
-static void drop(const producer *p, unsigned reader, uint64_t place,
-                 uint64_t instead, const char *why)
-{
-    if (atomic_compare_exchange_strong(&p->memory->readers[reader].place,
-                                       &place, instead))
-        fprintf(stderr, "producer: consumer %u %s\n", reader, why);
-}
-
 /* Drop the consumers that are dead, and those that have not moved for too long
  * and keep the others waiting. */
-static void drop_lost(const producer *p, uint64_t needed,
-                      uint64_t seen[STREAM_READERS],
+static void drop_lost(const producer *p, uint32_t needed,
+                      uint32_t seen[STREAM_READERS],
                       int64_t since[STREAM_READERS])
 {
     int64_t patience = (int64_t)p->options.seconds * EXAMPLE_SECOND;
     int64_t now = shmap_now();
 
     for (unsigned i = 0; i < STREAM_READERS; i++) {
-        uint64_t place = atomic_load(&p->memory->readers[i].place);
-        if (stream_number(place) != p->number || stream_chunk(place) >= needed)
+        stream_reader *reader = &p->memory->readers[i];
+        if (!is_reading(p, reader) || reader->chunk >= needed)
             continue;
-        if (place != seen[i]) {
-            seen[i] = place;
+        if (since[i] == 0 || reader->chunk != seen[i]) {
+            seen[i] = reader->chunk;
             since[i] = now;
         }
-        if (!stream_is_reading(&p->link, i))
-            drop(p, i, place, 0, "is gone");
-        else if (now - since[i] > patience)
-            drop(p, i, place, STREAM_EVICTED, "does not move and is left");
+        if (!stream_is_taken(&reader->holder)) {
+            reader->state = STREAM_FREE;
+            fprintf(stderr, "producer: consumer %u is gone\n", i);
+        } else if (now - since[i] > patience) {
+            reader->state = STREAM_EVICTED;
+            fprintf(stderr, "producer: consumer %u does not move and is left\n",
+                    i);
+        }
     }
 }
 
 /* Wait until every consumer of this stream has read all chunks before
  * `needed`, or has left. */
-static void wait_for_slowest(producer *p, uint64_t needed)
+static void wait_for_slowest(producer *p, uint32_t needed)
 {
-    uint64_t seen[STREAM_READERS] = {0};
+    uint32_t seen[STREAM_READERS] = {0};
     int64_t since[STREAM_READERS] = {0};
     int64_t look = shmap_after(LOOK_EVERY);
 
@@ -280,12 +280,35 @@ static void wait_for_slowest(producer *p, uint64_t needed)
         if (shmap_now() >= look) {
             drop_lost(p, needed, seen, since);
             look = shmap_after(LOOK_EVERY);
+        } else {
+            stream_wait(p->memory, &p->memory->consumed, look);
         }
-        example_pause();
     }
-    /* A consumer that was dropped may still be reading a cell; when it looks at
-     * its word afterwards, it sees that it was. */
-    atomic_thread_fence(memory_order_seq_cst);
+}
+
+/* What follows is called without the mutex. */
+
+/* Wait until the cell of this chunk is free. A consumer that was dropped may
+ * still be reading it; when it looks at its slot afterwards, it sees that it
+ * was. */
+static void wait_for_cell(producer *p, uint32_t chunk)
+{
+    uint32_t cells = stream_cells((uint32_t)p->options.chunk_size);
+
+    if (chunk < cells || p->slowest > chunk - cells)
+        return;
+    stream_lock(p->memory);
+    wait_for_slowest(p, chunk - cells + 1);
+    stream_unlock(p->memory);
+}
+
+/* Count so many chunks as written. */
+static void publish(producer *p, uint32_t written)
+{
+    stream_lock(p->memory);
+    p->memory->written = written;
+    stream_unlock(p->memory);
+    shmap_cond_broadcast(&p->memory->produced);
 }
 
 /* Be no faster than the options allow. */
@@ -298,24 +321,41 @@ static void hold_back(const producer *p, uint64_t bytes)
         example_pause();
 }
 
+/* The end of the stream, for those who have read all of it. Returns how many
+ * have verified it. */
+static uint32_t publish_end(producer *p, uint64_t bytes, uint64_t checksum)
+{
+    stream_memory *memory = p->memory;
+
+    memory->bytes = bytes;
+    memory->checksum = checksum;
+    stream_lock(memory);
+    memory->ended = 1;
+    shmap_cond_broadcast(&memory->produced);
+    wait_for_slowest(p, NOBODY); /* They leave when they have checked it. */
+    uint32_t verified = memory->verified;
+    stream_unlock(memory);
+    return verified;
+}
+
 /* Write the chunks of a stream, and its end. False if the source failed. */
 static bool write_stream(producer *p, byte_source *source)
 {
     stream_memory *memory = p->memory;
-    uint64_t chunk_size = p->options.chunk_size;
-    uint64_t cells = stream_cells(chunk_size);
+    uint32_t chunk_size = (uint32_t)p->options.chunk_size;
+    uint32_t cells = stream_cells(chunk_size);
     uint64_t bytes = 0;
     uint64_t checksum = 0;
-    uint64_t chunk = 0;
+    uint32_t chunk = 0;
     uint64_t size;
 
     do {
-        if (chunk >= cells && p->slowest <= chunk - cells)
-            wait_for_slowest(p, chunk - cells + 1);
-        if (p->slowest == UINT64_MAX)
+        wait_for_cell(p, chunk);
+        if (p->slowest == NOBODY)
             return true; /* nobody is left to read it */
 
-        unsigned char *data = memory->data + chunk % cells * chunk_size;
+        unsigned char *data =
+            memory->data + (size_t)(chunk % cells) * chunk_size;
         stream_cell *cell = &memory->cells[chunk % cells];
         if (!source_read(source, data, chunk_size, &size)) {
             perror(p->options.path);
@@ -323,34 +363,30 @@ static bool write_stream(producer *p, byte_source *source)
         }
         if (size == 0)
             break;
-        if (chunk + 1 == STREAM_MAX_CHUNKS) {
+        if (chunk == NOBODY - 1) {
             fprintf(stderr, "producer: the chunks are too small for this\n");
             return false;
         }
         uint64_t sum = stream_checksum(data, size);
-        atomic_store_explicit(&cell->size, size, memory_order_relaxed);
-        atomic_store_explicit(&cell->checksum, sum, memory_order_relaxed);
-        atomic_store(&memory->written, stream_place(p->number, ++chunk));
+        cell->size = size;
+        cell->checksum = sum;
+        publish(p, ++chunk);
 
         bytes += size;
         checksum = stream_checksum_add(checksum, sum);
-        stream_progress("producer", p->number, bytes, p->began, &p->printed);
+        stream_progress("producer", memory->stream, bytes, p->began,
+                        &p->printed);
         hold_back(p, bytes);
     } while (size == chunk_size);
 
-    atomic_store(&memory->bytes, bytes);
-    atomic_store(&memory->checksum, checksum);
-    atomic_store(&memory->end, stream_place(p->number, chunk));
-    wait_for_slowest(p, UINT64_MAX); /* they leave when they have checked it */
-
-    uint64_t verified = stream_chunk(atomic_load(&memory->verified));
+    uint32_t verified = publish_end(p, bytes, checksum);
     int64_t ns = shmap_now() - p->began;
     p->verified += verified;
-    printf("producer: stream %" PRIu64 ": %" PRIu64 " chunks, %" PRIu64
+    printf("producer: stream %" PRIu32 ": %" PRIu32 " chunks, %" PRIu64
            " bytes in %.2f s, %.1f MB/s, checksum %016" PRIx64
-           ", verified by %" PRIu64 "\n",
-           p->number, chunk, bytes, (double)ns / 1e9, stream_rate(bytes, ns),
-           checksum, verified);
+           ", verified by %" PRIu32 "\n",
+           memory->stream, chunk, bytes, (double)ns / 1e9,
+           stream_rate(bytes, ns), checksum, verified);
     fflush(stdout);
     return true;
 }
@@ -359,19 +395,27 @@ static bool write_stream(producer *p, byte_source *source)
 static bool produce(producer *p)
 {
     uint64_t count = p->options.wait;
+    bool more;
     byte_source source;
 
     do {
-        if (!wait_for_consumers(p, count) ||
-            !source_open(&source, p->options.path))
+        stream_lock(p->memory);
+        bool ready = wait_for_consumers(p, count) &&
+                     source_open(&source, p->options.path);
+        if (ready)
+            begin(p);
+        stream_unlock(p->memory);
+        if (!ready)
             return false;
-        begin(p);
         bool done = write_stream(p, &source);
         source_close(&source);
         if (!done)
             return false;
+        stream_lock(p->memory);
+        more = p->verified == 0 || count_waiting(p) > 0;
+        stream_unlock(p->memory);
         count = 1;
-    } while (p->verified == 0 || count_waiting(p) > 0);
+    } while (more);
     return true;
 }
 
@@ -381,6 +425,7 @@ int main(int argc, char **argv)
         .options = {
             .name = "stream", .chunk_size = 65536, .wait = 1, .seconds = 30}};
     byte_source source;
+    shmap_view view;
 
     if (argc < 1 || !parse(&p.options, argv))
         return usage();
@@ -389,10 +434,14 @@ int main(int argc, char **argv)
         return EXIT_FAILURE;
     source_close(&source);
 
-    if (!stream_open(&p.link, p.options.name))
+    if (!stream_open(&view, p.options.name))
         return EXIT_FAILURE;
-    p.memory = p.link.memory;
-    bool done = take_over(&p.link) && produce(&p);
-    stream_close(&p.link);
+    p.memory = view.data;
+    bool done = take_over(&p);
+    if (done) {
+        done = produce(&p);
+        shmap_mutex_unlock(&p.memory->producer);
+    }
+    shmap_view_unmap(&view);
     return done ? EXIT_SUCCESS : EXIT_FAILURE;
 }

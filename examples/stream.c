@@ -1,112 +1,96 @@
 /* SPDX-License-Identifier: MIT */
 
-/* What the producer and the consumer share: the region, presence, checksums. */
+/* What the producer and the consumer share: the region, roles, checksums. */
 #include "stream.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "example.h"
 
 /* The region is zero when it is fresh, and whoever comes first writes what its
- * layout is; there is no moment at which it is half made. */
-static bool check_layout(stream_link *link)
+ * layout is; there is no moment at which it is half made. Of another program's
+ * region, no mutex is touched. */
+static int check_layout(const shmap_view *view)
 {
-    uint32_t expected = 0;
+    stream_memory *memory = view->data;
 
-    if (link->view.size < sizeof(stream_memory))
-        return false;
-    if (atomic_compare_exchange_strong(&link->memory->layout, &expected,
-                                       STREAM_LAYOUT))
-        return true;
-    return expected == STREAM_LAYOUT;
+    if (view->size < sizeof(stream_memory) ||
+        (memory->layout != 0 && memory->layout != STREAM_LAYOUT))
+        return SHMAP_ELAYOUT;
+    int result = shmap_mutex_lock(&memory->mutex, SHMAP_FOREVER);
+    if (result < 0)
+        return result;
+    memory->layout = STREAM_LAYOUT;
+    return shmap_mutex_unlock(&memory->mutex);
 }
 
-bool stream_open(stream_link *link, const char *name)
+bool stream_open(shmap_view *view, const char *name)
 {
     shmap_region *region;
 
-    *link = (stream_link){.name = name};
-    if (strlen(name) >= STREAM_NAME_SIZE) {
-        fprintf(stderr, "the name is too long\n");
-        return false;
-    }
+    *view = (shmap_view)SHMAP_VIEW_INIT;
     int result =
         shmap_region_open_or_create(&region, name, sizeof(stream_memory), NULL);
+    if (result >= 0) {
+        result = shmap_view_map(view, region, NULL);
+        shmap_region_close(region); /* the view holds the region from now on */
+    }
+    if (result >= 0)
+        result = check_layout(view);
     if (result < 0) {
         example_failed(name, result);
-        return false;
+        shmap_view_unmap(view);
     }
-    result = shmap_view_map(&link->view, region, NULL);
-    shmap_region_close(region); /* the view holds the region from now on */
-    if (result < 0) {
-        example_failed(name, result);
-        return false;
-    }
-    link->memory = link->view.data;
-    if (!check_layout(link)) {
-        fprintf(stderr, "%s: some other program uses this name\n", name);
-        stream_close(link);
-        return false;
-    }
-    return true;
+    return result >= 0;
 }
 
-void stream_close(stream_link *link)
+/* The result of getting the mutex. Whoever died with it has left nothing to
+ * repair: see stream.h. */
+static void have_locked(stream_memory *memory, int result)
 {
-    shmap_region_close(link->presence);
-    shmap_view_unmap(&link->view);
-    *link = (stream_link){0};
+    if (result == SHMAP_OWNER_DIED)
+        result = shmap_mutex_consistent(&memory->mutex);
+    if (result < 0 && result != SHMAP_ETIMEDOUT)
+        exit(example_failed("stream", result));
 }
 
-/* The name of a role's region. */
-static void role_name(char out[STREAM_NAME_SIZE + 32], const stream_link *link,
-                      const char *role)
+void stream_lock(stream_memory *memory)
 {
-    snprintf(out, STREAM_NAME_SIZE + 32, "%s.%s", link->name, role);
+    have_locked(memory, shmap_mutex_lock(&memory->mutex, SHMAP_FOREVER));
 }
 
-int stream_take(stream_link *link, const char *role)
+void stream_unlock(stream_memory *memory)
 {
-    char name[STREAM_NAME_SIZE + 32];
-
-    role_name(name, link, role);
-    return shmap_region_create(&link->presence, name, 1, NULL);
+    shmap_mutex_unlock(&memory->mutex);
 }
 
-bool stream_is_taken(const stream_link *link, const char *role)
+void stream_wait(stream_memory *memory, shmap_cond *cond, int64_t deadline)
 {
-    char name[STREAM_NAME_SIZE + 32];
-    shmap_region *region;
-
-    role_name(name, link, role);
-    int result = shmap_region_open(&region, name, NULL);
-    if (result == 0)
-        shmap_region_close(region);
-    /* Only this error says that nobody is there. */
-    return result != SHMAP_ENOENT;
+    have_locked(memory, shmap_cond_wait(cond, &memory->mutex, deadline));
 }
 
-int stream_take_reader(stream_link *link, unsigned reader)
+int stream_take(shmap_mutex *role, int64_t deadline)
 {
-    char role[32];
+    int result = shmap_mutex_lock(role, deadline);
 
-    snprintf(role, sizeof role, "reader.%u", reader);
-    return stream_take(link, role);
+    return result == SHMAP_OWNER_DIED ? shmap_mutex_consistent(role) : result;
 }
 
-bool stream_is_reading(const stream_link *link, unsigned reader)
+bool stream_is_taken(shmap_mutex *role)
 {
-    char role[32];
+    int result = shmap_mutex_lock(role, 0);
 
-    snprintf(role, sizeof role, "reader.%u", reader);
-    return stream_is_taken(link, role);
+    if (result >= 0)
+        shmap_mutex_unlock(role);
+    return result == SHMAP_ETIMEDOUT;
 }
 
-uint64_t stream_cells(uint64_t chunk_size)
+uint32_t stream_cells(uint32_t chunk_size)
 {
-    uint64_t cells = STREAM_DATA_SIZE / chunk_size;
+    uint32_t cells = STREAM_DATA_SIZE / chunk_size;
 
     return cells < STREAM_CELLS ? cells : STREAM_CELLS;
 }
@@ -143,7 +127,7 @@ double stream_rate(uint64_t bytes, int64_t ns)
     return (double)bytes * 1e3 / (double)(ns > 0 ? ns : 1);
 }
 
-void stream_progress(const char *who, uint64_t number, uint64_t bytes,
+void stream_progress(const char *who, uint32_t stream, uint64_t bytes,
                      int64_t since, int64_t *last)
 {
     int64_t now = shmap_now();
@@ -151,6 +135,6 @@ void stream_progress(const char *who, uint64_t number, uint64_t bytes,
     if (now - *last < EXAMPLE_SECOND)
         return;
     *last = now;
-    fprintf(stderr, "%s: stream %" PRIu64 ": %.1f MB, %.1f MB/s\n", who, number,
+    fprintf(stderr, "%s: stream %" PRIu32 ": %.1f MB, %.1f MB/s\n", who, stream,
             (double)bytes / 1e6, stream_rate(bytes, now - since));
 }

@@ -1,11 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 
 /* A program outside shmap: make a region, open it again by its name, and read
- * through one view what was written through the other. */
+ * through one view what was written through the other, under a mutex. */
 #include <stdio.h>
 #include <string.h>
 
 #include <shmap.h>
+
+typedef struct content {
+    shmap_mutex mutex;
+    char text[8];
+} content;
+
+/* Lock in one view and unlock in the other. */
+static int talk(content *in, content *out)
+{
+    int result = shmap_mutex_lock(&in->mutex, SHMAP_FOREVER);
+
+    if (result != 0)
+        return result;
+    strcpy(in->text, "hello");
+    if (strcmp(out->text, "hello") != 0)
+        return SHMAP_EFAULT;
+    return shmap_mutex_unlock(&out->mutex);
+}
 
 static int meet(const char *name, shmap_region *made)
 {
@@ -20,9 +38,7 @@ static int meet(const char *name, shmap_region *made)
     if (result == 0) {
         result = shmap_view_map(&out, found, NULL);
         if (result == 0) {
-            strcpy((char *)in.data, "hello");
-            if (strcmp((const char *)out.data, "hello") != 0)
-                result = SHMAP_EFAULT;
+            result = talk((content *)in.data, (content *)out.data);
             shmap_view_unmap(&out);
         }
         shmap_view_unmap(&in);

@@ -8,6 +8,11 @@
 
 namespace
 {
+struct content {
+    shmap_mutex mutex;
+    char text[8];
+};
+
 struct region {
     shmap_region *handle;
 
@@ -45,10 +50,15 @@ int meet(const char *name)
         result = shmap_view_map(&out.mapped, found.handle, NULL);
     if (result != 0)
         return result;
-    std::strcpy(static_cast<char *>(in.mapped.data), "hello");
-    if (std::strcmp(static_cast<char *>(out.mapped.data), "hello") != 0)
+    content *first = static_cast<content *>(in.mapped.data);
+    content *second = static_cast<content *>(out.mapped.data);
+    result = shmap_mutex_lock(&first->mutex, SHMAP_FOREVER);
+    if (result != 0)
+        return result;
+    std::strcpy(first->text, "hello");
+    if (std::strcmp(second->text, "hello") != 0)
         return SHMAP_EFAULT;
-    return 0;
+    return shmap_mutex_unlock(&second->mutex);
 }
 } // namespace
 
