@@ -30,7 +30,7 @@ static int wait_registered(shmap_cond *cond, shmap__wait_place *place,
     cond_waiting waiting = {&cond->waiters_.sequence_, seen};
     uint32_t level = shmap__peek32(&cond->waiters_.spin_);
     uint32_t learnt;
-    shmap__spin spin;
+    shmap__spin spin = {.most_pauses = 1};
     int result = shmap__spin_start(&spin, shmap__peek32(&cond->spin_ns), level,
                                    deadline, is_signalled, &waiting);
 

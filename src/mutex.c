@@ -23,8 +23,9 @@
 #include "stop.h"
 #include "wait.h"
 
-/* Nobody waits for a mutex as long as for an event. */
-enum { SPIN_NS = 20000 };
+/* Nobody waits for a mutex as long as for an event, and who has it needs the
+ * line of the cache that is looked at. */
+enum { SPIN_NS = 20000, MOST_PAUSES = 256 };
 
 typedef struct mutex_locking {
     shmap__thread *thread;
@@ -135,7 +136,7 @@ static int lock_spinning(mutex_locking *locking, int64_t deadline)
     uint32_t spin_ns = shmap__peek32(&mutex->spin_ns);
     uint32_t level = shmap__peek16(&mutex->spin_);
     uint32_t learnt;
-    shmap__spin spin;
+    shmap__spin spin = {.most_pauses = MOST_PAUSES};
     int result = shmap__spin_start(&spin, spin_ns == 0 ? SPIN_NS : spin_ns,
                                    level, deadline, try_lock, locking);
 
@@ -159,7 +160,7 @@ static SHMAP__SLOW_PATH int lock_slowly(shmap__thread *thread,
     result = try_lock(&locking);
     if (result != 0)
         return result;
-    if (deadline > 0 && shmap__os_now() < deadline)
+    if (deadline > 0)
         return lock_spinning(&locking, deadline);
     if (!shmap__os_facts_get()->tells_of_deaths)
         shmap__owner_bury(&mutex->owner_, shmap__load64(&mutex->owner_));

@@ -186,7 +186,7 @@ int shmap_record_wait(const shmap_record *record, uint64_t version,
 {
     enum { SPIN_LEVEL = 2 }; /* Where to learn, only the writer may write. */
     record_newer newer = {record, version};
-    shmap__spin spin;
+    shmap__spin spin = {.most_pauses = 1};
     int result;
 
     if (!shmap__is_object(record))

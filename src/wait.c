@@ -121,7 +121,9 @@ void shmap__wake_counted(shmap_waiters *waiters, uint32_t count)
         return;
     shmap__add32(&waiters->sequence_, 1);
     SHMAP__STOP("wake.counted");
-    if (count > count_of(found))
+    /* Who registered later needs no waking, if it is not all who are woken: one
+     * of those could be woken in the place of one who came before. */
+    if (count != SHMAP__EVERYBODY && count > count_of(found))
         count = count_of(found);
     if (!shmap__os_wake(&waiters->sequence_, shmap__wait_id_of(found), count))
         take_back(waiters, found);
@@ -135,29 +137,51 @@ int64_t shmap__wait_slice(int64_t deadline)
     return deadline < slice ? deadline : slice;
 }
 
+/* Look a number of times, without looking at the clock. */
+static int look(shmap__spin *spin, shmap__attempt *attempt, void *context)
+{
+    int result = 0;
+
+    for (unsigned i = 0; i < LOOKS && result == 0; i += spin->pauses) {
+        if (spin->pauses < spin->most_pauses)
+            spin->pauses *= 2;
+        for (unsigned pause = 0; pause < spin->pauses; pause++)
+            shmap__pause();
+        result = attempt(context);
+    }
+    return result;
+}
+
 int shmap__spin_start(shmap__spin *spin, uint32_t spin_ns, uint32_t level,
                       int64_t deadline, shmap__attempt *attempt, void *context)
 {
     int64_t until;
-    int result = 0;
+    int64_t now;
+    int result;
 
-    spin->began = shmap__os_now();
+    spin->began = 0;
+    spin->quick = false;
+    spin->pauses = 1;
     spin->limit = spin_ns == 0 ? SPIN_NS : spin_ns;
     if (spin_ns == SHMAP_SPIN_NEVER || shmap__os_facts_get()->processors == 1)
         spin->limit = 0;
     else if (spin_ns > SHMAP_SPIN_MAX)
         spin->limit = SHMAP_SPIN_MAX;
-    until = spin->began +
-            (spin->limit >> (level < WORST_LEVEL ? level : WORST_LEVEL));
+    if (spin->limit == 0)
+        return 0;
+    /* Who runs on another processor has answered before the clock has. */
+    result = look(spin, attempt, context);
+    spin->quick = result != 0;
+    if (spin->quick)
+        return result;
+    now = shmap__os_now();
+    spin->began = now;
+    until = now + (spin->limit >> (level < WORST_LEVEL ? level : WORST_LEVEL));
     if (until > deadline)
         until = deadline;
-    while (result == 0 && spin->limit != 0) {
-        for (int i = 0; i < LOOKS && result == 0; i++) {
-            shmap__pause();
-            result = attempt(context);
-        }
-        if (shmap__os_now() >= until)
-            break;
+    while (result == 0 && now < until) {
+        result = look(spin, attempt, context);
+        now = shmap__os_now();
     }
     return result;
 }
@@ -169,7 +193,7 @@ uint32_t shmap__spin_learn(const shmap__spin *spin, uint32_t level)
 {
     if (spin->limit == 0)
         return level;
-    if (shmap__os_now() - spin->began <= spin->limit) {
+    if (spin->quick || shmap__os_now() - spin->began <= spin->limit) {
         if (level > WORST_LEVEL)
             level = WORST_LEVEL;
         return level == 0 ? 0 : level - 1;
@@ -212,14 +236,14 @@ int shmap__wait_thoroughly(shmap_waiters *waiters, uint32_t spin_ns,
                            int64_t deadline, shmap__attempt *attempt,
                            shmap__attempt *thorough, void *context)
 {
-    shmap__spin spin;
+    shmap__spin spin = {.most_pauses = 1};
     uint32_t level = shmap__peek32(&waiters->spin_);
     uint32_t learnt;
     int result = attempt(context);
 
     if (result != 0)
         return result;
-    if (deadline <= 0 || shmap__os_now() >= deadline) {
+    if (deadline <= 0) {
         result = thorough(context);
         return result == 0 ? SHMAP_ETIMEDOUT : result;
     }

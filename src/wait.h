@@ -83,8 +83,12 @@ static inline void shmap__wake(shmap_waiters *waiters, uint32_t count)
  * how badly it did lately; shmap__spin_learn makes it so, from how long the
  * whole wait took. */
 typedef struct shmap__spin {
-    int64_t began;
-    int64_t limit; /* ns that a spin may last at all */
+    bool quick;           /* it came before the clock was looked at */
+    int64_t began;        /* if not */
+    int64_t limit;        /* ns that a spin may last at all */
+    unsigned pauses;      /* between two looks; they double */
+    unsigned most_pauses; /* up to this, which the caller sets: where a look
+                             delays whoever is looked at, there are few */
 } shmap__spin;
 int shmap__spin_start(shmap__spin *spin, uint32_t spin_ns, uint32_t level,
                       int64_t deadline, shmap__attempt *attempt, void *context);
