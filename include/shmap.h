@@ -44,7 +44,8 @@
  * Fork: a child holds the regions and views of its parent, at the same
  * addresses, and closes and unmaps its own copies. After fork in a program
  * with several threads, only async-signal-safe functions may be called until
- * exec, and these are not.
+ * exec, and these are not. A child made in other ways than by fork (_Fork,
+ * clone) must not call any.
  *
  * Fork also waits while another thread extends a file region. A thread must not
  * be cancelled (pthread_cancel) inside a call: what it held would be lost.

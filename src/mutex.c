@@ -8,7 +8,7 @@
  *     OWNER_DIED                 nobody has it, and somebody died with it
  *     id | OWNER_DIED            that thread has it, and was told so
  *
- * On Linux the kernel knows which mutexes a thread has (robust.c); when it
+ * On Linux the kernel knows which mutexes a thread has (robust.h); when it
  * ends, the kernel puts OWNER_DIED in the place of the id's lower half, and
  * wakes one who sleeps on the word. Elsewhere, who waits finds out. A thread
  * that was woken takes the mutex with WAITERS, because it cannot know whether
@@ -162,7 +162,8 @@ static SHMAP__SLOW_PATH int lock_slowly(shmap__thread *thread,
         return result;
     if (deadline > 0)
         return lock_spinning(&locking, deadline);
-    if (!shmap__os_facts_get()->tells_of_deaths)
+    /* The system does not tell of all deaths, and not everywhere. */
+    if (shmap__may_look(mutex))
         shmap__owner_bury(&mutex->owner_, shmap__load64(&mutex->owner_));
     result = try_lock(&locking);
     return result != 0 ? result : SHMAP_ETIMEDOUT;
@@ -223,41 +224,53 @@ static inline unsigned find_ticket(const shmap_mutex *mutex,
 static SHMAP__SLOW_PATH void wake_one(shmap_mutex *mutex)
 {
     const uint32_t *half = shmap__low_half(&mutex->owner_);
-    uint64_t who = shmap__load64(&mutex->who_);
-    uint64_t id = shmap__wait_id_of(who);
+    uint64_t who;
+    uint64_t id;
 
+    /* Whoever has the mutex by now may have unmapped it. */
+    if (shmap__os_facts_get()->wakes_by_address) {
+        shmap__os_wake(half, 0, 1);
+        return;
+    }
+    who = shmap__load64(&mutex->who_);
+    id = shmap__wait_id_of(who);
     if (!shmap__os_wake(half, id, 1) && who != 0 &&
         shmap__cas64(&mutex->who_, &who, 0))
         shmap__os_wake(half, id, SHMAP__EVERYBODY);
 }
 
 /* Let go of it, with these flags. */
-SHMAP__FAST_PATH void let_go(shmap_mutex *mutex, shmap__thread *thread,
-                             unsigned ticket, uint64_t flags)
+SHMAP__FAST_PATH void let_go(shmap_mutex *mutex, uint64_t flags)
 {
-    shmap_mutex *locked = thread->held[ticket].object;
-    uint64_t had;
+    uint64_t had = shmap__exchange64(&mutex->owner_, flags);
 
-    shmap__robust_begin(thread, locked);
+    SHMAP__STOP("unlock.stored");
+    if ((had & SHMAP__OS_WAITERS) != 0)
+        wake_one(mutex);
+}
+
+/* Take it out of what this thread has. */
+SHMAP__FAST_PATH void forget(shmap__thread *thread, shmap_mutex *locked,
+                             unsigned ticket)
+{
     shmap__robust_remove(thread, locked, shmap__held_above(thread, ticket),
                          shmap__held_below(thread, ticket));
     shmap__held_remove(thread, ticket);
     SHMAP__STOP("unlock.removed");
-    had = shmap__exchange64(&mutex->owner_, flags);
-    SHMAP__STOP("unlock.stored");
-    if ((had & SHMAP__OS_WAITERS) != 0)
-        wake_one(mutex);
-    shmap__robust_end(thread);
 }
 
 SHMAP__FAST_PATH int unlock(shmap_mutex *mutex, shmap__thread *thread)
 {
     unsigned ticket = find_ticket(mutex, thread);
+    shmap_mutex *locked;
 
     if (ticket == 0)
         return SHMAP_EPERM;
-    let_go(mutex, thread, ticket,
-           shmap__load64(&mutex->owner_) & SHMAP__OS_OWNER_DIED);
+    locked = thread->held[ticket].object;
+    shmap__robust_begin(thread, locked);
+    forget(thread, locked, ticket);
+    let_go(mutex, shmap__load64(&mutex->owner_) & SHMAP__OS_OWNER_DIED);
+    shmap__robust_end(thread);
     return 0;
 }
 
@@ -266,13 +279,19 @@ int shmap__mutex_unlock(shmap_mutex *mutex, shmap__thread *thread)
     return unlock(mutex, thread);
 }
 
-void shmap__mutex_give_up(shmap__thread *thread, shmap_mutex *mutex,
-                          unsigned ticket)
+void shmap__mutex_forget(shmap__thread *thread, shmap_mutex *mutex,
+                         unsigned ticket)
+{
+    shmap__robust_begin(thread, mutex);
+    forget(thread, mutex, ticket);
+}
+
+void shmap__mutex_give_up(const shmap__thread *thread, shmap_mutex *mutex)
 {
     /* Only who writes where it must not can have changed that. */
-    let_go(mutex, thread, ticket,
-           has(mutex, thread) ? SHMAP__OS_OWNER_DIED
-                              : shmap__load64(&mutex->owner_));
+    if (has(mutex, thread))
+        let_go(mutex, SHMAP__OS_OWNER_DIED);
+    shmap__robust_end(thread);
 }
 
 int shmap__mutex_consistent(shmap_mutex *mutex, const shmap__thread *thread)

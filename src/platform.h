@@ -59,11 +59,13 @@ typedef struct shmap__os_facts {
     uint64_t max_size;     /* bytes, of any region */
     unsigned processors;   /* that this process can use at a time */
     bool wakes_by_address; /* shmap__os_wake needs no id */
-    bool tells_of_deaths;  /* the system marks the mutexes of who ends */
     int64_t record_wake_ns; /* how often it pays to wake who may not be there */
 } shmap__os_facts;
 
 const shmap__os_facts *shmap__os_facts_get(void);
+
+/* Whether there is memory at this address. */
+bool shmap__os_is_mapped(const void *address);
 
 /* Nanoseconds on the monotonic clock. */
 int64_t shmap__os_now(void);
@@ -166,9 +168,9 @@ typedef struct shmap__os_self {
 #define SHMAP__OS_FLAGS      (SHMAP__OS_OWNER_DIED | SHMAP__OS_WAITERS)
 
 /* Fill it for the calling thread, which has only this one. In a child after
- * fork, its id becomes 0. Returns 0, SHMAP_ENOTSUP if threads cannot be told
- * apart here or their deaths are not told, SHMAP_EMFILE. */
-int shmap__os_self_find(shmap__os_self *self);
+ * fork, its id becomes 0. SHMAP_ENOTSUP if threads cannot be told apart here or
+ * their deaths are not told, SHMAP_EMFILE. */
+shmap__os_status shmap__os_self_find(shmap__os_self *self);
 
 /* Have this called in the calling thread when that ends, if the thread itself
  * can do something then: as late as possible, for it may unlock until then. */

@@ -64,8 +64,9 @@ static void wake(shmap_record *record)
     const uint32_t *half = shmap__low_half(&record->version_);
     int64_t now = shmap__os_now();
 
-    if (now >= record->woken_ &&
-        now - record->woken_ < shmap__os_facts_get()->record_wake_ns)
+    /* Unsigned, a moment that has not come is long ago. */
+    if ((uint64_t)now - (uint64_t)record->woken_ <
+        (uint64_t)shmap__os_facts_get()->record_wake_ns)
         return;
     record->woken_ = now;
     if (shmap__load64(&record->who_) == 0)

@@ -92,6 +92,13 @@ static inline void shmap__robust_add(shmap__thread *thread, shmap_mutex *mutex,
     list->first = node;
 }
 
+/* The thread is to have none. */
+static inline void shmap__robust_empty(const shmap__thread *thread)
+{
+    if (thread->self.list != NULL)
+        thread->self.list->first = thread->self.list;
+}
+
 /* With nodes of the C library in between, as that does it. */
 SHMAP__SLOW_PATH void shmap__robust_remove_mixed(const shmap__thread *thread,
                                                  void *node);

@@ -116,13 +116,15 @@ static int try_read_thoroughly(void *context)
 {
     const rwlock_locking *locking = context;
     shmap_rwlock *rwlock = locking->rwlock;
-    uint64_t *writer = &rwlock->writer_.owner_;
     int result = try_read(context);
+    uint64_t writer;
 
     if (result != 0)
         return result;
-    bury_readers(rwlock); /* They may have all the slots. */
-    shmap__owner_bury(writer, shmap__load64(writer));
+    if (writer_has_it(rwlock, &writer))
+        shmap__owner_bury(&rwlock->writer_.owner_, writer);
+    else /* They have all the slots. */
+        bury_readers(rwlock);
     return try_read(context);
 }
 

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "owner.h"
+#include "robust.h"
 
 SHMAP__THREAD_LOCAL shmap__thread shmap__this_thread;
 
@@ -17,28 +18,6 @@ static uint8_t first_slot(uint64_t id)
     unsigned number = (unsigned)id ^ (unsigned)(id >> 32);
 
     return (uint8_t)(number % LINES * PER_LINE + number / LINES % PER_LINE);
-}
-
-static void give_up_all(void)
-{
-    shmap__held_give_up(NULL, SIZE_MAX);
-}
-
-int shmap__thread_start(void)
-{
-    shmap__thread *thread = &shmap__this_thread;
-    int result = shmap__os_self_find(&thread->self);
-
-    if (result < 0)
-        return result;
-    shmap__os_at_thread_end(give_up_all);
-    thread->slot = first_slot(thread->self.id);
-    if (thread->owner != thread->self.id) {
-        thread->owner = thread->self.id;
-        thread->held_up = 0;
-        thread->mixed = false;
-    }
-    return 0;
 }
 
 bool shmap__held_tidy(shmap__thread *thread)
@@ -93,9 +72,27 @@ void shmap__held_forget(shmap__thread *thread, int kind, const void *object,
         shmap__held_remove(thread, ticket);
 }
 
+/* What was held, and is in the list of it no longer. */
+static void give_up(const shmap__thread *thread, const shmap__held *held)
+{
+    switch (held->kind) {
+    case SHMAP__HELD_MUTEX:
+        shmap__mutex_give_up(thread, held->object);
+        break;
+    case SHMAP__HELD_READ:
+        shmap__rwlock_give_up(thread, held->object, held->slot);
+        break;
+    case SHMAP__HELD_ONCE:
+        shmap__once_give_up(thread, held->object);
+        break;
+    default: /* A hole. */
+        break;
+    }
+}
+
 void shmap__held_give_up(const void *base, size_t size)
 {
-    shmap__thread *thread = &shmap__this_thread;
+    shmap__thread *thread = shmap__thread_here();
 
     if (thread->self.id == 0)
         return;
@@ -105,14 +102,44 @@ void shmap__held_give_up(const void *base, size_t size)
         if (found.kind == 0 ||
             (uintptr_t)found.object - (uintptr_t)base >= size)
             continue;
-        if (found.kind == SHMAP__HELD_MUTEX) {
-            shmap__mutex_give_up(thread, found.object, ticket);
-            continue;
-        }
-        shmap__held_remove(thread, ticket);
-        if (found.kind == SHMAP__HELD_READ)
-            shmap__rwlock_give_up(thread, found.object, found.slot);
+        if (found.kind == SHMAP__HELD_MUTEX)
+            shmap__mutex_forget(thread, found.object, ticket);
         else
-            shmap__once_give_up(thread, found.object);
+            shmap__held_remove(thread, ticket);
+        give_up(thread, &found);
     }
+}
+
+/* At the thread's end. Some of it may have been unmapped by other threads, and
+ * could not be taken out of the system's list one by one. */
+static void give_up_all(void)
+{
+    shmap__thread *thread = shmap__thread_here();
+
+    if (thread->self.id == 0)
+        return;
+    if (!thread->mixed)
+        shmap__robust_empty(thread);
+    for (unsigned ticket = thread->held_up; ticket != 0; ticket--) {
+        if (shmap__os_is_mapped(thread->held[ticket].object))
+            give_up(thread, &thread->held[ticket]);
+    }
+    thread->held_up = 0;
+}
+
+int shmap__thread_start(void)
+{
+    shmap__thread *thread = &shmap__this_thread;
+
+    thread->refused = shmap__os_self_find(&thread->self);
+    if (thread->refused.code < 0)
+        return thread->refused.code;
+    shmap__os_at_thread_end(give_up_all);
+    thread->slot = first_slot(thread->self.id);
+    if (thread->owner != thread->self.id) {
+        thread->owner = thread->self.id;
+        thread->held_up = 0;
+        thread->mixed = false;
+    }
+    return 0;
 }

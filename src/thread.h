@@ -33,6 +33,7 @@ typedef struct shmap__held {
 
 typedef struct shmap__thread {
     shmap__os_self self;
+    shmap__os_status refused; /* why its id is 0, if that was looked for */
     uint64_t owner;   /* of what follows: after fork, nothing is the child's */
     unsigned held_up; /* the last ticket; it is one of something held */
     uint8_t slot;     /* where it looks first for a slot as reader */
@@ -155,9 +156,10 @@ static inline unsigned shmap__held_find(const shmap__thread *thread, int kind,
 /* Give up, as died, what this thread holds in a range that will be unmapped. */
 void shmap__held_give_up(const void *base, size_t size);
 
-/* What giving up means. */
-void shmap__mutex_give_up(shmap__thread *thread, shmap_mutex *mutex,
-                          unsigned ticket);
+/* What giving up means: for mutexes, in two steps. */
+void shmap__mutex_forget(shmap__thread *thread, shmap_mutex *mutex,
+                         unsigned ticket);
+void shmap__mutex_give_up(const shmap__thread *thread, shmap_mutex *mutex);
 void shmap__rwlock_give_up(const shmap__thread *thread, shmap_rwlock *rwlock,
                            unsigned slot);
 void shmap__once_give_up(const shmap__thread *thread, shmap_once *once);

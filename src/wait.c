@@ -37,6 +37,11 @@ uint64_t shmap__wait_id_of(uint64_t who)
 
 int shmap__refused(int error)
 {
+    const shmap__thread *thread = shmap__thread_here();
+
+    /* Only who asks the system for a thread's id learns more from it. */
+    if (thread->self.id == 0 && thread->refused.code == error)
+        return shmap__result(thread->refused);
     return shmap__result(shmap__refuse(error));
 }
 
@@ -204,22 +209,31 @@ uint32_t shmap__spin_learn(const shmap__spin *spin, uint32_t level)
 /* Sleep between attempts. Who no longer counts after it has read the sequence
  * registers anew: see take_back. */
 static int attempt_asleep(shmap_waiters *waiters, int64_t deadline,
-                          shmap__attempt *attempt, void *context)
+                          shmap__attempt *attempt, shmap__attempt *thorough,
+                          void *context)
 {
     shmap__wait_place place = {0};
+    int64_t next = 0;
     int result;
 
     shmap__wait_enter(&place, &waiters->who_, &waiters->sequence_);
     for (;;) {
         uint32_t seen = shmap__load32(&waiters->sequence_);
+        int64_t now;
 
         if (!shmap__wait_counts(&place)) {
             shmap__wait_leave(&place);
             shmap__wait_enter(&place, &waiters->who_, &waiters->sequence_);
             continue;
         }
-        result = attempt(context);
-        if (result == 0 && shmap__os_now() >= deadline)
+        now = shmap__os_now();
+        if (now >= next || now >= deadline) {
+            result = thorough(context);
+            next = now + SLICE_NS;
+        } else {
+            result = attempt(context);
+        }
+        if (result == 0 && now >= deadline)
             result = SHMAP_ETIMEDOUT;
         if (result != 0)
             break;
@@ -230,6 +244,19 @@ static int attempt_asleep(shmap_waiters *waiters, int64_t deadline,
     }
     shmap__wait_leave(&place);
     return result;
+}
+
+bool shmap__may_look(const void *object)
+{
+    static SHMAP__THREAD_LOCAL const void *last;
+    static SHMAP__THREAD_LOCAL int64_t next;
+    int64_t now = shmap__os_now();
+
+    if (object == last && now < next)
+        return false;
+    last = object;
+    next = now + SLICE_NS;
+    return true;
 }
 
 int shmap__wait_thoroughly(shmap_waiters *waiters, uint32_t spin_ns,
@@ -244,13 +271,13 @@ int shmap__wait_thoroughly(shmap_waiters *waiters, uint32_t spin_ns,
     if (result != 0)
         return result;
     if (deadline <= 0) {
-        result = thorough(context);
+        result = shmap__may_look(waiters) ? thorough(context) : 0;
         return result == 0 ? SHMAP_ETIMEDOUT : result;
     }
     result =
         shmap__spin_start(&spin, spin_ns, level, deadline, attempt, context);
     if (result == 0)
-        result = attempt_asleep(waiters, deadline, thorough, context);
+        result = attempt_asleep(waiters, deadline, attempt, thorough, context);
     learnt = shmap__spin_learn(&spin, level);
     if (learnt != level)
         shmap__poke32(&waiters->spin_, learnt);

@@ -51,7 +51,7 @@ static inline int shmap__end(int result)
 /* Attempt until it succeeds or fails, or SHMAP_ETIMEDOUT: at once, then
  * spinning, then each time after shmap__wake, and at least every 200 ms.
  * `thorough` is an attempt that also looks for dead owners, and takes longer:
- * it is made before each sleep and before giving up. */
+ * it is made before the first sleep, every 200 ms, and before giving up. */
 int shmap__wait_thoroughly(shmap_waiters *waiters, uint32_t spin_ns,
                            int64_t deadline, shmap__attempt *attempt,
                            shmap__attempt *thorough, void *context);
@@ -63,6 +63,10 @@ static inline int shmap__wait(shmap_waiters *waiters, uint32_t spin_ns,
     return shmap__wait_thoroughly(waiters, spin_ns, deadline, attempt, attempt,
                                   context);
 }
+
+/* Whether one that only tries may look for dead owners, which takes long: not
+ * within 200 ms of the last time, if it tries the same object again. */
+bool shmap__may_look(const void *object);
 
 /* Wake those who wait, after what they wait for was stored by an exchange, an
  * addition or a compare-and-swap. */

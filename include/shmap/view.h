@@ -124,8 +124,11 @@ SHMAP_API int shmap_view_flush(const shmap_view *view, size_t offset,
                                size_t size, int mode);
 
 /* Unmap a view and zero the struct. The last unmap of a region whose handles
- * are closed frees it. NULL, and a view that is all zero, are fine. Since 0.1.
- */
+ * are closed frees it. NULL, and a view that is all zero, are fine.
+ *
+ * Locks that this thread holds in the view are given up as if it had died.
+ * Those of other threads of the process must be unlocked before: they would
+ * stay locked until those threads end. Since 0.1. */
 SHMAP_API void shmap_view_unmap(shmap_view *view);
 
 #ifdef __cplusplus

@@ -10,8 +10,9 @@
  * Where they can be: in a writable view of a region (to read a record, and to
  * wait for it, a read-only one will do), or in any other memory of one process
  * for its threads; at a multiple of 8 bytes, which their types ask of the
- * compiler. They must not be copied or moved while in use. To use one
- * afresh, zero it when nobody uses it.
+ * compiler. They must not be copied or moved while in use. To use one afresh,
+ * zero it when nobody uses it. A process must not unmap one before all its own
+ * calls with it have returned, also the one that woke the last waiter.
  *
  * Deadlines are moments on the monotonic clock (shmap/clock.h). One that has
  * passed, such as 0, means "try": the call does what can be done at once, or
@@ -20,7 +21,8 @@
  * Death: a process or thread that is killed while it waits, wakes others, or
  * holds something, at any instruction, never makes others wait for ever. No
  * wait sleeps for longer than 200 ms without looking again, so that is the
- * longest delay that a death causes. What a death means for each object is said
+ * longest delay that a death causes; calls that only try look for the dead that
+ * often, too. What a death means for each object is said
  * with the object. A stopped process is not dead. On POSIX a process that
  * becomes another program (exec) lets go of its mutexes and of rwlocks that it
  * has for writing, but of what it has for reading, and of onces, only when that

@@ -76,14 +76,15 @@ static uint32_t half_of(uint32_t hash)
     return folded == 0 || folded == UNKNOWN ? 1 : folded;
 }
 
-/* Whether /proc is that of other namespaces, in which numbers mean others. */
-static bool is_strange(void)
+/* This process's number in /proc. It is another if /proc is that of other
+ * namespaces, in which numbers mean others, and 0 if it is not there at all. */
+static long number_in_proc(void)
 {
     char text[32];
     ssize_t size = readlink("/proc/self", text, sizeof text - 1);
 
     text[size < 0 ? 0 : size] = '\0';
-    return size > 0 && strtol(text, NULL, 10) != getpid();
+    return strtol(text, NULL, 10);
 }
 
 /* 0 or errno. */
@@ -128,7 +129,7 @@ static int find_place(void)
 
     if (__atomic_load_n(&place, __ATOMIC_ACQUIRE) != 0)
         return 0;
-    if (is_strange())
+    if (number_in_proc() != 0 && number_in_proc() != getpid())
         return ENOTSUP;
     error = find_boot(&half);
     if (error == 0)
@@ -201,23 +202,23 @@ void shmap__os_identity_forget(void)
     told = NULL;
 }
 
-int shmap__os_self_find(shmap__os_self *self)
+shmap__os_status shmap__os_self_find(shmap__os_self *self)
 {
     shmap__os_self found = {0};
     int error;
 
     (void)shmap__os_forks(); /* From now on, a fork is noticed. */
     if (!shmap__os_list_find(&found))
-        return SHMAP_ENOTSUP;
+        return (shmap__os_status){SHMAP_ENOTSUP, 0};
     error = find_place();
     if (error == 0)
         error = find_self(&found.id);
     if (error != 0)
-        return shmap__os_failed(error).code;
+        return shmap__os_failed(error);
     found.place = __atomic_load_n(&place, __ATOMIC_RELAXED);
     *self = found;
     told = self;
-    return 0;
+    return shmap__os_done;
 }
 
 /* At a thread's end the kernel looks at its list, but some C libraries do that
@@ -270,8 +271,9 @@ bool shmap__os_is_dead(uint64_t id)
     if (syscall(SYS_tkill, number, 0) != 0 && errno == ESRCH)
         return true;
     snprintf(path, sizeof path, "/proc/%u/stat", (unsigned)number);
-    /* It can be hidden from other users. */
-    if (find_thread(path, &began, &state) != 0)
+    /* It can be hidden from other users, and the process may have come to
+     * another /proc since. */
+    if (number_in_proc() != getpid() || find_thread(path, &began, &state) != 0)
         return false;
     return state == 'Z' || state == 'X' || id_of(number, began) != id;
 }

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <time.h>
@@ -44,7 +45,6 @@ static void fill_facts(void)
 {
     facts.page_size = (size_t)sysconf(_SC_PAGESIZE);
     facts.processors = count_processors();
-    facts.tells_of_deaths = true;
 }
 
 const shmap__os_facts *shmap__os_facts_get(void)
@@ -53,6 +53,14 @@ const shmap__os_facts *shmap__os_facts_get(void)
 
     pthread_once(&once, fill_facts);
     return &facts;
+}
+
+bool shmap__os_is_mapped(const void *address)
+{
+    uintptr_t page = shmap__os_facts_get()->page_size;
+    uintptr_t start = (uintptr_t)address & ~(page - 1);
+
+    return msync((void *)start, 1, MS_ASYNC) == 0 || errno != ENOMEM;
 }
 
 int64_t shmap__os_now(void)

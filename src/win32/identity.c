@@ -28,17 +28,18 @@ static bool find_beginning(HANDLE thread, uint32_t *hash)
     return true;
 }
 
-int shmap__os_self_find(shmap__os_self *self)
+shmap__os_status shmap__os_self_find(shmap__os_self *self)
 {
     static const shmap__os_self nobody;
+    const shmap__os_status done = {0, 0};
     uint32_t began;
 
     if (!find_beginning(GetCurrentThread(), &began))
-        return SHMAP_ENOTSUP;
+        return shmap__os_failed_as(SHMAP_ENOTSUP, GetLastError());
     *self = nobody;
     self->id = (uint64_t)began << 32 | GetCurrentThreadId() >> NUMBER_SHIFT;
     self->place = the_place;
-    return 0;
+    return done;
 }
 
 HANDLE shmap__os_thread_open(uint64_t id, bool *dead)

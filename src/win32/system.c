@@ -57,7 +57,6 @@ static BOOL CALLBACK fill_facts(INIT_ONCE *once, void *argument, void **context)
     the_facts.max_size = max_section;
     the_facts.processors = count_processors(info.dwNumberOfProcessors);
     the_facts.wakes_by_address = false;
-    the_facts.tells_of_deaths = false;
     the_facts.record_wake_ns = record_wake_ns;
     return TRUE;
 }
@@ -99,6 +98,14 @@ const shmap__os_facts *shmap__os_facts_get(void)
 
     InitOnceExecuteOnce(&once, fill_facts, NULL, NULL);
     return &the_facts;
+}
+
+bool shmap__os_is_mapped(const void *address)
+{
+    MEMORY_BASIC_INFORMATION page;
+
+    return VirtualQuery(address, &page, sizeof page) != 0 &&
+           page.State == MEM_COMMIT;
 }
 
 int64_t shmap__os_now(void)

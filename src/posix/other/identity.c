@@ -7,10 +7,10 @@
 
 void shmap__os_identity_forget(void) {}
 
-int shmap__os_self_find(shmap__os_self *self)
+shmap__os_status shmap__os_self_find(shmap__os_self *self)
 {
     (void)self;
-    return SHMAP_ENOTSUP;
+    return (shmap__os_status){SHMAP_ENOTSUP, 0};
 }
 
 bool shmap__os_is_dead(uint64_t id)

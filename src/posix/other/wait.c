@@ -53,11 +53,11 @@ void shmap__os_wait(shmap__os_waiter *waiter, const uint32_t *word,
     (void)waiter;
     (void)owner; /* Whoever waits for one looks again when this is over. */
     while (shmap__load32(word) == seen) {
-        int64_t left = until - shmap__os_now();
+        int64_t now = shmap__os_now();
 
-        if (left <= 0)
+        if (now >= until) /* which may be any number */
             break;
-        nap(left < length ? left : length);
+        nap(until - now < length ? until - now : length);
         length = length < LONGEST_NAP_NS / 2 ? 2 * length : LONGEST_NAP_NS;
     }
 }
