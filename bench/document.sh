@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# Usage: bench/document.sh BUILD_DIRECTORY
+# Usage: bench/document.sh BUILD_DIRECTORY [WINDOWS_BUILD_DIRECTORY]
 #
 # Run the benchmarks, list the system calls, and put both in place of what
-# docs/performance.md has. About two minutes; best on a machine that does
-# nothing else.
+# docs/performance.md has. About four minutes; best on a machine that does
+# nothing else. With the second directory, those for Windows, too, by the
+# program that WINE names, or wine.
 set -euo pipefail
 
 bench=$1/bench
@@ -23,29 +24,52 @@ cpu() {
     sed -n "s/^$1[[:space:]]*: *//p" /proc/cpuinfo | head -n 1
 }
 
-before=$(load)
-for group in attach create; do
-    "$bench/bench_region" "--filter=$group"
-done >"$work/results"
-"$bench/bench_region" --filter=first-touch --processor >>"$work/results"
-"$bench/bench_steps" >>"$work/results"
-{
-    echo "Linux $(uname -r), $(nproc) processors ($(cpu 'model name'))." \
-        "Load average $before before, $(load) after."
-    echo
-    cat "$work/results"
-} >"$work/block"
+# What the commands print, between the lines that have this name, with a line
+# about the machine before it.
+put() {
+    local name=$1
+    local before
+    shift
+    before=$(load)
+    "$@" | tr -d '\r' >"$work/results"
+    {
+        echo "Linux $(uname -r), $(nproc) processors ($(cpu 'model name'))." \
+            "Load average $before before, $(load) after."
+        echo
+        cat "$work/results"
+    } >"$work/block"
+    awk -v name="$name" '
+        FNR == NR { results[++count] = $0; next }
+        $0 == "<!-- end of " name " -->" { inside = 0 }
+        !inside { print }
+        $0 == "<!-- " name " -->" {
+            inside = 1
+            for (i = 1; i <= count; i++)
+                print results[i]
+        }
+    ' "$work/block" "$document" >"$work/document"
+    cp "$work/document" "$document"
+}
 
-awk '
-    FNR == NR { results[++count] = $0; next }
-    /^<!-- end of bench -->/ { inside = 0 }
-    !inside { print }
-    /^<!-- bench -->/ {
-        inside = 1
-        for (i = 1; i <= count; i++)
-            print results[i]
-    }
-' "$work/block" "$document" >"$work/document"
-cp "$work/document" "$document"
+regions() {
+    for group in attach create; do
+        "$bench/bench_region" "--filter=$group"
+    done
+    "$bench/bench_region" --filter=first-touch --processor
+    "$bench/bench_steps"
+}
+
+windows() {
+    for group in mutex/ turns recovery/; do
+        "${WINE:-wine}" "$1/bench/bench_sync.exe" --rounds=101 \
+            "--filter=$group" </dev/null
+    done
+}
+
+put bench regions
+put sync "$bench/bench_sync"
+if [ $# -gt 1 ]; then
+    put wine windows "$2"
+fi
 
 "$here/trace.sh" "$bench/bench_trace"

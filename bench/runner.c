@@ -33,6 +33,7 @@ typedef struct statistics {
     double median;
     double least;
     double quartiles[2];
+    double tail;
 } statistics;
 
 /* What has been printed, for the commas of JSON. */
@@ -89,6 +90,7 @@ static void run_round(entry *tried, const runner_group *group, unsigned round)
     const runner_case *work = tried->work;
     int64_t parts[RUNNER_PARTS] = {0};
     int64_t unused[RUNNER_PARTS] = {0};
+    unsigned loops = group->loops == 0 ? 1 : group->loops;
     int failed = 0;
 
     /* What the case before left in the caches is not this one's business. */
@@ -101,7 +103,8 @@ static void run_round(entry *tried, const runner_group *group, unsigned round)
     parts[0] += runner_now();
 
     for (int part = 0; part < RUNNER_PARTS; part++)
-        tried->samples[part][round] = (double)parts[part] / group->batch;
+        tried->samples[part][round] =
+            (double)parts[part] / group->batch / loops;
     if (failed != 0)
         fail(tried, group);
 }
@@ -155,6 +158,7 @@ static statistics sum_up(double *samples, unsigned count)
     result.least = samples[0];
     result.quartiles[0] = quantile(samples, count, 0.25);
     result.quartiles[1] = quantile(samples, count, 0.75);
+    result.tail = quantile(samples, count, 0.99);
     return result;
 }
 
@@ -162,23 +166,28 @@ static statistics sum_up(double *samples, unsigned count)
 
 static void print_time(double ns)
 {
-    if (ns < 1e6)
+    if (ns < 1e3)
+        printf(" | %6.2f ns", ns);
+    else if (ns < 1e6)
         printf(" | %6.2f us", ns / 1e3);
     else
         printf(" | %6.1f ms", ns / 1e6);
 }
 
-static void print_table_row(const runner_group *group, const char *name,
-                            const statistics *numbers, double ratio)
+static void print_table_row(const runner_group *group, int width,
+                            const char *name, const statistics *numbers,
+                            double ratio)
 {
-    printf("| %-16s", name);
+    printf("| %-*s", width, name);
     print_time(numbers->median);
     print_time(numbers->least);
+    if (group->tail)
+        print_time(numbers->tail);
     printf(" | %4.0f %%", (numbers->quartiles[1] - numbers->quartiles[0]) *
                               100 / numbers->median);
     if (group->bytes != 0)
         printf(" | %6.2f", (double)group->bytes / numbers->median);
-    printf(" | %5.2f |\n", ratio);
+    printf(ratio < 0.01 ? " | %.4f |\n" : " | %5.2f |\n", ratio);
 }
 
 static void print_csv_row(const runner_group *group, const char *part,
@@ -187,10 +196,10 @@ static void print_csv_row(const runner_group *group, const char *part,
 {
     if (!printed_before)
         puts("group,part,case,median_ns,min_ns,quartile1_ns,quartile3_ns,"
-             "ratio");
-    printf("%s,%s,%s,%.1f,%.1f,%.1f,%.1f,%.4f\n", group->name, part, name,
+             "percentile99_ns,ratio");
+    printf("%s,%s,%s,%.1f,%.1f,%.1f,%.1f,%.1f,%.4f\n", group->name, part, name,
            numbers->median, numbers->least, numbers->quartiles[0],
-           numbers->quartiles[1], ratio);
+           numbers->quartiles[1], numbers->tail, ratio);
 }
 
 static void print_json_row(const runner_group *group, const char *part,
@@ -199,31 +208,48 @@ static void print_json_row(const runner_group *group, const char *part,
 {
     printf("%s\n  {\"group\": \"%s\", \"part\": \"%s\", \"case\": \"%s\", "
            "\"median_ns\": %.1f, \"min_ns\": %.1f, "
-           "\"quartiles_ns\": [%.1f, %.1f], \"ratio\": %.4f}",
+           "\"quartiles_ns\": [%.1f, %.1f], \"percentile99_ns\": %.1f, "
+           "\"ratio\": %.4f}",
            printed_before ? "," : "[", group->name, part, name, numbers->median,
-           numbers->least, numbers->quartiles[0], numbers->quartiles[1], ratio);
+           numbers->least, numbers->quartiles[0], numbers->quartiles[1],
+           numbers->tail, ratio);
 }
 
 /* A table is Markdown that can be read as it is. */
-static void print_part_head(const runner_group *group, int part)
+static void print_part_head(const runner_group *group, int part, int width)
 {
+    static const char dashes[] = "----------------------------------------";
     bool throughput = group->bytes != 0;
 
     if (group->parts[1] != NULL)
         printf("%s:\n\n", group->parts[part]);
-    printf("| case             |    median |   minimum | spread%s | ratio |\n",
+    printf("| %-*s |    median |   minimum%s | spread%s | ratio |\n", width,
+           "case", group->tail ? " |      99 %" : "",
            throughput ? " |   GB/s" : "");
-    printf("|:-----------------|----------:|----------:|-------%s:|------:|\n",
+    printf("|:%.*s|----------:|----------%s:|-------%s:|------:|\n", width + 1,
+           dashes, group->tail ? ":|----------" : "",
            throughput ? ":|-------" : "");
+}
+
+/* Of the column of names. */
+static int width_of(const entry *entries, size_t count)
+{
+    size_t width = 16;
+
+    for (size_t i = 0; i < count; i++)
+        if (strlen(entries[i].work->name) > width)
+            width = strlen(entries[i].work->name);
+    return width < 32 ? (int)width : 32;
 }
 
 static void print_part(const runner_group *group, entry *entries, size_t count,
                        unsigned rounds, int part, enum format format)
 {
     double baseline = 0;
+    int width = width_of(entries, count);
 
     if (format == FORMAT_TABLE)
-        print_part_head(group, part);
+        print_part_head(group, part, width);
     for (size_t i = 0; i < count; i++) {
         const char *name = entries[i].work->name;
         statistics numbers;
@@ -236,7 +262,7 @@ static void print_part(const runner_group *group, entry *entries, size_t count,
             baseline = numbers.median;
         ratio = baseline > 0 ? numbers.median / baseline : 0;
         if (format == FORMAT_TABLE)
-            print_table_row(group, name, &numbers, ratio);
+            print_table_row(group, width, name, &numbers, ratio);
         else if (format == FORMAT_CSV)
             print_csv_row(group, group->parts[part], name, &numbers, ratio);
         else
@@ -252,7 +278,8 @@ static void print_group(const runner_group *group, entry *entries, size_t count,
 {
     if (format == FORMAT_TABLE) {
         printf("### %s\n\n%u rounds of %u%s.", group->title, rounds,
-               group->batch, use_processor_time ? ", processor time" : "");
+               group->batch * (group->loops == 0 ? 1 : group->loops),
+               use_processor_time ? ", processor time" : "");
         if (group->goal != NULL)
             printf(" Goal: %s.", group->goal);
         puts("\n");

@@ -11,6 +11,7 @@
 #ifndef BENCH_RUNNER_H
 #define BENCH_RUNNER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,11 +32,14 @@ typedef struct runner_group {
     const char *name;                /* for --filter */
     const char *title;               /* what is done, in words */
     const char *goal;                /* in words; NULL: none */
-    const char *parts[RUNNER_PARTS]; /* what is timed; parts[0] is the whole */
+    const char *parts[RUNNER_PARTS]; /* what is timed; parts[0] is the whole;
+                                        NULL: do not show */
     uint64_t bytes;                  /* that a run touches, for a column of
                                         throughput; 0: no such column */
     unsigned rounds;
     unsigned batch;           /* runs in a round, for the clock's sake */
+    unsigned loops;           /* how often a run does the work; 0 is once */
+    bool tail;                /* a column for the 99th of 100 rounds */
     const runner_case *cases; /* the first is what all are compared with */
     size_t count;
 } runner_group;

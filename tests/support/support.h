@@ -140,6 +140,8 @@ bool file_read(const char *path, void *data, size_t *size);
 
 struct child;
 
+/* The program that plays the roles; NULL, as at first, is this one. */
+extern const char *child_program;
 /* Start a role. The arguments end with NULL. Ends the test if that fails. */
 struct child *child_start(const char *role, ...);
 /* The next line of its output without the line's end, or NULL at the end of
@@ -207,6 +209,9 @@ size_t os_open_handles(void);
 int os_process_id(void);
 /* End this process as if another had killed it. */
 void os_kill_self(void);
+/* From now on this process runs on one processor only. False where that cannot
+ * be had. */
+bool os_use_one_processor(void);
 /* Writing to a child that is gone must not end the tests. */
 void os_ignore_broken_pipes(void);
 
@@ -311,7 +316,7 @@ int os_fork_sleeper(void);
 /* Replace the program by one that sleeps until this stream ends. Returns if
  * that failed. */
 void os_exec_sleeper(FILE *until);
-/* Kill a forked child, or wait for it: its exit code, CHILD_KILLED. */
+/* Kill a forked child, or wait for it: its exit code, as from child_wait. */
 void os_fork_kill(int pid);
 int os_fork_wait(int pid);
 /* End a forked child: no handlers, no flushing. */

@@ -62,7 +62,10 @@ int os_fork_wait(int pid)
     int status;
     if (waitpid(pid, &status, 0) != pid)
         return 1;
-    return WIFSIGNALED(status) ? CHILD_KILLED : WEXITSTATUS(status);
+    if (!WIFSIGNALED(status))
+        return WEXITSTATUS(status);
+    return WTERMSIG(status) == SIGKILL ? CHILD_KILLED
+                                       : CHILD_KILLED - WTERMSIG(status);
 }
 
 void os_exit_now(int code)

@@ -5,6 +5,7 @@
 #include "../support.h"
 
 #include <dirent.h>
+#include <sched.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -61,6 +62,23 @@ int os_process_id(void)
 void os_kill_self(void)
 {
     kill(getpid(), SIGKILL);
+}
+
+bool os_use_one_processor(void)
+{
+#ifdef CPU_SET
+    cpu_set_t allowed;
+    if (sched_getaffinity(0, sizeof allowed, &allowed) != 0)
+        return false;
+    size_t first = 0;
+    while (!CPU_ISSET(first, &allowed))
+        ++first;
+    CPU_ZERO(&allowed);
+    CPU_SET(first, &allowed);
+    return sched_setaffinity(0, sizeof allowed, &allowed) == 0;
+#else
+    return false;
+#endif
 }
 
 void os_ignore_broken_pipes(void)

@@ -69,4 +69,14 @@ void os_kill_self(void)
     TerminateProcess(GetCurrentProcess(), 1);
 }
 
+bool os_use_one_processor(void)
+{
+    DWORD_PTR allowed = 0;
+    DWORD_PTR all;
+    if (!GetProcessAffinityMask(GetCurrentProcess(), &allowed, &all))
+        return false;
+    return SetProcessAffinityMask(GetCurrentProcess(),
+                                  allowed & (~allowed + 1)) != 0;
+}
+
 void os_ignore_broken_pipes(void) {}

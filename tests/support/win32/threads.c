@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+
+/* What the tests of locks need, Windows. */
+
+#include "../threads.h"
+
+#include <windows.h>
+
+void os_end_thread(void)
+{
+    ExitThread(0);
+}
+
+/* What debuggers use; no header has it. */
+static bool call_for_process(const char *function, int process)
+{
+    typedef LONG(NTAPI * system_call)(HANDLE process);
+    HMODULE module = GetModuleHandleW(L"ntdll.dll");
+    FARPROC found = module == NULL ? NULL : GetProcAddress(module, function);
+    HANDLE handle = OpenProcess(PROCESS_SUSPEND_RESUME, FALSE, (DWORD)process);
+    bool done = false;
+
+    if (found != NULL && handle != NULL)
+        done = ((system_call)(void (*)(void))found)(handle) >= 0;
+    if (handle != NULL)
+        CloseHandle(handle);
+    return done;
+}
+
+bool os_suspend(int process)
+{
+    return call_for_process("NtSuspendProcess", process);
+}
+
+bool os_resume(int process)
+{
+    return call_for_process("NtResumeProcess", process);
+}
+
+int os_death_is_told_within(void)
+{
+    return 1000;
+}
+
+bool os_enter_pid_namespace(bool own_proc)
+{
+    (void)own_proc;
+    return false;
+}
+
+bool os_choose_next_pid(int process)
+{
+    (void)process;
+    return false;
+}
+
+bool os_lose_proc(void)
+{
+    return false;
+}
+
+bool os_lose_proc_of_others(void)
+{
+    return false;
+}
+
+uint32_t os_place_elsewhere(uint32_t place)
+{
+    (void)place;
+    return 0;
+}
+
+/* The number is one that a thread has again, which began at another time. */
+void os_put_before_restart(uint64_t *owner, uint32_t *place)
+{
+    (void)place;
+    *owner ^= UINT64_C(0x12345) << 32;
+}
+
+bool os_robust_make(void *at)
+{
+    (void)at;
+    return false;
+}
+
+int os_robust_lock(void *at)
+{
+    (void)at;
+    return SHMAP_ENOTSUP;
+}
+
+int os_robust_unlock(void *at)
+{
+    (void)at;
+    return SHMAP_ENOTSUP;
+}
+
+int os_robust_consistent(void *at)
+{
+    (void)at;
+    return SHMAP_ENOTSUP;
+}
