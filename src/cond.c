@@ -34,7 +34,7 @@ static int wait_registered(shmap_cond *cond, shmap__wait_place *place,
     int result = shmap__spin_start(&spin, shmap__peek32(&cond->spin_ns), level,
                                    deadline, is_signalled, &waiting);
 
-    if (result == 0) {
+    if (result == 0 && !spin.late) {
         SHMAP__STOP("wait.looked");
         shmap__os_wait(&place->waiter, waiting.sequence, seen, 0,
                        shmap__wait_slice(deadline));

@@ -130,6 +130,19 @@ static int lock_asleep(mutex_locking *locking, int64_t deadline)
     return result;
 }
 
+/* There is no time to wait. The system does not tell of all deaths, and not
+ * everywhere. */
+static int lock_at_once(mutex_locking *locking)
+{
+    uint64_t *word = &locking->mutex->owner_;
+    int result;
+
+    if (shmap__may_look(word))
+        shmap__owner_bury(word, shmap__load64(word));
+    result = try_lock(locking);
+    return result != 0 ? result : SHMAP_ETIMEDOUT;
+}
+
 static int lock_spinning(mutex_locking *locking, int64_t deadline)
 {
     shmap_mutex *mutex = locking->mutex;
@@ -140,6 +153,8 @@ static int lock_spinning(mutex_locking *locking, int64_t deadline)
     int result = shmap__spin_start(&spin, spin_ns == 0 ? SPIN_NS : spin_ns,
                                    level, deadline, try_lock, locking);
 
+    if (spin.late)
+        return lock_at_once(locking);
     if (result == 0)
         result = lock_asleep(locking, deadline);
     learnt = shmap__spin_learn(&spin, level);
@@ -160,13 +175,8 @@ static SHMAP__SLOW_PATH int lock_slowly(shmap__thread *thread,
     result = try_lock(&locking);
     if (result != 0)
         return result;
-    if (deadline > 0)
-        return lock_spinning(&locking, deadline);
-    /* The system does not tell of all deaths, and not everywhere. */
-    if (shmap__may_look(mutex))
-        shmap__owner_bury(&mutex->owner_, shmap__load64(&mutex->owner_));
-    result = try_lock(&locking);
-    return result != 0 ? result : SHMAP_ETIMEDOUT;
+    return deadline > 0 ? lock_spinning(&locking, deadline)
+                        : lock_at_once(&locking);
 }
 
 SHMAP__FAST_PATH int lock(shmap_mutex *mutex, shmap__thread *thread,

@@ -92,11 +92,18 @@ static inline void shmap__robust_add(shmap__thread *thread, shmap_mutex *mutex,
     list->first = node;
 }
 
-/* The thread is to have none. */
-static inline void shmap__robust_empty(const shmap__thread *thread)
+/* The thread is to have none. False if the C library's nodes are among them. */
+static inline bool shmap__robust_empty(const shmap__thread *thread)
 {
-    if (thread->self.list != NULL)
-        thread->self.list->first = thread->self.list;
+    shmap_mutex *last = shmap__held_below(thread, thread->held_up + 1);
+
+    if (thread->self.list == NULL)
+        return true;
+    if (thread->mixed ||
+        thread->self.list->first != shmap__node_of(thread, last))
+        return false;
+    thread->self.list->first = thread->self.list;
+    return true;
 }
 
 /* With nodes of the C library in between, as that does it. */

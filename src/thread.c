@@ -115,14 +115,21 @@ void shmap__held_give_up(const void *base, size_t size)
 static void give_up_all(void)
 {
     shmap__thread *thread = shmap__thread_here();
+    bool emptied;
 
     if (thread->self.id == 0)
         return;
-    if (!thread->mixed)
-        shmap__robust_empty(thread);
+    /* First out of the list, and then given up: who has it next writes to its
+     * node. */
+    emptied = shmap__robust_empty(thread);
     for (unsigned ticket = thread->held_up; ticket != 0; ticket--) {
-        if (shmap__os_is_mapped(thread->held[ticket].object))
-            give_up(thread, &thread->held[ticket]);
+        shmap__held found = thread->held[ticket];
+
+        if (found.kind == 0 || !shmap__os_is_mapped(found.object))
+            continue;
+        if (found.kind == SHMAP__HELD_MUTEX && !emptied)
+            shmap__mutex_forget(thread, found.object, ticket);
+        give_up(thread, &found);
     }
     thread->held_up = 0;
 }

@@ -166,21 +166,21 @@ int shmap__spin_start(shmap__spin *spin, uint32_t spin_ns, uint32_t level,
 
     spin->began = 0;
     spin->quick = false;
+    spin->late = false;
     spin->pauses = 1;
     spin->limit = spin_ns == 0 ? SPIN_NS : spin_ns;
     if (spin_ns == SHMAP_SPIN_NEVER || shmap__os_facts_get()->processors == 1)
         spin->limit = 0;
     else if (spin_ns > SHMAP_SPIN_MAX)
         spin->limit = SHMAP_SPIN_MAX;
-    if (spin->limit == 0)
-        return 0;
     /* Who runs on another processor has answered before the clock has. */
-    result = look(spin, attempt, context);
+    result = spin->limit == 0 ? 0 : look(spin, attempt, context);
     spin->quick = result != 0;
     if (spin->quick)
         return result;
     now = shmap__os_now();
     spin->began = now;
+    spin->late = now >= deadline;
     until = now + (spin->limit >> (level < WORST_LEVEL ? level : WORST_LEVEL));
     if (until > deadline)
         until = deadline;
@@ -259,6 +259,15 @@ bool shmap__may_look(const void *object)
     return true;
 }
 
+/* There is no time to wait. */
+static int try_once(const shmap_waiters *waiters, shmap__attempt *thorough,
+                    void *context)
+{
+    int result = shmap__may_look(waiters) ? thorough(context) : 0;
+
+    return result == 0 ? SHMAP_ETIMEDOUT : result;
+}
+
 int shmap__wait_thoroughly(shmap_waiters *waiters, uint32_t spin_ns,
                            int64_t deadline, shmap__attempt *attempt,
                            shmap__attempt *thorough, void *context)
@@ -270,12 +279,12 @@ int shmap__wait_thoroughly(shmap_waiters *waiters, uint32_t spin_ns,
 
     if (result != 0)
         return result;
-    if (deadline <= 0) {
-        result = shmap__may_look(waiters) ? thorough(context) : 0;
-        return result == 0 ? SHMAP_ETIMEDOUT : result;
-    }
+    if (deadline <= 0)
+        return try_once(waiters, thorough, context);
     result =
         shmap__spin_start(&spin, spin_ns, level, deadline, attempt, context);
+    if (spin.late)
+        return try_once(waiters, thorough, context);
     if (result == 0)
         result = attempt_asleep(waiters, deadline, attempt, thorough, context);
     learnt = shmap__spin_learn(&spin, level);

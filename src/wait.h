@@ -88,6 +88,7 @@ static inline void shmap__wake(shmap_waiters *waiters, uint32_t count)
  * whole wait took. */
 typedef struct shmap__spin {
     bool quick;           /* it came before the clock was looked at */
+    bool late;            /* the deadline had passed by then */
     int64_t began;        /* if not */
     int64_t limit;        /* ns that a spin may last at all */
     unsigned pauses;      /* between two looks; they double */

@@ -460,6 +460,11 @@ static char region_name[NAME_ROOM];
 static shmap_region *our_region;
 static shmap_view our_view = SHMAP_VIEW_INIT;
 
+static const char *name_of(int kind)
+{
+    return kinds[kind].path[0] == '\0' ? "this one" : kinds[kind].path;
+}
+
 static struct child *start(int kind)
 {
     struct child *child;
@@ -512,8 +517,7 @@ static void find_locks(void)
         if (result != SHMAP_ENOTSUP)
             assert_code(result, 0);
         kinds[i].locks = result == 0;
-        print_message("[  KIND    ] %s: %s\n",
-                      kinds[i].path[0] == '\0' ? "this one" : kinds[i].path,
+        print_message("[  KIND    ] %s: %s\n", name_of(i),
                       result == 0 ? "has locks" : "cannot have locks");
         end(child);
     }
@@ -640,7 +644,7 @@ static void test_interop__mutex_survives_kills_at_any_moment(void **state)
     int kind_of[SLOTS];
     const struct account *account = &meeting->account;
     struct dice dice = {fresh_seed()};
-    long kills = setting("SHMAP_TEST_KILLS", 60);
+    long kills = setting("SHMAP_SOAK", 0) == 1 ? 2000 : 60;
     int count = 0;
 
     (void)state;
@@ -716,8 +720,8 @@ static void test_interop__death_is_reported_at_once(void **state)
             fastest = took < fastest ? took : fastest;
         }
         if (fastest > AT_ONCE_MS * INT64_C(1000000))
-            fail_msg("%s tells %s of its death after %d ms", kinds[holder].path,
-                     kinds[waiter].path, (int)(fastest / 1000000));
+            fail_msg("%s tells %s of its death after %d ms", name_of(holder),
+                     name_of(waiter), (int)(fastest / 1000000));
     }
 }
 
@@ -848,8 +852,8 @@ static void take_turns(const char *how, int one, int other, uint32_t spin_ns)
     assert_code(result_of(second), 0);
     assert_code(result_of(first), 0);
     if (shmap_now() - began > TURNS * INT64_C(50000000))
-        fail_msg("%s and %s take turns too slowly", kinds[one].path,
-                 kinds[other].path);
+        fail_msg("%s and %s take turns too slowly", name_of(one),
+                 name_of(other));
     end(first);
     end(second);
 }
@@ -947,7 +951,7 @@ static void meet_at_queue(int one, int other)
     assert_code(result_of(consumer), 0);
     if (shmap_now() - began > PAIR_ITEMS / RING * INT64_C(50000000))
         fail_msg("%s is slow to signal to %s, or the other way round",
-                 kinds[one].path, kinds[other].path);
+                 name_of(one), name_of(other));
     end(producer);
     end(consumer);
 }
