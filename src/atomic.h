@@ -153,6 +153,12 @@ static inline void shmap__pause(void)
  * that the public structs have. */
 typedef uint64_t __attribute__((aligned(8))) shmap__u64;
 
+/* A lock in one process would not keep out others. */
+#if __GCC_ATOMIC_LLONG_LOCK_FREE != 2 && \
+    !defined(__GCC_HAVE_SYNC_COMPARE_AND_SWAP_8)
+#error "this processor has no 64-bit atomic operations"
+#endif
+
 static inline uint32_t shmap__load32(const uint32_t *from)
 {
     return __atomic_load_n(from, __ATOMIC_SEQ_CST);

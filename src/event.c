@@ -19,10 +19,9 @@ static int is_set(void *context)
 static int take(void *context)
 {
     shmap_event *event = context;
-    uint32_t set = 1;
+    uint32_t set = shmap__load32(&event->state_);
 
-    if (shmap__load32(&event->state_) == 0 ||
-        !shmap__cas32(&event->state_, &set, 0))
+    if (set == 0 || !shmap__cas32(&event->state_, &set, 0))
         return 0;
     SHMAP__STOP("event.taken");
     return SHMAP__DONE;

@@ -281,6 +281,11 @@ int shmap__wait_thoroughly(shmap_waiters *waiters, uint32_t spin_ns,
         return result;
     if (deadline <= 0)
         return try_once(waiters, thorough, context);
+    /* With a sleeper for every other processor, spinning keeps one from those
+     * that could go on. */
+    if (count_of(shmap__load64(&waiters->who_)) + 1 >=
+        shmap__os_facts_get()->processors)
+        spin_ns = SHMAP_SPIN_NEVER;
     result =
         shmap__spin_start(&spin, spin_ns, level, deadline, attempt, context);
     if (spin.late)

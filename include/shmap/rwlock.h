@@ -31,7 +31,7 @@ extern "C" {
 /* 640 bytes. */
 typedef struct shmap_rwlock {
     shmap_mutex writer_;
-    shmap_waiters readers_; /* who wait for the writer */
+    shmap_waiters readers_; /* who wait to read */
     shmap_waiters drain_;   /* the writer, who waits for the readers */
     uint32_t spin_ns;       /* see shmap/wait.h */
     uint32_t zero_[7];

@@ -125,11 +125,13 @@ static uint32_t find_namespaces(void)
 static int find_place(void)
 {
     uint32_t half;
+    long number;
     int error;
 
     if (__atomic_load_n(&place, __ATOMIC_ACQUIRE) != 0)
         return 0;
-    if (number_in_proc() != 0 && number_in_proc() != getpid())
+    number = number_in_proc();
+    if (number != 0 && number != getpid())
         return ENOTSUP;
     error = find_boot(&half);
     if (error == 0)
