@@ -504,14 +504,14 @@ static runner_group groups[] = {
     },
 };
 
+static const table *const tables[] = {
+    &lock_table, &contention_table, &turns_table,  &asleep_table,
+    &wait_table, &recovery_table,   &untold_table,
+};
+
 /* The counts of the tables that were filled. */
 static void fill_groups(void)
 {
-    const table *const tables[] = {
-        &lock_table, &contention_table, &turns_table,  &asleep_table,
-        &wait_table, &recovery_table,   &untold_table,
-    };
-
     for (size_t i = 0; i < COUNT(groups); i++)
         for (size_t j = 0; j < COUNT(tables); j++)
             if (groups[i].cases == tables[j]->cases)
@@ -546,13 +546,36 @@ int bench_partner_main(const char *way, const char *name, const char *job)
     return pair_partner(&own);
 }
 
+/* A process that was killed was forked while there were other pairs' regions,
+ * too, and so was their last holder. */
+static void reap(const pair *one)
+{
+    if (one->name[0] != '\0')
+        shmap_region_reap(one->name, 0, NULL);
+}
+
+static void reap_all(void)
+{
+    reap(&write_bare);
+    reap(&write_bare_read);
+    reap(&write_record);
+    reap(&write_record_read);
+    for (size_t i = 0; i < COUNT(tables); i++)
+        for (size_t j = 0; j < tables[i]->count; j++)
+            reap(&tables[i]->pairs[j]);
+}
+
 int main(int argc, char **argv)
 {
+    int status;
+
     fill_tables();
     if (argc == 5 && strcmp(argv[1], "--partner") == 0)
         return bench_partner_main(argv[2], argv[3], argv[4]);
     if (!bench_tells_processor_time)
         wait_table.count = 0;
     fill_groups();
-    return runner_main(argc, argv, groups, COUNT(groups));
+    status = runner_main(argc, argv, groups, COUNT(groups));
+    reap_all();
+    return status;
 }

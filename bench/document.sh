@@ -5,8 +5,8 @@
 #
 # Run the benchmarks, list the system calls, and put both in place of what
 # docs/performance.md has. About four minutes; best on a machine that does
-# nothing else. With the second directory, those for Windows, too, by the
-# program that WINE names, or wine.
+# nothing else, or under chrt -f 5. With the second directory, those for
+# Windows, too, by the program that WINE names, or wine.
 set -euo pipefail
 
 bench=$1/bench

@@ -6,16 +6,17 @@
 
 #include <QString>
 #include <QSystemSemaphore>
-#include <optional>
 
-static std::optional<QSystemSemaphore> mutex;
-static std::optional<QSystemSemaphore> signals_of[2];
+/* A forked child does not delete its parent's, which would remove them. */
+static QSystemSemaphore *mutex;
+static QSystemSemaphore *signals_of[2];
 
-static bool begin(std::optional<QSystemSemaphore> &semaphore, const char *name,
+static bool begin(QSystemSemaphore *&semaphore, const char *name,
                   const char *end, int value, bool make)
 {
-    semaphore.emplace(QString::fromUtf8(name) + QLatin1String(end), value,
-                      make ? QSystemSemaphore::Create : QSystemSemaphore::Open);
+    semaphore = new QSystemSemaphore(
+        QString::fromUtf8(name) + QLatin1String(end), value,
+        make ? QSystemSemaphore::Create : QSystemSemaphore::Open);
     return semaphore->error() == QSystemSemaphore::NoError;
 }
 
@@ -26,7 +27,7 @@ static void *lock_open(void *, const char *name, bool make)
 
 static void lock_close(void *, bool)
 {
-    mutex.reset();
+    delete mutex;
 }
 
 static int lock(void *)
@@ -54,8 +55,8 @@ static void *open(void *, const char *name, bool make)
 
 static void close(void *, bool)
 {
-    signals_of[0].reset();
-    signals_of[1].reset();
+    delete signals_of[0];
+    delete signals_of[1];
 }
 
 static int post(void *, int which)

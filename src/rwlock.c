@@ -235,7 +235,7 @@ static int write_lock(shmap_rwlock *rwlock, shmap__thread *thread,
     int locked;
     int drained;
 
-    if (count_slots(rwlock, thread->self.id) != 0)
+    if (thread->held_up != 0 && count_slots(rwlock, thread->self.id) != 0)
         return SHMAP_EDEADLK;
     if (shmap__peek32(&rwlock->writer_.spin_ns) != spin_ns)
         shmap__poke32(&rwlock->writer_.spin_ns, spin_ns);
