@@ -135,10 +135,11 @@ static int lock_asleep(mutex_locking *locking, int64_t deadline)
 static int lock_at_once(mutex_locking *locking)
 {
     uint64_t *word = &locking->mutex->owner_;
+    uint64_t found = shmap__load64(word);
     int result;
 
-    if (shmap__may_look(word))
-        shmap__owner_bury(word, shmap__load64(word));
+    if (shmap__may_look(word, shmap__owner_of(found)))
+        shmap__owner_bury(word, found);
     result = try_lock(locking);
     return result != 0 ? result : SHMAP_ETIMEDOUT;
 }

@@ -246,15 +246,17 @@ static int attempt_asleep(shmap_waiters *waiters, int64_t deadline,
     return result;
 }
 
-bool shmap__may_look(const void *object)
+bool shmap__may_look(const void *object, uint64_t owner)
 {
     static SHMAP__THREAD_LOCAL const void *last;
+    static SHMAP__THREAD_LOCAL uint64_t last_owner;
     static SHMAP__THREAD_LOCAL int64_t next;
     int64_t now = shmap__os_now();
 
-    if (object == last && now < next)
+    if (object == last && owner == last_owner && now < next)
         return false;
     last = object;
+    last_owner = owner;
     next = now + SLICE_NS;
     return true;
 }
@@ -263,8 +265,10 @@ bool shmap__may_look(const void *object)
 static int try_once(const shmap_waiters *waiters, shmap__attempt *thorough,
                     void *context)
 {
-    int result = shmap__may_look(waiters) ? thorough(context) : 0;
+    int result = shmap__may_look(waiters, 0) ? thorough(context) : 0;
 
+    if (result != 0)
+        shmap__may_look(NULL, 0); /* The next may be another death. */
     return result == 0 ? SHMAP_ETIMEDOUT : result;
 }
 

@@ -65,8 +65,9 @@ static inline int shmap__wait(shmap_waiters *waiters, uint32_t spin_ns,
 }
 
 /* Whether one that only tries may look for dead owners, which takes long: not
- * within 200 ms of the last time, if it tries the same object again. */
-bool shmap__may_look(const void *object);
+ * within 200 ms of the last time, if it tries the same object again and the
+ * same thread has it; `owner` is 0 where several can. */
+bool shmap__may_look(const void *object, uint64_t owner);
 
 /* Wake those who wait, after what they wait for was stored by an exchange, an
  * addition or a compare-and-swap. */
