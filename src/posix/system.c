@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../compiler.h"
+
 /* For the whole name, slash and all. The tests of the shortest one define it.
  */
 #ifndef SHMAP_NAME_LIMIT
@@ -53,6 +55,18 @@ const shmap__os_facts *shmap__os_facts_get(void)
 
     pthread_once(&once, fill_facts);
     return &facts;
+}
+
+uint64_t shmap__os_wait_id(void)
+{
+    static SHMAP__THREAD_LOCAL uint64_t count;
+    uint64_t mixed = (uint64_t)shmap__os_now() ^
+                     (uint64_t)(uintptr_t)&count << 20 ^
+                     (uint64_t)getpid() << 40;
+
+    mixed = (mixed + ++count) * UINT64_C(0x9E3779B97F4A7C15);
+    mixed >>= 64 - SHMAP__WAIT_ID_BITS;
+    return mixed == 0 ? 1 : mixed;
 }
 
 bool shmap__os_is_mapped(const void *address)

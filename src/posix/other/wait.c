@@ -10,23 +10,10 @@
 #include "../os.h"
 
 #include <time.h>
-#include <unistd.h>
 
 #include "../../atomic.h"
 
 enum { FIRST_NAP_NS = 50000, LONGEST_NAP_NS = 10000000 };
-
-uint64_t shmap__os_wait_id(void)
-{
-    static _Thread_local uint64_t count;
-    uint64_t mixed = (uint64_t)shmap__os_now() ^
-                     ((uint64_t)(uintptr_t)&count << 20) ^
-                     (uint64_t)getpid() << 40;
-
-    mixed = (mixed + ++count) * UINT64_C(0x9E3779B97F4A7C15);
-    mixed >>= 64 - SHMAP__WAIT_ID_BITS;
-    return mixed == 0 ? 1 : mixed;
-}
 
 void shmap__os_wait_begin(shmap__os_waiter *waiter, const uint32_t *word,
                           uint64_t id)
