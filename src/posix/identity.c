@@ -229,13 +229,15 @@ static pthread_key_t end_key;
 static bool end_is_told;
 static void (*at_end)(void);
 
-/* Destructors of other keys may unlock something, until the last round. */
+/* Destructors of other keys may unlock something, until the last rounds. The
+ * very last belongs to tools that watch threads, and then know them no more. */
 static void end_round(void *round)
 {
+    void (*give_up)(void) = __atomic_load_n(&at_end, __ATOMIC_RELAXED);
     uintptr_t next = (uintptr_t)round + 1;
 
-    if (next > PTHREAD_DESTRUCTOR_ITERATIONS)
-        at_end();
+    if (next >= PTHREAD_DESTRUCTOR_ITERATIONS)
+        give_up();
     else
         pthread_setspecific(end_key, (const void *)next);
 }
