@@ -239,7 +239,7 @@ static int attempt_asleep(shmap_waiters *waiters, int64_t deadline,
             break;
         SHMAP__STOP("wait.looked");
         shmap__os_wait(&place.waiter, &waiters->sequence_, seen, 0,
-                       shmap__wait_slice(deadline));
+                       next < deadline ? next : deadline);
         SHMAP__STOP("wait.woken");
     }
     shmap__wait_leave(&place);

@@ -306,22 +306,30 @@ static void test_wait__spins_for_as_long_as_it_is_told(void **state)
 {
     struct stage stage;
     struct child *caller;
-    bool seen = false;
+    int64_t most = 0;
+    int64_t none = INT64_MAX;
+    int64_t usual = INT64_MAX;
 
     (void)state;
     if (!has_several_processors())
         skip_because("there is one processor");
     stage_make(&stage, __func__, sizeof(struct objects));
     caller = caller_start(&stage);
-    /* Others can take the processor away. */
-    for (int i = 0; i < 10 && !seen; i++) {
-        int64_t most = cost_of_waits(&stage, caller, SHMAP_SPIN_MAX);
-        int64_t none = cost_of_waits(&stage, caller, SHMAP_SPIN_NEVER);
-        int64_t usual = cost_of_waits(&stage, caller, 0);
+    /* Others can take the processor away, or make it slow. */
+    for (int i = 0; i < 15; i++) {
+        int64_t cost = cost_of_waits(&stage, caller, SHMAP_SPIN_MAX);
 
-        seen = most > 30000 && none < most / 2 && usual < most / 2;
+        most = cost > most ? cost : most;
+        cost = cost_of_waits(&stage, caller, SHMAP_SPIN_NEVER);
+        none = cost < none ? cost : none;
+        cost = cost_of_waits(&stage, caller, 0);
+        usual = cost < usual ? cost : usual;
+        if (most > 30000 && none < most / 2 && usual < most / 2)
+            break;
     }
-    assert_true(seen);
+    assert_in_range(most, 30000, 400000);
+    assert_in_range(none, 0, most / 2);
+    assert_in_range(usual, 0, most / 2);
     stage_end(&stage);
 }
 
