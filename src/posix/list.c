@@ -95,7 +95,7 @@ static void *pointer_at(const char *at)
 
 static bool is_inside(const void *at, const pthread_mutex_t *mutex)
 {
-    return (uintptr_t)at - (uintptr_t)mutex < sizeof *mutex;
+    return (uintptr_t)at - (uintptr_t)mutex < sizeof(pthread_mutex_t);
 }
 
 /* With two mutexes locked, see what the C library made of that. */
