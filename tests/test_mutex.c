@@ -503,6 +503,8 @@ static int play_without_handles(int count, char **arguments)
     role_check_code(shmap_mutex_lock(&mutex, 0), 0);
     role_check_code(shmap_rwlock_read_lock(&rwlock, 0), 0);
     say("done");
+    /* Sanitizers look for leaks, and need handles for that. */
+    os_exit_now(0);
     return 0;
 }
 
