@@ -8,7 +8,7 @@
 # docs/lifetime.md), mutex, wait, once, rwlock and record; all, unless some are
 # named. Every configuration must keep the promises, and every seeded mistake
 # must be found. All take about six minutes and 2 GB; --long adds the largest
-# configurations, which take an hour and 8 GB.
+# configurations, which take an hour and 16 GB.
 #
 # --story tells the shortest story that leads to a breach, for instance
 #     tools/model/check.sh --story lifetime BUG_ASK_FIRST PLAIN
