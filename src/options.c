@@ -31,10 +31,19 @@ static bool in_range(int value, int last)
     return value >= 0 && value <= last;
 }
 
+/* A group is named if and only if there is to be one. */
+static bool has_group(const shmap_region_options *o)
+{
+    bool wanted =
+        o->share == SHMAP_SHARE_GROUP_READ || o->share == SHMAP_SHARE_GROUP;
+
+    return wanted ? o->group != NULL && o->group[0] != '\0' : o->group == NULL;
+}
+
 static bool values_valid(const shmap_region_options *o)
 {
     return in_range(o->access, SHMAP_ACCESS_READ_WRITE) &&
-           in_range(o->share, SHMAP_SHARE_EVERYONE) &&
+           in_range(o->share, SHMAP_SHARE_GROUP) && has_group(o) &&
            in_range(o->owner, SHMAP_OWNER_ANYBODY) &&
            in_range(o->scope, SHMAP_SCOPE_NATIVE) &&
            in_range(o->create, SHMAP_CREATE_NEW) &&
@@ -49,8 +58,8 @@ static bool only_meaningful(const shmap_region_options *o, unsigned fields)
            ((fields & SHMAP__HAS_SCOPE) != 0 || o->scope == 0) &&
            ((fields & SHMAP__HAS_CREATE) != 0 || o->create == 0) &&
            ((fields & SHMAP__HAS_MAKING) != 0 ||
-            (o->share == 0 && o->commit == 0 && o->reserve == 0 &&
-             o->page_size == 0 && o->numa_node == 0));
+            (o->share == 0 && o->group == NULL && o->commit == 0 &&
+             o->reserve == 0 && o->page_size == 0 && o->numa_node == 0));
 }
 
 int shmap__region_options_read(shmap_region_options *options,
@@ -65,7 +74,7 @@ int shmap__region_options_read(shmap_region_options *options,
     if (!copy_struct(options, sizeof *options, given) ||
         !values_valid(options) || !only_meaningful(options, fields))
         return SHMAP_EINVAL;
-    if (options->share != SHMAP_SHARE_OWNER || options->numa_node != 0 ||
+    if (options->numa_node != 0 ||
         (options->page_size != 0 &&
          options->page_size != shmap__os_facts_get()->page_size))
         return SHMAP_ENOTSUP;

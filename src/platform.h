@@ -88,12 +88,12 @@ bool shmap__os_native_name_valid(const char *name);
 
 /* named.c: regions found by name. `os_name` is the system's whole name. */
 
-/* Make a region of `size` bytes, whole pages, zeroed; committed unless `commit`
- * is SHMAP_COMMIT_LAZY. It appears complete, or not at all. A leftover under
- * the name is removed. Codes: see shmap_region_create. */
+/* Make a region of `size` bytes, whole pages, zeroed; of the options, `commit`,
+ * `share` and `group` count. It appears complete, with its rights, or not at
+ * all. A leftover under the name is removed. Codes: see shmap_region_create. */
 shmap__os_status shmap__os_named_create(shmap__os_object *object,
                                         const char *os_name, uint64_t size,
-                                        int commit);
+                                        const shmap_region_options *options);
 
 /* Open a region, ours or foreign. Codes: see shmap_region_open. */
 shmap__os_status shmap__os_named_open(shmap__os_object *object,
@@ -110,16 +110,19 @@ shmap__os_status shmap__os_named_reap_all(bool every_user, unsigned *reaped);
 /* anonymous.c */
 
 /* Make a nameless region. As shmap__os_named_create. It cannot be shrunk. */
-shmap__os_status shmap__os_anonymous_create(shmap__os_object *object,
-                                            uint64_t size, int commit);
+shmap__os_status shmap__os_anonymous_create(
+    shmap__os_object *object, uint64_t size,
+    const shmap_region_options *options);
 
 /* file.c */
 
-/* Open or make a file, and extend it to `size` bytes if it is shorter. `alone`
- * tells whether nobody else had it open. Codes: see shmap_region_open_file. */
+/* Open or make a file, and extend it to `size` bytes if it is shorter; of the
+ * options, `create`, `commit`, `share` and `group` count. `alone` tells whether
+ * nobody else had it open. Codes: see shmap_region_open_file. */
 shmap__os_status shmap__os_file_open(shmap__os_object *object, const char *path,
-                                     uint64_t size, int access, int create,
-                                     int commit, bool *alone);
+                                     uint64_t size, int access,
+                                     const shmap_region_options *options,
+                                     bool *alone);
 
 /* object.c: what all kinds have in common. */
 

@@ -68,17 +68,18 @@ static int round_size(uint64_t *size, const shmap_region_options *options)
 
 static shmap__os_status create_once(shmap__os_object *object,
                                     const char *os_name, uint64_t size,
-                                    int commit)
+                                    const shmap_region_options *options)
 {
     if (os_name[0] == '\0')
-        return shmap__os_anonymous_create(object, size, commit);
-    return shmap__os_named_create(object, os_name, size, commit);
+        return shmap__os_anonymous_create(object, size, options);
+    return shmap__os_named_create(object, os_name, size, options);
 }
 
 /* Make the object of a new region. What our own crashed processes left behind
  * must not be the reason that there is no room. */
 static shmap__os_status create(shmap_region **region, const char *os_name,
-                               uint64_t size, int commit)
+                               uint64_t size,
+                               const shmap_region_options *options)
 {
     shmap_region *made = region_new(os_name);
     shmap__os_status status;
@@ -86,10 +87,10 @@ static shmap__os_status create(shmap_region **region, const char *os_name,
 
     if (made == NULL)
         return shmap__refuse(SHMAP_ENOMEM);
-    status = create_once(&made->object, os_name, size, commit);
+    status = create_once(&made->object, os_name, size, options);
     if (status.code == SHMAP_ENOSPC &&
         shmap__os_named_reap_all(false, &reaped).code == 0 && reaped > 0)
-        status = create_once(&made->object, os_name, size, commit);
+        status = create_once(&made->object, os_name, size, options);
     return deliver(region, made, status);
 }
 
@@ -128,8 +129,8 @@ int shmap_region_create(shmap_region **region, const char *name, uint64_t size,
         os_name = shmap__name_resolve(space, name, checked.scope);
     if (os_name == NULL)
         return shmap__result(shmap__refuse(SHMAP_ENAME));
-    return shmap__result_of_room(create(region, os_name, size, checked.commit),
-                                 kind, NULL, size);
+    return shmap__result_of_room(create(region, os_name, size, &checked), kind,
+                                 NULL, size);
 }
 
 int shmap_region_open(shmap_region **region, const char *name,
@@ -169,7 +170,7 @@ static shmap__os_status open_or_create(shmap_region **region,
 
         if (status.code != SHMAP_ENOENT)
             return status;
-        status = create(region, os_name, size, options->commit);
+        status = create(region, os_name, size, options);
         if (status.code == 0)
             status.code = SHMAP_CREATED;
         if (status.code != SHMAP_EEXIST)
@@ -229,8 +230,8 @@ static shmap__os_status open_file(shmap_region **region, const char *path,
 
     if (made == NULL)
         return shmap__refuse(SHMAP_ENOMEM);
-    status = shmap__os_file_open(&made->object, path, size, access,
-                                 options->create, options->commit, &alone);
+    status =
+        shmap__os_file_open(&made->object, path, size, access, options, &alone);
     if (status.code == 0 && alone)
         status.code = SHMAP_ALONE;
     return deliver(region, made, status);

@@ -63,11 +63,19 @@ enum shmap_access {
                                     view (copy-on-write) */
 };
 
-/* Who, beside its creator, may open a region. */
+/* Who, beside its creator and administrators, may open a region, whatever the
+ * umask or the default security. Others find it in machine or native scope, and
+ * open it with an `owner` option that accepts its creator. POSIX: mode bits
+ * 0600, 0644, 0666, 0640, 0660 and, of what has a name in shared memory, the
+ * sticky bit. Windows: access for these accounts, for the section and for the
+ * objects behind synchronisation. Where named regions need lock files (macOS,
+ * BSD), sharing them is SHMAP_ENOTSUP. */
 enum shmap_share {
     SHMAP_SHARE_OWNER = 0,         /* nobody else */
-    SHMAP_SHARE_EVERYONE_READ = 1, /* not built yet: SHMAP_ENOTSUP */
-    SHMAP_SHARE_EVERYONE = 2       /* not built yet: SHMAP_ENOTSUP */
+    SHMAP_SHARE_EVERYONE_READ = 1, /* all users, for reading */
+    SHMAP_SHARE_EVERYONE = 2,      /* all users */
+    SHMAP_SHARE_GROUP_READ = 3,    /* the members of `group`, for reading */
+    SHMAP_SHARE_GROUP = 4          /* the members of `group` */
 };
 
 /* Whose regions an opener accepts. Anybody can occupy a name, so accepting
@@ -121,11 +129,16 @@ typedef struct shmap_region_options {
                            SHMAP_ENOTSUP for now */
     int numa_node;      /* 1 + node number; not 0: SHMAP_ENOTSUP for now */
     int zero_;          /* must be zero */
+    const char *group;  /* with SHMAP_SHARE_GROUP...: POSIX: the group's name or
+                           number; Windows: an account's name or SID ("S-1-...").
+                           There is none of this name: SHMAP_EINVAL. A group
+                           that the process may not give it to: SHMAP_EPRIVILEGE
+                           (POSIX). Else NULL. */
 } shmap_region_options;
 
-#define SHMAP_REGION_OPTIONS_INIT                                  \
-    {                                                              \
-        sizeof(shmap_region_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 \
+#define SHMAP_REGION_OPTIONS_INIT                                     \
+    {                                                                 \
+        sizeof(shmap_region_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 \
     }
 
 /* Make a region. Fails if somebody holds one of this name.

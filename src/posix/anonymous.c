@@ -22,7 +22,8 @@ static int memory_file(void)
 }
 
 shmap__os_status shmap__os_anonymous_create(shmap__os_object *object,
-                                            uint64_t size, int commit)
+                                            uint64_t size,
+                                            const shmap_region_options *options)
 {
     struct stat stat;
     shmap__os_status status;
@@ -31,7 +32,7 @@ shmap__os_status shmap__os_anonymous_create(shmap__os_object *object,
     if (fd < 0)
         return shmap__os_failed(errno);
     SHMAP__STOP("create.made");
-    status = shmap__os_extend(fd, 0, size, commit, true);
+    status = shmap__os_extend(fd, 0, size, options->commit, true);
     if (status.code < 0)
         goto fail;
     SHMAP__STOP("create.sized");
@@ -40,6 +41,9 @@ shmap__os_status shmap__os_anonymous_create(shmap__os_object *object,
         status = shmap__os_failed(errno);
         goto fail;
     }
+    status = shmap__os_share(fd, 0, &stat, options);
+    if (status.code < 0)
+        goto fail;
     shmap__os_object_fill(object, fd, &stat, SHMAP_KIND_ANONYMOUS,
                           SHMAP_ACCESS_READ_WRITE);
     return shmap__os_done;

@@ -152,10 +152,12 @@ static shmap__os_status enter_for_writing(file_entrant *entrant, uint64_t size,
 }
 
 static shmap__os_status open_once(file_entrant *entrant, uint64_t size,
-                                  int access, int create, int commit,
+                                  int access,
+                                  const shmap_region_options *options,
                                   bool *alone)
 {
-    int fd = open_or_make(entrant->path, access, create, &entrant->made);
+    int fd =
+        open_or_make(entrant->path, access, options->create, &entrant->made);
     shmap__os_status status;
 
     if (fd < 0)
@@ -166,13 +168,14 @@ static shmap__os_status open_once(file_entrant *entrant, uint64_t size,
         status = shmap__os_failed(errno);
     else if (!S_ISREG(entrant->stat.st_mode))
         status = (shmap__os_status){SHMAP_ETYPE, 0};
-    else if (entrant->made && fchmod(fd, 0600) != 0) /* Whatever the umask. */
-        status = shmap__os_failed(errno);
-    else if (access == SHMAP_ACCESS_READ_WRITE)
-        status = enter_for_writing(entrant, size, commit, alone);
-    else {
+    else
+        status = entrant->made ? shmap__os_share(fd, 0, &entrant->stat, options)
+                               : shmap__os_done;
+    if (status.code == 0 && access == SHMAP_ACCESS_READ_WRITE) {
+        status = enter_for_writing(entrant, size, options->commit, alone);
+    } else if (status.code == 0) {
         /* Readers change nothing, and have no right to a write lock. */
-        status = fit(fd, &entrant->stat, size, access, commit);
+        status = fit(fd, &entrant->stat, size, access, options->commit);
         *alone = shmap__os_file_alone(fd);
     }
     if (status.code < 0)
@@ -181,8 +184,9 @@ static shmap__os_status open_once(file_entrant *entrant, uint64_t size,
 }
 
 shmap__os_status shmap__os_file_open(shmap__os_object *object, const char *path,
-                                     uint64_t size, int access, int create,
-                                     int commit, bool *alone)
+                                     uint64_t size, int access,
+                                     const shmap_region_options *options,
+                                     bool *alone)
 {
     file_entrant entrant = {.path = path, .fd = -1};
     shmap__os_status status;
@@ -190,8 +194,7 @@ shmap__os_status shmap__os_file_open(shmap__os_object *object, const char *path,
     unsigned attempt = 0;
 
     do {
-        status =
-            open_once(&entrant, size, access, create, commit, &found_alone);
+        status = open_once(&entrant, size, access, options, &found_alone);
     } while (status.code == SHMAP_ENOENT && status.system == 0 &&
              shmap__os_wait_a_little(&attempt));
     if (status.code < 0)

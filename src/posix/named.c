@@ -134,25 +134,25 @@ static shmap__os_status publish(const region_draft *draft, const char *path)
     return (shmap__os_status){SHMAP_EBUSY, 0};
 }
 
-static shmap__os_status complete(int fd, uint64_t size, int commit,
+static shmap__os_status complete(int fd, uint64_t size,
+                                 const shmap_region_options *options,
                                  struct stat *stat)
 {
-    shmap__os_status status = shmap__os_extend(fd, 0, size, commit, true);
+    shmap__os_status status =
+        shmap__os_extend(fd, 0, size, options->commit, true);
 
     if (status.code < 0)
         return status;
     SHMAP__STOP("create.sized");
     if (fstat(fd, stat) != 0)
         return shmap__os_failed(errno);
-    /* The umask may have taken more than it should. */
-    if ((stat->st_mode & 07777) != SHMAP__OS_PRIVATE &&
-        fchmod(fd, SHMAP__OS_PRIVATE) != 0)
-        return shmap__os_failed(errno);
-    return shmap__os_done;
+    return shmap__os_share(fd, S_ISVTX, stat, options);
 }
 
 static shmap__os_status create(shmap__os_object *object, const char *path,
-                               uint64_t size, int commit, bool temporary_name)
+                               uint64_t size,
+                               const shmap_region_options *options,
+                               bool temporary_name)
 {
     struct stat stat;
     region_draft draft;
@@ -162,7 +162,7 @@ static shmap__os_status create(shmap__os_object *object, const char *path,
     if (status.code < 0)
         return status;
     SHMAP__STOP("create.marked");
-    status = complete(draft.fd, size, commit, &stat);
+    status = complete(draft.fd, size, options, &stat);
     if (status.code == 0)
         status = publish(&draft, path);
     if (status.code < 0)
@@ -175,7 +175,7 @@ static shmap__os_status create(shmap__os_object *object, const char *path,
 
 shmap__os_status shmap__os_named_create(shmap__os_object *object,
                                         const char *os_name, uint64_t size,
-                                        int commit)
+                                        const shmap_region_options *options)
 {
     char path[SHMAP__OS_PATH];
     shmap__os_status status;
@@ -188,9 +188,9 @@ shmap__os_status shmap__os_named_create(shmap__os_object *object,
     if (status.code < 0)
         return status;
     SHMAP__STOP("create.free");
-    status = create(object, path, size, commit, false);
+    status = create(object, path, size, options, false);
     if (status.code == SHMAP_ENOTSUP)
-        status = create(object, path, size, commit, true);
+        status = create(object, path, size, options, true);
     if (status.code == 0)
         object->forks = forks;
     return status;

@@ -148,6 +148,11 @@ bool shmap__os_name_means(const char *os_name, const shmap__os_object *object);
  * that cannot be told. */
 bool shmap__os_alone(int fd);
 
+/* share.c: give a new file the rights that the options say, whatever the umask,
+ * and these other bits of its mode. Updates `*stat`. */
+shmap__os_status shmap__os_share(int fd, mode_t bits, struct stat *stat,
+                                 const shmap_region_options *options);
+
 /* identity.c: in a child after fork. */
 void shmap__os_identity_forget(void);
 

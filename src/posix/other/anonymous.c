@@ -39,7 +39,8 @@ static int open_nameless(void)
 #endif
 
 shmap__os_status shmap__os_anonymous_create(shmap__os_object *object,
-                                            uint64_t size, int commit)
+                                            uint64_t size,
+                                            const shmap_region_options *options)
 {
     struct stat stat;
     shmap__os_status status;
@@ -48,7 +49,7 @@ shmap__os_status shmap__os_anonymous_create(shmap__os_object *object,
     if (fd < 0)
         return shmap__os_failed(errno);
     SHMAP__STOP("create.made");
-    status = shmap__os_extend(fd, 0, size, commit, true);
+    status = shmap__os_extend(fd, 0, size, options->commit, true);
     if (status.code == 0 && fstat(fd, &stat) != 0)
         status = shmap__os_failed(errno);
     if (status.code < 0) {

@@ -112,13 +112,16 @@ static shmap__os_status make(shmap__os_object *object,
 
 shmap__os_status shmap__os_named_create(shmap__os_object *object,
                                         const char *os_name, uint64_t size,
-                                        int commit)
+                                        const shmap_region_options *options)
 {
     shmap__place place;
     unsigned reaped = 0;
     int gate;
     shmap__os_status status = free_name(os_name, &reaped);
 
+    /* Others have no way to the lock files. */
+    if (options->share != SHMAP_SHARE_OWNER)
+        return (shmap__os_status){SHMAP_ENOTSUP, 0};
     if (status.code == 0)
         status = shmap__folders_make();
     if (status.code < 0)
@@ -131,7 +134,7 @@ shmap__os_status shmap__os_named_create(shmap__os_object *object,
     SHMAP__STOP("create.gated");
     status = shmap__place_free(&place, &reaped);
     if (status.code == 0)
-        status = make(object, &place, size, commit);
+        status = make(object, &place, size, options->commit);
     shmap__gate_leave(&place, gate);
     return status;
 }

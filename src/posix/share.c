@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Who may open what is made here. */
+#include "os.h"
+
+#include <grp.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static mode_t mode_of(int share)
+{
+    switch (share) {
+    case SHMAP_SHARE_EVERYONE_READ:
+        return S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH;
+    case SHMAP_SHARE_EVERYONE:
+        return S_IRUSR | S_IWUSR | S_IRGRP | S_IWGRP | S_IROTH | S_IWOTH;
+    case SHMAP_SHARE_GROUP_READ:
+        return S_IRUSR | S_IWUSR | S_IRGRP;
+    case SHMAP_SHARE_GROUP:
+        return S_IRUSR | S_IWUSR | S_IRGRP | S_IWGRP;
+    default:
+        return S_IRUSR | S_IWUSR;
+    }
+}
+
+/* A group's number, by its name or as it is. SHMAP_EINVAL if there is none. */
+static shmap__os_status find_group(const char *name, gid_t *number)
+{
+    struct group space;
+    struct group *found = NULL;
+    size_t size = 1024;
+    char *buffer = NULL;
+    char *end;
+    int error;
+    unsigned long parsed = strtoul(name, &end, 10);
+
+    if (*name >= '0' && *name <= '9' && *end == '\0') {
+        *number = (gid_t)parsed;
+        return parsed < (gid_t)-1 ? shmap__os_done
+                                  : (shmap__os_status){SHMAP_EINVAL, 0};
+    }
+    do { /* Groups with many members need more space. */
+        free(buffer);
+        size *= 4;
+        buffer = malloc(size);
+        if (buffer == NULL)
+            return (shmap__os_status){SHMAP_ENOMEM, 0};
+        error = getgrnam_r(name, &space, buffer, size, &found);
+    } while (error == ERANGE && size < 16 * 1024 * 1024);
+    if (found != NULL)
+        *number = found->gr_gid;
+    free(buffer);
+    return found != NULL ? shmap__os_done
+                         : (shmap__os_status){SHMAP_EINVAL, error};
+}
+
+static shmap__os_status give_to_group(int fd, const char *name)
+{
+    gid_t group = 0;
+    shmap__os_status status = find_group(name, &group);
+
+    if (status.code < 0)
+        return status;
+    if (fchown(fd, (uid_t)-1, group) == 0)
+        return shmap__os_done;
+    return errno == EPERM ? (shmap__os_status){SHMAP_EPRIVILEGE, errno}
+                          : shmap__os_failed(errno);
+}
+
+/* First the group, which others than the right one must not use, then what it
+ * may do. */
+shmap__os_status shmap__os_share(int fd, mode_t bits, struct stat *stat,
+                                 const shmap_region_options *options)
+{
+    const mode_t mode = bits | mode_of(options->share);
+
+    if (options->group != NULL) {
+        shmap__os_status status = give_to_group(fd, options->group);
+
+        if (status.code < 0)
+            return status;
+    }
+    if ((stat->st_mode & 07777) == mode && options->group == NULL)
+        return shmap__os_done;
+    if (fchmod(fd, mode) != 0 || fstat(fd, stat) != 0)
+        return shmap__os_failed(errno);
+    return shmap__os_done;
+}
