@@ -17,15 +17,21 @@ static shmap__os_status section_failed(DWORD error)
 }
 
 shmap__os_status shmap__os_section_create(HANDLE *section, const wchar_t *name,
-                                          uint64_t size)
+                                          uint64_t size,
+                                          const shmap_region_options *options)
 {
-    shmap__os_status done = {0, 0};
+    const DWORD read = SECTION_QUERY | SECTION_MAP_READ | READ_CONTROL;
+    shmap__os_status status;
     shmap__os_privacy privacy;
     DWORD error = shmap__os_privacy_init(&privacy, SECTION_ALL_ACCESS);
     HANDLE made;
 
     if (error != ERROR_SUCCESS)
         return shmap__os_failed(error);
+    status = shmap__os_privacy_share(&privacy, options, read,
+                                     read | SECTION_MAP_WRITE);
+    if (status.code < 0)
+        return status;
     SetLastError(ERROR_SUCCESS);
     made = CreateFileMappingW(INVALID_HANDLE_VALUE, &privacy.attributes,
                               PAGE_READWRITE | SEC_COMMIT, (DWORD)(size >> 32),
@@ -38,18 +44,19 @@ shmap__os_status shmap__os_section_create(HANDLE *section, const wchar_t *name,
         return shmap__os_failed(error);
     }
     *section = made;
-    return done;
+    return status;
 }
 
 /* Windows charges the commit limit for the whole section at once, also if the
  * pages could wait: `commit` makes no difference. */
 shmap__os_status shmap__os_anonymous_create(shmap__os_object *object,
-                                            uint64_t size, int commit)
+                                            uint64_t size,
+                                            const shmap_region_options *options)
 {
     HANDLE section = NULL;
-    shmap__os_status status = shmap__os_section_create(&section, NULL, size);
+    shmap__os_status status =
+        shmap__os_section_create(&section, NULL, size, options);
 
-    (void)commit;
     if (status.code < 0)
         return status;
     SHMAP__STOP("create.made");

@@ -203,11 +203,13 @@ static shmap__os_status open_failed(DWORD error, const wchar_t *path)
 }
 
 static shmap__os_status open_once(HANDLE *file, const wchar_t *path,
-                                  uint64_t size, int access, int create,
+                                  uint64_t size, int access,
+                                  const shmap_region_options *options,
                                   bool *alone)
 {
+    const int create = options->create;
     shmap__os_privacy privacy;
-    shmap__os_status status;
+    shmap__os_status status = {0, 0};
     SECURITY_ATTRIBUTES *security = NULL;
     DWORD error = ERROR_SUCCESS;
     bool made;
@@ -215,9 +217,15 @@ static shmap__os_status open_once(HANDLE *file, const wchar_t *path,
     if (create != SHMAP_CREATE_NEVER) {
         error = shmap__os_privacy_init(&privacy, FILE_ALL_ACCESS);
         security = &privacy.attributes;
+        if (error == ERROR_SUCCESS)
+            status =
+                shmap__os_privacy_share(&privacy, options, FILE_GENERIC_READ,
+                                        FILE_GENERIC_READ | FILE_GENERIC_WRITE);
     }
     if (error != ERROR_SUCCESS)
         return shmap__os_failed(error);
+    if (status.code < 0)
+        return status;
     *file = open_path(path, access, create, security, &error);
     if (*file == INVALID_HANDLE_VALUE)
         return open_failed(error, path);
@@ -235,14 +243,15 @@ static shmap__os_status open_once(HANDLE *file, const wchar_t *path,
 
 /* Open the file, again if it was just being removed. */
 static shmap__os_status open_file(HANDLE *file, const wchar_t *path,
-                                  uint64_t size, int access, int create,
+                                  uint64_t size, int access,
+                                  const shmap_region_options *options,
                                   bool *alone)
 {
     enum { ROUNDS = 100 };
     shmap__os_status status = {0, 0};
 
     for (int i = 0; i < ROUNDS; i++) {
-        status = open_once(file, path, size, access, create, alone);
+        status = open_once(file, path, size, access, options, alone);
         if (status.system != ERROR_DELETE_PENDING)
             break;
     }
@@ -252,18 +261,18 @@ static shmap__os_status open_file(HANDLE *file, const wchar_t *path,
 /* Windows finds room for what it extends at once: `commit` makes no
  * difference. */
 shmap__os_status shmap__os_file_open(shmap__os_object *object, const char *path,
-                                     uint64_t size, int access, int create,
-                                     int commit, bool *alone)
+                                     uint64_t size, int access,
+                                     const shmap_region_options *options,
+                                     bool *alone)
 {
     wchar_t *wide;
     HANDLE file = INVALID_HANDLE_VALUE;
     bool found_alone = false;
     shmap__os_status status = shmap__os_utf16(&wide, path);
 
-    (void)commit;
     if (status.code < 0)
         return status;
-    status = open_file(&file, wide, size, access, create, &found_alone);
+    status = open_file(&file, wide, size, access, options, &found_alone);
     free(wide);
     if (status.code < 0)
         return status;

@@ -50,16 +50,15 @@ static void fill(shmap__os_object *object, HANDLE section, uint64_t size,
 
 shmap__os_status shmap__os_named_create(shmap__os_object *object,
                                         const char *os_name, uint64_t size,
-                                        int commit)
+                                        const shmap_region_options *options)
 {
     wchar_t *wide;
     HANDLE section;
     shmap__os_status status = shmap__os_utf16(&wide, os_name);
 
-    (void)commit;
     if (status.code < 0)
         return status;
-    status = shmap__os_section_create(&section, wide, size);
+    status = shmap__os_section_create(&section, wide, size, options);
     if (status.code == SHMAP_EACCES)
         status.code = denied_code(os_name, wide);
     else if (status.code < 0)
@@ -72,15 +71,27 @@ shmap__os_status shmap__os_named_create(shmap__os_object *object,
     return status;
 }
 
-static DWORD open_rights(int access, int owner)
+static DWORD open_rights(int access)
 {
     DWORD rights = SECTION_QUERY | SECTION_MAP_READ;
 
     if (access == SHMAP_ACCESS_READ_WRITE)
         rights |= SECTION_MAP_WRITE;
-    if (owner != SHMAP_OWNER_ANYBODY)
-        rights |= READ_CONTROL;
     return rights;
+}
+
+/* The right to see who may use it is needed to know its owner, and to let the
+ * same users wait for what is in it. Regions give it to all who may read; other
+ * programs' sections may not. */
+static HANDLE open_section(const wchar_t *name, int access, int owner)
+{
+    HANDLE section =
+        OpenFileMappingW(open_rights(access) | READ_CONTROL, FALSE, name);
+
+    if (section == NULL && owner == SHMAP_OWNER_ANYBODY &&
+        GetLastError() == ERROR_ACCESS_DENIED)
+        section = OpenFileMappingW(open_rights(access), FALSE, name);
+    return section;
 }
 
 shmap__os_status shmap__os_named_open(shmap__os_object *object,
@@ -95,7 +106,7 @@ shmap__os_status shmap__os_named_open(shmap__os_object *object,
 
     if (status.code < 0)
         return status;
-    section = OpenFileMappingW(open_rights(access, owner), FALSE, wide);
+    section = open_section(wide, access, owner);
     error = GetLastError();
     free(wide);
     if (section == NULL)

@@ -78,7 +78,7 @@ bool shmap__os_unlock(HANDLE file, uint64_t byte);
  * valid. */
 shmap__os_status shmap__os_utf16(wchar_t **out, const char *text);
 
-/* object.c */
+/* share.c */
 
 /* The user that this thread acts as. */
 typedef struct shmap__os_user {
@@ -97,13 +97,18 @@ typedef struct shmap__os_privacy {
     union {
         ACL acl;
         ACCESS_ALLOWED_ACE ace; /* for its alignment */
-        BYTE space[sizeof(ACL) + sizeof(ACCESS_ALLOWED_ACE) +
-                   SECURITY_MAX_SID_SIZE];
+        BYTE space[sizeof(ACL) +
+                   2 * (sizeof(ACCESS_ALLOWED_ACE) + SECURITY_MAX_SID_SIZE)];
     } access;
 } shmap__os_privacy;
 
 /* Fill it; `rights` are those of the user. Returns 0 or an error. */
 DWORD shmap__os_privacy_init(shmap__os_privacy *privacy, DWORD rights);
+
+/* Let others in, as the options say, with these rights. */
+shmap__os_status shmap__os_privacy_share(shmap__os_privacy *privacy,
+                                         const shmap_region_options *options,
+                                         DWORD read, DWORD write);
 
 /* The security of an object that is for those who may open a region. It points
  * into itself: do not copy it. */
@@ -124,6 +129,8 @@ DWORD shmap__os_likeness_init(shmap__os_likeness *likeness, HANDLE region,
 /* Whether SHMAP_OWNER_... accepts who owns the object. The handle has
  * READ_CONTROL. */
 shmap__os_status shmap__os_check_owner(HANDLE handle, int owner);
+
+/* object.c */
 
 typedef struct shmap__os_section_info {
     void *base;
@@ -151,7 +158,8 @@ HANDLE shmap__os_thread_open(uint64_t id, bool *dead);
 
 /* Make a section; `name` may be NULL. ERROR_ALREADY_EXISTS is a failure. */
 shmap__os_status shmap__os_section_create(HANDLE *section, const wchar_t *name,
-                                          uint64_t size);
+                                          uint64_t size,
+                                          const shmap_region_options *options);
 
 /* view.c */
 

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Who may open what is made here, and whose it is that was found. */
+#include "os.h"
+
+#include <sddl.h>
+#include <stdlib.h>
+
+/* The user's token: the thread's if it acts for somebody, else the process's.
+ */
+static DWORD open_token(HANDLE *token)
+{
+    DWORD error;
+
+    if (OpenThreadToken(GetCurrentThread(), TOKEN_QUERY, TRUE, token))
+        return ERROR_SUCCESS;
+    error = GetLastError();
+    if (error != ERROR_NO_TOKEN)
+        return error;
+    if (OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, token))
+        return ERROR_SUCCESS;
+    return GetLastError();
+}
+
+static DWORD query_token(TOKEN_INFORMATION_CLASS what, void *out, DWORD size)
+{
+    HANDLE token;
+    DWORD error = open_token(&token);
+    DWORD written;
+
+    if (error != ERROR_SUCCESS)
+        return error;
+    if (!GetTokenInformation(token, what, out, size, &written))
+        error = GetLastError();
+    CloseHandle(token);
+    return error;
+}
+
+static DWORD find_user(shmap__os_user *user)
+{
+    return query_token(TokenUser, &user->token, sizeof user->token);
+}
+
+DWORD shmap__os_privacy_init(shmap__os_privacy *privacy, DWORD rights)
+{
+    SECURITY_DESCRIPTOR *descriptor = &privacy->descriptor;
+    ACL *acl = &privacy->access.acl;
+    DWORD error = find_user(&privacy->user);
+    PSID user = privacy->user.token.user.User.Sid;
+
+    if (error != ERROR_SUCCESS)
+        return error;
+    /* Protected: a folder that hands down its own rules adds none. */
+    if (!InitializeAcl(acl, sizeof privacy->access, ACL_REVISION) ||
+        !AddAccessAllowedAce(acl, ACL_REVISION, rights, user) ||
+        !InitializeSecurityDescriptor(descriptor,
+                                      SECURITY_DESCRIPTOR_REVISION) ||
+        !SetSecurityDescriptorOwner(descriptor, user, FALSE) ||
+        !SetSecurityDescriptorDacl(descriptor, TRUE, acl, FALSE) ||
+        !SetSecurityDescriptorControl(descriptor, SE_DACL_PROTECTED,
+                                      SE_DACL_PROTECTED))
+        return GetLastError();
+    privacy->attributes.nLength = sizeof privacy->attributes;
+    privacy->attributes.lpSecurityDescriptor = descriptor;
+    privacy->attributes.bInheritHandle = FALSE;
+    return ERROR_SUCCESS;
+}
+
+typedef union account_id {
+    SID sid;
+    BYTE space[SECURITY_MAX_SID_SIZE];
+} account_id;
+
+static DWORD look_up(account_id *id, const wchar_t *name)
+{
+    wchar_t domain[256];
+    DWORD size = sizeof *id;
+    DWORD domain_size = sizeof domain / sizeof domain[0];
+    SID_NAME_USE use;
+
+    return LookupAccountNameW(NULL, name, &id->sid, &size, domain, &domain_size,
+                              &use)
+               ? ERROR_SUCCESS
+               : GetLastError();
+}
+
+/* An account by its SID in text or by its name. */
+static shmap__os_status find_account(account_id *id, const char *name)
+{
+    shmap__os_status done = {0, 0};
+    wchar_t *wide;
+    PSID parsed;
+    DWORD error = ERROR_SUCCESS;
+    shmap__os_status status = shmap__os_utf16(&wide, name);
+
+    if (status.code < 0)
+        return shmap__os_failed_as(SHMAP_EINVAL, (DWORD)status.system);
+    if (ConvertStringSidToSidW(wide, &parsed)) {
+        if (!CopySid(sizeof *id, &id->sid, parsed))
+            error = GetLastError();
+        LocalFree(parsed);
+    } else {
+        error = look_up(id, wide);
+    }
+    free(wide);
+    return error == ERROR_SUCCESS ? done
+                                  : shmap__os_failed_as(SHMAP_EINVAL, error);
+}
+
+shmap__os_status shmap__os_privacy_share(shmap__os_privacy *privacy,
+                                         const shmap_region_options *options,
+                                         DWORD read, DWORD write)
+{
+    shmap__os_status status = {0, 0};
+    account_id others;
+    DWORD size = sizeof others;
+    DWORD rights = read;
+
+    switch (options->share) {
+    case SHMAP_SHARE_OWNER:
+        return status;
+    case SHMAP_SHARE_EVERYONE:
+        rights = write; /* fall through */
+    case SHMAP_SHARE_EVERYONE_READ:
+        if (!CreateWellKnownSid(WinWorldSid, NULL, &others.sid, &size))
+            return shmap__os_failed(GetLastError());
+        break;
+    case SHMAP_SHARE_GROUP:
+        rights = write; /* fall through */
+    default:
+        status = find_account(&others, options->group);
+        break;
+    }
+    if (status.code == 0 &&
+        !AddAccessAllowedAce(&privacy->access.acl, ACL_REVISION, rights,
+                             &others.sid))
+        status = shmap__os_failed(GetLastError());
+    return status;
+}
+
+/* The rules of who may do what with a region, as they are kept with it. */
+typedef struct region_rules {
+    union {
+        SECURITY_DESCRIPTOR descriptor;
+        BYTE space[2048];
+    } security;
+    PACL list; /* NULL: everybody may do everything */
+    DWORD to_read;
+    DWORD to_write;
+} region_rules;
+
+static DWORD find_rules(region_rules *rules, HANDLE region, int kind)
+{
+    bool is_file = kind == SHMAP_KIND_FILE;
+    BOOL present;
+    BOOL defaulted;
+    DWORD needed;
+
+    if (!GetKernelObjectSecurity(region, DACL_SECURITY_INFORMATION,
+                                 &rules->security.descriptor,
+                                 sizeof rules->security, &needed) ||
+        !GetSecurityDescriptorDacl(&rules->security.descriptor, &present,
+                                   &rules->list, &defaulted))
+        return GetLastError();
+    if (!present)
+        rules->list = NULL;
+    rules->to_read = GENERIC_ALL | GENERIC_READ;
+    rules->to_read |= is_file ? FILE_READ_DATA : SECTION_MAP_READ;
+    rules->to_write = GENERIC_ALL | GENERIC_WRITE;
+    rules->to_write |= is_file ? FILE_WRITE_DATA : SECTION_MAP_WRITE;
+    return ERROR_SUCCESS;
+}
+
+/* Allow or deny to others what a rule of the region allows or denies them. */
+static BOOL add_rule(ACL *acl, ACCESS_ALLOWED_ACE *rule, DWORD rights)
+{
+    if (rights == 0 || (rule->Header.AceFlags & INHERIT_ONLY_ACE) != 0)
+        return TRUE;
+    if (rule->Header.AceType == ACCESS_ALLOWED_ACE_TYPE)
+        return AddAccessAllowedAce(acl, ACL_REVISION, rights, &rule->SidStart);
+    if (rule->Header.AceType == ACCESS_DENIED_ACE_TYPE)
+        return AddAccessDeniedAce(acl, ACL_REVISION, rights, &rule->SidStart);
+    return TRUE;
+}
+
+static DWORD add_rules(ACL *acl, const region_rules *rules, DWORD read,
+                       DWORD write)
+{
+    ACL_SIZE_INFORMATION size;
+
+    for (DWORD i = 0; i < rules->list->AceCount; i++) {
+        ACCESS_ALLOWED_ACE *rule; /* Denials look the same. */
+        DWORD rights = 0;
+
+        if (!GetAce(rules->list, i, (void **)&rule))
+            return GetLastError();
+        if ((rule->Mask & rules->to_read) != 0)
+            rights |= read;
+        if ((rule->Mask & rules->to_write) != 0)
+            rights |= write;
+        if (!add_rule(acl, rule, rights))
+            return GetLastError();
+    }
+    /* Without what is unused, which the system would keep. */
+    if (!GetAclInformation(acl, &size, sizeof size, AclSizeInformation))
+        return GetLastError();
+    acl->AclSize = (WORD)size.AclBytesInUse;
+    return ERROR_SUCCESS;
+}
+
+DWORD shmap__os_likeness_init(shmap__os_likeness *likeness, HANDLE region,
+                              int kind, DWORD read, DWORD write)
+{
+    SECURITY_DESCRIPTOR *descriptor = &likeness->descriptor;
+    ACL *acl = &likeness->access.acl;
+    region_rules rules;
+    DWORD error = find_rules(&rules, region, kind);
+
+    if (error == ERROR_SUCCESS &&
+        !InitializeAcl(acl, sizeof likeness->access, ACL_REVISION))
+        error = GetLastError();
+    if (error == ERROR_SUCCESS && rules.list != NULL)
+        error = add_rules(acl, &rules, read, write);
+    if (error != ERROR_SUCCESS)
+        return error;
+    if (!InitializeSecurityDescriptor(descriptor,
+                                      SECURITY_DESCRIPTOR_REVISION) ||
+        !SetSecurityDescriptorDacl(descriptor, TRUE,
+                                   rules.list == NULL ? NULL : acl, FALSE) ||
+        !SetSecurityDescriptorControl(descriptor, SE_DACL_PROTECTED,
+                                      SE_DACL_PROTECTED))
+        return GetLastError();
+    likeness->attributes.nLength = sizeof likeness->attributes;
+    likeness->attributes.lpSecurityDescriptor = descriptor;
+    likeness->attributes.bInheritHandle = FALSE;
+    return ERROR_SUCCESS;
+}
+
+/* What an elevated process makes with raw calls belongs to the owner in its
+ * token, which is the group of administrators and not the user. */
+static bool is_own(PSID owner)
+{
+    shmap__os_user user;
+    union {
+        TOKEN_OWNER owner;
+        BYTE space[sizeof(TOKEN_OWNER) + SECURITY_MAX_SID_SIZE];
+    } token;
+
+    if (find_user(&user) == ERROR_SUCCESS &&
+        EqualSid(owner, user.token.user.User.Sid))
+        return true;
+    return query_token(TokenOwner, &token, sizeof token) == ERROR_SUCCESS &&
+           EqualSid(owner, token.owner.Owner);
+}
+
+static bool is_system(PSID owner)
+{
+    return IsWellKnownSid(owner, WinLocalSystemSid) ||
+           IsWellKnownSid(owner, WinBuiltinAdministratorsSid);
+}
+
+shmap__os_status shmap__os_check_owner(HANDLE handle, int owner)
+{
+    shmap__os_status done = {0, 0};
+    union {
+        SECURITY_DESCRIPTOR descriptor;
+        BYTE space[sizeof(SECURITY_DESCRIPTOR) + SECURITY_MAX_SID_SIZE];
+    } security;
+    PSID found = NULL;
+    BOOL defaulted;
+    DWORD needed;
+
+    if (!GetKernelObjectSecurity(handle, OWNER_SECURITY_INFORMATION,
+                                 &security.descriptor, sizeof security,
+                                 &needed))
+        return shmap__os_failed(GetLastError());
+    if (!GetSecurityDescriptorOwner(&security.descriptor, &found, &defaulted))
+        return shmap__os_failed(GetLastError());
+    /* Nobody's is not ours. */
+    if (found == NULL || !IsValidSid(found))
+        return shmap__os_failed_as(SHMAP_EOWNER, 0);
+    if (is_own(found) || (owner == SHMAP_OWNER_SYSTEM && is_system(found)))
+        return done;
+    return shmap__os_failed_as(SHMAP_EOWNER, 0);
+}
