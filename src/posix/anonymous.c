@@ -26,9 +26,13 @@ shmap__os_status shmap__os_anonymous_create(shmap__os_object *object,
                                             const shmap_region_options *options)
 {
     struct stat stat;
-    shmap__os_status status;
-    int fd = memory_file();
+    shmap__os_rights rights;
+    shmap__os_status status = shmap__os_rights_init(&rights, options);
+    int fd;
 
+    if (status.code < 0)
+        return status;
+    fd = memory_file();
     if (fd < 0)
         return shmap__os_failed(errno);
     SHMAP__STOP("create.made");
@@ -41,7 +45,7 @@ shmap__os_status shmap__os_anonymous_create(shmap__os_object *object,
         status = shmap__os_failed(errno);
         goto fail;
     }
-    status = shmap__os_share(fd, 0, &stat, options);
+    status = shmap__os_rights_give(&rights, fd, 0, &stat);
     if (status.code < 0)
         goto fail;
     shmap__os_object_fill(object, fd, &stat, SHMAP_KIND_ANONYMOUS,

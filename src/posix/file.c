@@ -111,6 +111,7 @@ typedef struct file_entrant {
     const char *path;
     int fd;
     bool made; /* here, and nobody else uses it if nobody else marked it */
+    shmap__os_rights rights; /* if it is made */
     struct stat stat;
 } file_entrant;
 
@@ -129,7 +130,11 @@ static shmap__os_status enter(file_entrant *entrant, uint64_t size, int commit,
     *alone = gate && shmap__os_file_alone(fd);
     if (gate)
         shmap__os_lock(fd, mark_byte, F_RDLCK);
-    status = fit(fd, &entrant->stat, size, SHMAP_ACCESS_READ_WRITE, commit);
+    status = entrant->made ? shmap__os_rights_give(&entrant->rights, fd, 0,
+                                                   &entrant->stat)
+                           : shmap__os_done;
+    if (status.code == 0)
+        status = fit(fd, &entrant->stat, size, SHMAP_ACCESS_READ_WRITE, commit);
     /* Empty still, it is nobody's but ours. */
     if (status.code < 0 && entrant->made && entrant->stat.st_size == 0 &&
         (*alone || !gate))
@@ -168,12 +173,9 @@ static shmap__os_status open_once(file_entrant *entrant, uint64_t size,
         status = shmap__os_failed(errno);
     else if (!S_ISREG(entrant->stat.st_mode))
         status = (shmap__os_status){SHMAP_ETYPE, 0};
-    else
-        status = entrant->made ? shmap__os_share(fd, 0, &entrant->stat, options)
-                               : shmap__os_done;
-    if (status.code == 0 && access == SHMAP_ACCESS_READ_WRITE) {
+    else if (access == SHMAP_ACCESS_READ_WRITE)
         status = enter_for_writing(entrant, size, options->commit, alone);
-    } else if (status.code == 0) {
+    else {
         /* Readers change nothing, and have no right to a write lock. */
         status = fit(fd, &entrant->stat, size, access, options->commit);
         *alone = shmap__os_file_alone(fd);
@@ -189,10 +191,14 @@ shmap__os_status shmap__os_file_open(shmap__os_object *object, const char *path,
                                      bool *alone)
 {
     file_entrant entrant = {.path = path, .fd = -1};
-    shmap__os_status status;
+    shmap__os_status status = shmap__os_done;
     bool found_alone = false;
     unsigned attempt = 0;
 
+    if (options->create != SHMAP_CREATE_NEVER)
+        status = shmap__os_rights_init(&entrant.rights, options);
+    if (status.code < 0)
+        return status;
     do {
         status = open_once(&entrant, size, access, options, &found_alone);
     } while (status.code == SHMAP_ENOENT && status.system == 0 &&

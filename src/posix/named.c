@@ -136,6 +136,7 @@ static shmap__os_status publish(const region_draft *draft, const char *path)
 
 static shmap__os_status complete(int fd, uint64_t size,
                                  const shmap_region_options *options,
+                                 const shmap__os_rights *rights,
                                  struct stat *stat)
 {
     shmap__os_status status =
@@ -146,12 +147,13 @@ static shmap__os_status complete(int fd, uint64_t size,
     SHMAP__STOP("create.sized");
     if (fstat(fd, stat) != 0)
         return shmap__os_failed(errno);
-    return shmap__os_share(fd, S_ISVTX, stat, options);
+    return shmap__os_rights_give(rights, fd, S_ISVTX, stat);
 }
 
 static shmap__os_status create(shmap__os_object *object, const char *path,
                                uint64_t size,
                                const shmap_region_options *options,
+                               const shmap__os_rights *rights,
                                bool temporary_name)
 {
     struct stat stat;
@@ -162,7 +164,7 @@ static shmap__os_status create(shmap__os_object *object, const char *path,
     if (status.code < 0)
         return status;
     SHMAP__STOP("create.marked");
-    status = complete(draft.fd, size, options, &stat);
+    status = complete(draft.fd, size, options, rights, &stat);
     if (status.code == 0)
         status = publish(&draft, path);
     if (status.code < 0)
@@ -178,19 +180,22 @@ shmap__os_status shmap__os_named_create(shmap__os_object *object,
                                         const shmap_region_options *options)
 {
     char path[SHMAP__OS_PATH];
-    shmap__os_status status;
+    shmap__os_rights rights;
+    shmap__os_status status = shmap__os_rights_init(&rights, options);
     uint32_t forks = shmap__os_forks();
     unsigned reaped = 0;
 
+    if (status.code < 0)
+        return status;
     shmap__os_find_path(path, os_name);
     /* Before any page is taken: an occupied name is no lack of room. */
     status = shmap__os_free_name(path, &reaped);
     if (status.code < 0)
         return status;
     SHMAP__STOP("create.free");
-    status = create(object, path, size, options, false);
+    status = create(object, path, size, options, &rights, false);
     if (status.code == SHMAP_ENOTSUP)
-        status = create(object, path, size, options, true);
+        status = create(object, path, size, options, &rights, true);
     if (status.code == 0)
         object->forks = forks;
     return status;

@@ -148,10 +148,22 @@ bool shmap__os_name_means(const char *os_name, const shmap__os_object *object);
  * that cannot be told. */
 bool shmap__os_alone(int fd);
 
-/* share.c: give a new file the rights that the options say, whatever the umask,
- * and these other bits of its mode. Updates `*stat`. */
-shmap__os_status shmap__os_share(int fd, mode_t bits, struct stat *stat,
-                                 const shmap_region_options *options);
+/* share.c: the rights that a new file is to have. */
+typedef struct shmap__os_rights {
+    mode_t mode;
+    bool grouped; /* there is a group that is to have some */
+    gid_t group;
+} shmap__os_rights;
+
+/* As the options say: before anything is made or looked at, so that an unknown
+ * group is always the same error. */
+shmap__os_status shmap__os_rights_init(shmap__os_rights *rights,
+                                       const shmap_region_options *options);
+
+/* Give them to a file, whatever the umask, and these other bits of its mode.
+ * Updates `*stat`. */
+shmap__os_status shmap__os_rights_give(const shmap__os_rights *rights, int fd,
+                                       mode_t bits, struct stat *stat);
 
 /* identity.c: in a child after fork. */
 void shmap__os_identity_forget(void);

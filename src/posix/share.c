@@ -23,6 +23,13 @@ static mode_t mode_of(int share)
     }
 }
 
+/* What getgrnam_r may say if there is no such group. */
+static bool is_unknown(int error)
+{
+    return error == 0 || error == ENOENT || error == ESRCH || error == EBADF ||
+           error == EPERM;
+}
+
 /* A group's number, by its name or as it is. SHMAP_EINVAL if there is none. */
 static shmap__os_status find_group(const char *name, gid_t *number)
 {
@@ -50,17 +57,24 @@ static shmap__os_status find_group(const char *name, gid_t *number)
     if (found != NULL)
         *number = found->gr_gid;
     free(buffer);
-    return found != NULL ? shmap__os_done
-                         : (shmap__os_status){SHMAP_EINVAL, error};
+    if (found != NULL)
+        return shmap__os_done;
+    return is_unknown(error) ? (shmap__os_status){SHMAP_EINVAL, error}
+                             : shmap__os_failed(error);
 }
 
-static shmap__os_status give_to_group(int fd, const char *name)
+shmap__os_status shmap__os_rights_init(shmap__os_rights *rights,
+                                       const shmap_region_options *options)
 {
-    gid_t group = 0;
-    shmap__os_status status = find_group(name, &group);
+    rights->mode = mode_of(options->share);
+    rights->grouped = options->group != NULL;
+    rights->group = 0;
+    return rights->grouped ? find_group(options->group, &rights->group)
+                           : shmap__os_done;
+}
 
-    if (status.code < 0)
-        return status;
+static shmap__os_status give_to_group(int fd, gid_t group)
+{
     if (fchown(fd, (uid_t)-1, group) == 0)
         return shmap__os_done;
     return errno == EPERM ? (shmap__os_status){SHMAP_EPRIVILEGE, errno}
@@ -69,19 +83,19 @@ static shmap__os_status give_to_group(int fd, const char *name)
 
 /* First the group, which others than the right one must not use, then what it
  * may do. */
-shmap__os_status shmap__os_share(int fd, mode_t bits, struct stat *stat,
-                                 const shmap_region_options *options)
+shmap__os_status shmap__os_rights_give(const shmap__os_rights *rights, int fd,
+                                       mode_t bits, struct stat *stat)
 {
-    const mode_t mode = bits | mode_of(options->share);
+    const mode_t mode = bits | rights->mode;
 
-    if (options->group != NULL) {
-        shmap__os_status status = give_to_group(fd, options->group);
+    if (rights->grouped) {
+        shmap__os_status status = give_to_group(fd, rights->group);
 
         if (status.code < 0)
             return status;
-    }
-    if ((stat->st_mode & 07777) == mode && options->group == NULL)
+    } else if ((stat->st_mode & 07777) == mode) {
         return shmap__os_done;
+    }
     if (fchmod(fd, mode) != 0 || fstat(fd, stat) != 0)
         return shmap__os_failed(errno);
     return shmap__os_done;

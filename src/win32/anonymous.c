@@ -16,24 +16,28 @@ static shmap__os_status section_failed(DWORD error)
     return shmap__os_failed(error);
 }
 
-shmap__os_status shmap__os_section_create(HANDLE *section, const wchar_t *name,
-                                          uint64_t size,
-                                          const shmap_region_options *options)
+shmap__os_status shmap__os_section_privacy(shmap__os_privacy *privacy,
+                                           const shmap_region_options *options)
 {
     const DWORD read = SECTION_QUERY | SECTION_MAP_READ | READ_CONTROL;
-    shmap__os_status status;
-    shmap__os_privacy privacy;
-    DWORD error = shmap__os_privacy_init(&privacy, SECTION_ALL_ACCESS);
-    HANDLE made;
+    DWORD error = shmap__os_privacy_init(privacy, SECTION_ALL_ACCESS);
 
     if (error != ERROR_SUCCESS)
         return shmap__os_failed(error);
-    status = shmap__os_privacy_share(&privacy, options, read,
-                                     read | SECTION_MAP_WRITE);
-    if (status.code < 0)
-        return status;
+    return shmap__os_privacy_share(privacy, options, read,
+                                   read | SECTION_MAP_WRITE);
+}
+
+shmap__os_status shmap__os_section_create(HANDLE *section, const wchar_t *name,
+                                          uint64_t size,
+                                          shmap__os_privacy *privacy)
+{
+    shmap__os_status done = {0, 0};
+    DWORD error;
+    HANDLE made;
+
     SetLastError(ERROR_SUCCESS);
-    made = CreateFileMappingW(INVALID_HANDLE_VALUE, &privacy.attributes,
+    made = CreateFileMappingW(INVALID_HANDLE_VALUE, &privacy->attributes,
                               PAGE_READWRITE | SEC_COMMIT, (DWORD)(size >> 32),
                               (DWORD)(size & 0xFFFFFFFF), name);
     error = GetLastError();
@@ -44,7 +48,7 @@ shmap__os_status shmap__os_section_create(HANDLE *section, const wchar_t *name,
         return shmap__os_failed(error);
     }
     *section = made;
-    return status;
+    return done;
 }
 
 /* Windows charges the commit limit for the whole section at once, also if the
@@ -54,9 +58,11 @@ shmap__os_status shmap__os_anonymous_create(shmap__os_object *object,
                                             const shmap_region_options *options)
 {
     HANDLE section = NULL;
-    shmap__os_status status =
-        shmap__os_section_create(&section, NULL, size, options);
+    shmap__os_privacy privacy;
+    shmap__os_status status = shmap__os_section_privacy(&privacy, options);
 
+    if (status.code == 0)
+        status = shmap__os_section_create(&section, NULL, size, &privacy);
     if (status.code < 0)
         return status;
     SHMAP__STOP("create.made");

@@ -54,11 +54,14 @@ shmap__os_status shmap__os_named_create(shmap__os_object *object,
 {
     wchar_t *wide;
     HANDLE section;
-    shmap__os_status status = shmap__os_utf16(&wide, os_name);
+    shmap__os_privacy privacy;
+    shmap__os_status status = shmap__os_section_privacy(&privacy, options);
 
+    if (status.code == 0)
+        status = shmap__os_utf16(&wide, os_name);
     if (status.code < 0)
         return status;
-    status = shmap__os_section_create(&section, wide, size, options);
+    status = shmap__os_section_create(&section, wide, size, &privacy);
     if (status.code == SHMAP_EACCES)
         status.code = denied_code(os_name, wide);
     else if (status.code < 0)

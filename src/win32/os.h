@@ -156,10 +156,14 @@ HANDLE shmap__os_thread_open(uint64_t id, bool *dead);
 
 /* anonymous.c */
 
+/* The security of a new section, as the options say. */
+shmap__os_status shmap__os_section_privacy(shmap__os_privacy *privacy,
+                                           const shmap_region_options *options);
+
 /* Make a section; `name` may be NULL. ERROR_ALREADY_EXISTS is a failure. */
 shmap__os_status shmap__os_section_create(HANDLE *section, const wchar_t *name,
                                           uint64_t size,
-                                          const shmap_region_options *options);
+                                          shmap__os_privacy *privacy);
 
 /* view.c */
 

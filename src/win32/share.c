@@ -93,8 +93,10 @@ static shmap__os_status find_account(account_id *id, const char *name)
     DWORD error = ERROR_SUCCESS;
     shmap__os_status status = shmap__os_utf16(&wide, name);
 
+    if (status.code == SHMAP_ENAME)
+        status.code = SHMAP_EINVAL;
     if (status.code < 0)
-        return shmap__os_failed_as(SHMAP_EINVAL, (DWORD)status.system);
+        return status;
     if (ConvertStringSidToSidW(wide, &parsed)) {
         if (!CopySid(sizeof *id, &id->sid, parsed))
             error = GetLastError();

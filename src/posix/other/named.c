@@ -117,11 +117,12 @@ shmap__os_status shmap__os_named_create(shmap__os_object *object,
     shmap__place place;
     unsigned reaped = 0;
     int gate;
-    shmap__os_status status = free_name(os_name, &reaped);
+    shmap__os_status status;
 
     /* Others have no way to the lock files. */
     if (options->share != SHMAP_SHARE_OWNER)
         return (shmap__os_status){SHMAP_ENOTSUP, 0};
+    status = free_name(os_name, &reaped);
     if (status.code == 0)
         status = shmap__folders_make();
     if (status.code < 0)
