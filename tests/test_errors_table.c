@@ -147,12 +147,21 @@ static int create_on_mutex(void)
     return while_planted(RAW_MUTEX, create);
 }
 
-static int create_shared(void)
+static int create_on_a_node(void)
 {
     shmap_region_options options = SHMAP_REGION_OPTIONS_INIT;
 
-    options.share = SHMAP_SHARE_EVERYONE;
+    options.numa_node = 1;
     return shmap_region_create(&region, name, 1, &options);
+}
+
+static int create_for_no_group(void)
+{
+    shmap_region_options options = SHMAP_REGION_OPTIONS_INIT;
+
+    options.share = SHMAP_SHARE_GROUP;
+    options.group = "no such group";
+    return shmap_region_create(&region, NULL, 1, &options);
 }
 
 static int open_missing(void)
@@ -475,7 +484,8 @@ static const struct situation {
     SITUATION(create_on_directory, SHMAP_ETYPE),
     SITUATION(create_on_fifo, SHMAP_ETYPE),
     SITUATION(create_on_mutex, SHMAP_ETYPE),
-    SITUATION(create_shared, SHMAP_ENOTSUP),
+    SITUATION(create_on_a_node, SHMAP_ENOTSUP),
+    SITUATION(create_for_no_group, SHMAP_EINVAL),
     SITUATION(open_missing, SHMAP_ENOENT),
     SITUATION(open_after_close, SHMAP_ENOENT),
     SITUATION(open_after_kill, SHMAP_ENOENT),

@@ -218,6 +218,39 @@ static void test_region_options__a_shorter_struct_is_accepted(void **state)
     }
 }
 
+/* One compiled before there were groups. */
+static void test_region_options__a_struct_without_a_group_has_none(void **state)
+{
+    shmap_region_options options = SHMAP_REGION_OPTIONS_INIT;
+
+    (void)state;
+    options.struct_size = offsetof(shmap_region_options, group);
+    options.group = "no such group";
+    options.share = SHMAP_SHARE_EVERYONE_READ;
+    assert_call(&calls[1], &options, 0);
+    assert_call(&calls[4], &options, 0);
+    options.share = SHMAP_SHARE_GROUP;
+    for (size_t i = 0; i < COUNT(calls); i++)
+        assert_call(&calls[i], &options, SHMAP_EINVAL);
+}
+
+static void test_region_options__a_group_is_for_what_is_made(void **state)
+{
+    shmap_region_options options = SHMAP_REGION_OPTIONS_INIT;
+
+    (void)state;
+    options.group = "0";
+    for (size_t i = 0; i < COUNT(calls); i++)
+        assert_call(&calls[i], &options, SHMAP_EINVAL);
+    options.share = SHMAP_SHARE_GROUP;
+    options.group = "";
+    for (size_t i = 0; i < COUNT(calls); i++)
+        assert_call(&calls[i], &options, SHMAP_EINVAL);
+    options.group = "0";
+    assert_call(&calls[2], &options, SHMAP_EINVAL); /* open */
+    assert_call(&calls[5], &options, SHMAP_EINVAL); /* adopt */
+}
+
 /* One compiled with a newer header has more of them, which must be zero. */
 static void test_region_options__a_longer_struct_must_end_with_zeros(
     void **state)
@@ -267,12 +300,9 @@ static void test_region_options__unknown_values_are_refused(void **state)
         int field;
         int last;
     } fields[] = {
-        {HAS_ACCESS, SHMAP_ACCESS_READ_WRITE},
-        {HAS_SHARE, SHMAP_SHARE_EVERYONE},
-        {HAS_OWNER, SHMAP_OWNER_ANYBODY},
-        {HAS_SCOPE, SHMAP_SCOPE_NATIVE},
-        {HAS_CREATE, SHMAP_CREATE_NEW},
-        {HAS_COMMIT, SHMAP_COMMIT_LAZY},
+        {HAS_ACCESS, SHMAP_ACCESS_READ_WRITE}, {HAS_SHARE, SHMAP_SHARE_GROUP},
+        {HAS_OWNER, SHMAP_OWNER_ANYBODY},      {HAS_SCOPE, SHMAP_SCOPE_NATIVE},
+        {HAS_CREATE, SHMAP_CREATE_NEW},        {HAS_COMMIT, SHMAP_COMMIT_LAZY},
     };
 
     (void)state;
@@ -298,6 +328,10 @@ static void test_region_options__fields_without_a_meaning_must_be_zero(
     assert_field(HAS_CREATE, SHMAP_CREATE_IF_MISSING, 0);
     assert_field(HAS_COMMIT, SHMAP_COMMIT_LAZY, 0);
     assert_field(PAGES, (int)os_page_size(), 0);
+    if (!os_has_lock_files()) {
+        assert_field(HAS_SHARE, SHMAP_SHARE_EVERYONE_READ, 0);
+        assert_field(HAS_SHARE, SHMAP_SHARE_EVERYONE, 0);
+    }
 }
 
 static void test_region_options__scope_is_for_names_only(void **state)
@@ -323,8 +357,6 @@ static void test_region_options__what_is_not_built_is_not_supported(
     void **state)
 {
     (void)state;
-    assert_field(HAS_SHARE, SHMAP_SHARE_EVERYONE_READ, SHMAP_ENOTSUP);
-    assert_field(HAS_SHARE, SHMAP_SHARE_EVERYONE, SHMAP_ENOTSUP);
     assert_field(HAS_RESERVE, 1 << 20, SHMAP_ENOTSUP);
     assert_field(PAGES, 1, SHMAP_ENOTSUP);
     assert_field(PAGES, 2 << 20, SHMAP_ENOTSUP);
@@ -386,6 +418,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_region_options__init_sets_the_size_and_zeros),
         with_calls(test_region_options__a_size_of_zero_is_refused),
         with_calls(test_region_options__a_shorter_struct_is_accepted),
+        with_calls(test_region_options__a_struct_without_a_group_has_none),
+        with_calls(test_region_options__a_group_is_for_what_is_made),
         with_calls(test_region_options__a_longer_struct_must_end_with_zeros),
         with_calls(test_region_options__a_struct_of_more_than_4_kib_is_refused),
         with_calls(test_region_options__unknown_values_are_refused),

@@ -71,10 +71,31 @@ static int access_of(const struct command *command)
                                    : SHMAP_ACCESS_DEFAULT;
 }
 
+/* The text behind "group=", or NULL. */
+static const char *group_of(const struct command *command)
+{
+    static const char option[] = "group=";
+    for (int i = 1; i < command->count; ++i)
+        if (strncmp(command->words[i], option, sizeof option - 1) == 0)
+            return command->words[i] + sizeof option - 1;
+    return NULL;
+}
+
+static int share_of(const struct command *command)
+{
+    return has(command, "everyone_read") ? SHMAP_SHARE_EVERYONE_READ
+           : has(command, "everyone")    ? SHMAP_SHARE_EVERYONE
+           : has(command, "group_read")  ? SHMAP_SHARE_GROUP_READ
+           : has(command, "group")       ? SHMAP_SHARE_GROUP
+                                         : SHMAP_SHARE_OWNER;
+}
+
 static shmap_region_options options_of(const struct command *command)
 {
     shmap_region_options options = SHMAP_REGION_OPTIONS_INIT;
     options.access = access_of(command);
+    options.share = share_of(command);
+    options.group = group_of(command);
     options.owner = has(command, "anybody")  ? SHMAP_OWNER_ANYBODY
                     : has(command, "system") ? SHMAP_OWNER_SYSTEM
                                              : SHMAP_OWNER_SELF;

@@ -12,7 +12,8 @@
  * A puppet has regions and views numbered 0 to 7; no argument has spaces. Where
  * [options] stands, these words may follow:
  *     lazy  machine  native  read  write  copy  anybody  system  new  missing
- *     every  at=ADDRESS  offset=N  size=N
+ *     every  everyone_read  everyone  group_read  group  group=GROUP
+ *     at=ADDRESS  offset=N  size=N
  *
  *     create R NAME SIZE [options]          NAME "-" is an anonymous region
  *     open R NAME [options]

@@ -278,6 +278,22 @@ bool raw_hold(intptr_t handle);
 bool raw_is_held(const char *os_name);
 /* How many objects have names that begin so. */
 unsigned raw_count(const char *os_name_prefix);
+/* Who may do what with an object, the same on all systems: "owner all", and
+ * what others may: ", everyone read", ", everyone write", or with a group's
+ * number for everyone; what a semaphore lets do is "sleep" or "sleep and wake".
+ * Anything that is not exactly such looks different. `out` has RIGHTS_ROOM
+ * bytes; a HANDLE needs READ_CONTROL. */
+#define RIGHTS_ROOM 512
+void raw_rights(char *out, intptr_t handle);
+/* A group that this process may let in, by name and by number, which is a SID
+ * on Windows. Both have NAME_ROOM bytes. */
+bool raw_find_group(char *name, char *number);
+/* The object that those sleep on who wait for something; -1 where there is
+ * none. */
+intptr_t raw_open_waiting(const shmap_waiters *waiters);
+/* Take the lock of one who removes a region, exclusively, without waiting. It
+ * goes with the handle. */
+bool raw_block(intptr_t handle);
 
 /* limits.c: a process puts itself in trouble. Each returns false where that
  * cannot be done, and is for roles only. */

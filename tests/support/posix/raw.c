@@ -8,6 +8,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -203,4 +204,60 @@ unsigned raw_count(const char *os_name_prefix)
             ++count;
     closedir(folder);
     return count;
+}
+
+void raw_rights(char *out, intptr_t handle)
+{
+    static const char *const words[] = {"", "", "", "", "read", "", "write"};
+    struct stat status;
+    if (fstat((int)handle, &status) != 0)
+        memset(&status, 0, sizeof status);
+    unsigned group = status.st_mode >> 3 & 7;
+    unsigned others = status.st_mode & 7;
+    const char *word = group < COUNT(words) ? words[group] : "";
+    if ((status.st_mode & 0700) != 0600 || (group != 0 && *word == '\0') ||
+        (others != 0 && others != group))
+        snprintf(out, RIGHTS_ROOM, "mode %04o", status.st_mode & 07777u);
+    else if (others != 0)
+        snprintf(out, RIGHTS_ROOM, "owner all, everyone %s", word);
+    else if (group != 0)
+        snprintf(out, RIGHTS_ROOM, "owner all, %lu %s",
+                 (unsigned long)status.st_gid, word);
+    else
+        snprintf(out, RIGHTS_ROOM, "owner all");
+}
+
+intptr_t raw_open_waiting(const shmap_waiters *waiters)
+{
+    (void)waiters;
+    return -1;
+}
+
+static bool change_lock(intptr_t handle, short type)
+{
+    struct flock lock = {
+        .l_type = type, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1};
+    return fcntl((int)handle, F_OFD_SETLK, &lock) == 0;
+}
+
+bool raw_block(intptr_t handle)
+{
+    return change_lock(handle, F_WRLCK);
+}
+
+bool raw_find_group(char *name, char *number)
+{
+    struct group *group = getgrgid(getegid());
+    if (geteuid() == 0) {
+        setgrent();
+        do
+            group = getgrent();
+        while (group != NULL && group->gr_gid == getegid());
+    }
+    if (group == NULL)
+        return false;
+    snprintf(name, NAME_ROOM, "%s", group->gr_name);
+    snprintf(number, NAME_ROOM, "%lu", (unsigned long)group->gr_gid);
+    endgrent();
+    return true;
 }

@@ -7,6 +7,8 @@
 
 #include <windows.h>
 
+#include <sddl.h>
+
 #define CHARACTERS 512
 
 static const wchar_t *wide(wchar_t *out, const char *name)
@@ -188,4 +190,140 @@ unsigned raw_count(const char *os_name_prefix)
 {
     (void)os_name_prefix;
     return 0;
+}
+
+/* What somebody may do, in words. */
+static const char *word_of(DWORD mask)
+{
+    static const struct {
+        DWORD mask;
+        const char *word;
+    } words[] = {
+        {SECTION_ALL_ACCESS, "all"},
+        {SECTION_QUERY | SECTION_MAP_READ | READ_CONTROL, "read"},
+        {SECTION_QUERY | SECTION_MAP_READ | SECTION_MAP_WRITE | READ_CONTROL,
+         "write"},
+        {FILE_ALL_ACCESS, "all"},
+        {FILE_GENERIC_READ, "read"},
+        {FILE_GENERIC_READ | FILE_GENERIC_WRITE, "write"},
+        {SYNCHRONIZE | READ_CONTROL, "sleep"},
+        {SYNCHRONIZE | READ_CONTROL | SEMAPHORE_MODIFY_STATE, "sleep and wake"},
+    };
+    static char hex[16];
+    for (size_t i = 0; i < COUNT(words); ++i)
+        if (words[i].mask == mask)
+            return words[i].word;
+    snprintf(hex, sizeof hex, "0x%lx", (unsigned long)mask);
+    return hex;
+}
+
+/* Whose entry it is: the user's who runs this, everyone's, or a SID. */
+static void add_who(char *out, PSID sid)
+{
+    union {
+        TOKEN_USER user;
+        BYTE space[sizeof(TOKEN_USER) + SECURITY_MAX_SID_SIZE];
+    } token;
+    HANDLE handle = NULL;
+    DWORD size;
+    char *text = NULL;
+    memset(&token, 0, sizeof token);
+    OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &handle);
+    GetTokenInformation(handle, TokenUser, &token, sizeof token, &size);
+    CloseHandle(handle);
+    if (token.user.User.Sid != NULL && EqualSid(sid, token.user.User.Sid))
+        strcat(out, "owner");
+    else if (IsWellKnownSid(sid, WinWorldSid))
+        strcat(out, "everyone");
+    else if (ConvertSidToStringSidA(sid, &text))
+        strncat(out, text, 100);
+    LocalFree(text);
+}
+
+static void add_entry(char *out, ACCESS_ALLOWED_ACE *entry)
+{
+    if (strlen(out) > RIGHTS_ROOM - 150)
+        return;
+    if (*out != '\0')
+        strcat(out, ", ");
+    if (entry->Header.AceType != ACCESS_ALLOWED_ACE_TYPE)
+        strcat(out, "not allowed: ");
+    if (entry->Header.AceFlags != 0)
+        strcat(out, "flagged: ");
+    add_who(out, (PSID)&entry->SidStart);
+    strcat(out, " ");
+    strcat(out, word_of(entry->Mask));
+}
+
+/* Wine keeps mode bits of files instead of lists, and says besides that the
+ * system may do everything. */
+static bool is_made_up(ACCESS_ALLOWED_ACE *entry)
+{
+    return os_is_emulated() &&
+           IsWellKnownSid((PSID)&entry->SidStart, WinLocalSystemSid);
+}
+
+void raw_rights(char *out, intptr_t handle)
+{
+    union {
+        SECURITY_DESCRIPTOR descriptor;
+        BYTE space[2048];
+    } security;
+    ACL *acl = NULL;
+    BOOL present;
+    BOOL defaulted;
+    DWORD needed;
+    *out = '\0';
+    if (!GetKernelObjectSecurity(
+            as_handle(handle),
+            OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION,
+            &security.descriptor, sizeof security, &needed) ||
+        !GetSecurityDescriptorDacl(&security.descriptor, &present, &acl,
+                                   &defaulted))
+        snprintf(out, RIGHTS_ROOM, "error %lu", (unsigned long)GetLastError());
+    else if (!present || acl == NULL)
+        snprintf(out, RIGHTS_ROOM, "no list");
+    for (DWORD i = 0; acl != NULL && i < acl->AceCount; ++i) {
+        void *entry;
+        if (GetAce(acl, i, &entry) && !is_made_up(entry))
+            add_entry(out, entry);
+    }
+}
+
+/* As the library names what waiters sleep on. */
+intptr_t raw_open_waiting(const shmap_waiters *waiters)
+{
+    wchar_t name[64];
+    _snwprintf(name, COUNT(name), L"Global\\shmap.wait.%012llx",
+               (unsigned long long)(waiters->who_ >> 16));
+    HANDLE handle = OpenSemaphoreW(READ_CONTROL, FALSE, name);
+    return handle == NULL ? -1 : (intptr_t)handle;
+}
+
+bool raw_block(intptr_t handle)
+{
+    (void)handle;
+    return false;
+}
+
+bool raw_find_group(char *name, char *number)
+{
+    union {
+        SID sid;
+        BYTE space[SECURITY_MAX_SID_SIZE];
+    } id;
+    DWORD size = sizeof id;
+    char domain[NAME_ROOM];
+    DWORD room = NAME_ROOM;
+    DWORD domain_room = sizeof domain;
+    SID_NAME_USE use;
+    char *text;
+    if (!CreateWellKnownSid(WinBuiltinUsersSid, NULL, &id.sid, &size) ||
+        !LookupAccountSidA(NULL, &id.sid, name, &room, domain, &domain_room,
+                           &use) ||
+        !ConvertSidToStringSidA(&id.sid, &text))
+        return false;
+    snprintf(number, NAME_ROOM, "%s", text);
+    LocalFree(text);
+    return true;
 }
