@@ -86,7 +86,8 @@ static void assert_named_rights(const struct share *share, const char *group,
     assert_code(shmap_region_create(&region, place.name, 4096, &options), 0);
     assert_rights(shmap_region_native(region), share);
     if (units_has_modes())
-        assert_int_equal(raw_mode(place.os_name), 01000 | share->mode);
+        assert_int_equal(raw_mode(place.os_name),
+                         (os_has_lock_files() ? 0 : 01000) | share->mode);
     shmap_region_close(region);
     assert_false(raw_exists(place.os_name));
 }
@@ -429,6 +430,10 @@ static int play_mate(int count, char **arguments)
             say(raw_block(raw_open(name)) ? "blocked" : "refused");
             continue;
         }
+        if (strcmp(verb, "turn") == 0) {
+            say(raw_take_turn(shmap_region_native(region)) ? "taken" : "no");
+            continue;
+        }
         if (strcmp(verb, "file") == 0) {
             options.create = SHMAP_CREATE_NEW;
             role_check(shmap_region_open_file(&region, name, 65536, &options) >=
@@ -447,7 +452,6 @@ static int play_mate(int count, char **arguments)
         }
         if (shared == NULL) {
             role_check_code(shmap_view_map(&view, region, NULL), 0);
-            shmap_region_close(region);
             shared = view.data;
             say("ready");
         } else if (strcmp(verb, "take") == 0)
@@ -763,6 +767,83 @@ static void test_share__the_death_of_anothers_owner_is_told(void **state)
     }
 }
 
+/* Those who leave take turns. Bob, who may only read, keeps his for ever. */
+static void test_share__a_turn_for_ever_keeps_nobody(void **state)
+{
+    struct place place = place_make(__func__, SHMAP_SCOPE_MACHINE);
+    (void)state;
+    NEEDS_USERS();
+    struct child *alice = start_as(ALICE);
+    struct child *again = start_as(ALICE);
+    puppet_do(alice, "create 0 %s 8192 machine everyone_read", place.name);
+    struct child *bob = mate_as(BOB, "look", place.name, "");
+    child_tell(bob, "turn");
+    child_expect(bob, "taken");
+    for (int i = 0; i < 10; ++i) {
+        puppet_do(again, "open 0 %s machine", place.name);
+        puppet_do(again, "close 0");
+    }
+    int64_t begun = clock_ms();
+    puppet_do(alice, "close 0");
+    assert_in_range(clock_ms() - begun, 0, PATIENCE / 2);
+    /* It lives: he holds it. */
+    assert_code(puppet(again, "create 0 %s 4096 machine", place.name),
+                SHMAP_EEXIST);
+    child_end(bob);
+    assert_eventually(!raw_is_held(place.os_name));
+    assert_code(puppet(again, "create 0 %s 4096 machine", place.name), 0);
+    puppet_do(again, "close 0");
+    assert_false(raw_exists(place.os_name));
+}
+
+/* At every step of Alice's leaving, Bob, who may write, leaves as well, or
+ * comes. Whatever is left then is invisible, and hers to remove. */
+static void test_share__leaving_together_leaves_nothing_to_see(void **state)
+{
+    struct place place = place_make(__func__, SHMAP_SCOPE_MACHINE);
+    (void)state;
+    NEEDS_USERS();
+    for (int inside = 0; inside < 2; ++inside) {
+        struct stop stops[64];
+        size_t count = 0;
+        struct child *alice = start_as(ALICE);
+        struct child *bob = start_as(BOB);
+        /* First find the steps. */
+        for (size_t i = 0; i <= count; ++i) {
+            puppet_do(alice, "create 0 %s 8192 machine everyone", place.name);
+            if (inside != 0)
+                puppet_do(bob, "open 0 %s machine anybody", place.name);
+            if (i == 0) {
+                puppet_do(alice, "record");
+                puppet_do(alice, "close 0");
+                count = stops_passed(alice, stops, COUNT(stops));
+                assert_in_range(count, 1, COUNT(stops));
+            } else {
+                stops_run_into(alice, &stops[i - 1], "close 0");
+            }
+            if (inside == 0) {
+                int result =
+                    puppet(bob, "open 0 %s machine anybody", place.name);
+                if (result != 0 && result != SHMAP_EBUSY)
+                    assert_code(result, SHMAP_ENOENT);
+            }
+            puppet_do(bob, "close 0");
+            if (i != 0) {
+                child_tell(alice, "go");
+                assert_code(puppet_result(alice), 0);
+            }
+            assert_code(
+                puppet(bob, "open 0 %s machine read anybody", place.name),
+                SHMAP_ENOENT);
+            assert_code(puppet(alice, "open 0 %s machine", place.name),
+                        SHMAP_ENOENT);
+            assert_false(raw_exists(place.os_name));
+        }
+        child_end(alice);
+        child_end(bob);
+    }
+}
+
 /* Bob takes the lock of one who removes, and keeps it. */
 static void test_share__a_lock_for_ever_is_busy_within_a_bound(void **state)
 {
@@ -822,6 +903,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_share__reader_of_anothers_region_holds_it),
         cmocka_unit_test(test_share__records_are_read_and_awaited_by_others),
         cmocka_unit_test(test_share__the_death_of_anothers_owner_is_told),
+        cmocka_unit_test(test_share__a_turn_for_ever_keeps_nobody),
+        cmocka_unit_test(test_share__leaving_together_leaves_nothing_to_see),
         cmocka_unit_test(test_share__a_lock_for_ever_is_busy_within_a_bound),
     };
     if (!raw_find_group(group_name, group_number))

@@ -294,6 +294,8 @@ intptr_t raw_open_waiting(const shmap_waiters *waiters);
 /* Take the lock of one who removes a region, exclusively, without waiting. It
  * goes with the handle. */
 bool raw_block(intptr_t handle);
+/* The same with the turn of those who let go of one. */
+bool raw_take_turn(intptr_t handle);
 
 /* limits.c: a process puts itself in trouble. Each returns false where that
  * cannot be done, and is for roles only. */

@@ -261,3 +261,8 @@ bool raw_find_group(char *name, char *number)
     endgrent();
     return true;
 }
+
+bool raw_take_turn(intptr_t handle)
+{
+    return flock((int)handle, LOCK_EX | LOCK_NB) == 0;
+}

@@ -327,3 +327,9 @@ bool raw_find_group(char *name, char *number)
     LocalFree(text);
     return true;
 }
+
+bool raw_take_turn(intptr_t handle)
+{
+    (void)handle;
+    return false;
+}
