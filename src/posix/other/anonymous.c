@@ -56,7 +56,7 @@ shmap__os_status shmap__os_anonymous_create(shmap__os_object *object,
     status = shmap__os_extend(fd, 0, size, options->commit, true);
     if (status.code == 0 && fstat(fd, &stat) != 0)
         status = shmap__os_failed(errno);
-    if (status.code == 0 && options->share != SHMAP_SHARE_OWNER)
+    if (status.code == 0)
         status = shmap__os_rights_give(&rights, fd, 0, &stat);
     if (status.code < 0) {
         shmap__os_close_quietly(fd);
