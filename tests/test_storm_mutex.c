@@ -157,7 +157,7 @@ static void check_counter(const struct storm_death *deaths, size_t count)
 }
 
 static const char *const mutex_points[] = {
-    "place.joining",    "mutex.begun",   "mutex.taken",
+    "?place.joining",   "mutex.begun",   "mutex.taken",
     "mutex.added",      "test.half",     "unlock.removed",
     "unlock.stored",    "mutex.marked",  "mutex.woken",
     "?wait.begun",      "?wait.entered", "?wait.left",
@@ -326,7 +326,7 @@ static bool is_queue_used_up(void)
     return queue->tail > ITEMS / 2;
 }
 
-static const char *const cond_points[] = {"place.joining",
+static const char *const cond_points[] = {"?place.joining",
                                           "mutex.begun",
                                           "mutex.taken",
                                           "mutex.added",
