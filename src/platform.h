@@ -155,8 +155,8 @@ typedef struct shmap__os_list {
 /* This thread, as others see it. */
 typedef struct shmap__os_self {
     uint64_t id;          /* below: a number that its system calls it by, as
-                             SHMAP__OS_ID_MASK; above: what tells it from those that
-                             had the number before */
+                             SHMAP__OS_ID_MASK; above: what tells it from those
+                             that had the number before */
     uint32_t place;       /* where ids mean something: never 0 */
     bool doubly;          /* the list's nodes point back, too */
     ptrdiff_t node;       /* where a mutex has its node */

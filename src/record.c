@@ -9,8 +9,6 @@
  */
 #include "shmap/record.h"
 
-#include <string.h>
-
 #include "error.h"
 #include "owner.h"
 #include "stop.h"

@@ -48,14 +48,19 @@ SHMAP__FAST_PATH int take_slot(shmap_rwlock *rwlock,
     return -1;
 }
 
-/* Empty this thread's slot, and tell who waits for that: the writer, or readers
- * who found no slot. */
+/* A slot is empty: tell who waits for that, the writer, or readers who found
+ * none. */
+SHMAP__FAST_PATH void tell_of_slot(shmap_rwlock *rwlock)
+{
+    shmap__wake(&rwlock->drain_, SHMAP__EVERYBODY);
+    shmap__wake(&rwlock->readers_, 1);
+}
+
 SHMAP__FAST_PATH void leave_slot(shmap_rwlock *rwlock, unsigned slot)
 {
     shmap__exchange64(&rwlock->reader_[slot], 0);
     SHMAP__STOP("rwlock.left");
-    shmap__wake(&rwlock->drain_, SHMAP__EVERYBODY);
-    shmap__wake(&rwlock->readers_, 1);
+    tell_of_slot(rwlock);
 }
 
 static bool writer_has_it(const shmap_rwlock *rwlock, uint64_t *writer)
@@ -321,8 +326,6 @@ void shmap__rwlock_give_up(const shmap__thread *thread, shmap_rwlock *rwlock,
 {
     uint64_t reader = thread->self.id;
 
-    if (shmap__cas64(&rwlock->reader_[slot], &reader, 0)) {
-        shmap__wake(&rwlock->drain_, SHMAP__EVERYBODY);
-        shmap__wake(&rwlock->readers_, 1);
-    }
+    if (shmap__cas64(&rwlock->reader_[slot], &reader, 0))
+        tell_of_slot(rwlock);
 }

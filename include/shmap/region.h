@@ -130,10 +130,10 @@ typedef struct shmap_region_options {
     int numa_node;      /* 1 + node number; not 0: SHMAP_ENOTSUP for now */
     int zero_;          /* must be zero */
     const char *group;  /* with SHMAP_SHARE_GROUP...: POSIX: the group's name or
-                           number; Windows: an account's name or SID ("S-1-...").
-                           There is none of this name: SHMAP_EINVAL. A group
-                           that the process may not give it to: SHMAP_EPRIVILEGE
-                           (POSIX). Else NULL. */
+                           number; Windows: an account's name or SID
+                           ("S-1-..."). There is none of this name:
+                           SHMAP_EINVAL. A group that the process may not give
+                           it to: SHMAP_EPRIVILEGE (POSIX). Else NULL. */
 } shmap_region_options;
 
 #define SHMAP_REGION_OPTIONS_INIT                                     \
