@@ -27,6 +27,7 @@
  * Where to read on:
  *
  *     shmap/region.h   regions: named, anonymous, of a file
+ *     shmap/handover.h giving a region to another process
  *     shmap/view.h     views of them
  *     shmap/error.h    results
  *     shmap/clock.h    deadlines
@@ -57,7 +58,7 @@
  * the system tears it down. See shmap/region.h, "Lifetime".
  *
  * Exec: descriptors and handles are not inherited by programs that this
- * process starts.
+ * process starts, but for those that shmap_region_export made for that.
  */
 #ifndef SHMAP_H
 #define SHMAP_H
@@ -68,6 +69,7 @@
 #include "shmap/error.h"
 #include "shmap/event.h"
 #include "shmap/export.h"
+#include "shmap/handover.h"
 #include "shmap/mutex.h"
 #include "shmap/once.h"
 #include "shmap/record.h"

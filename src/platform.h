@@ -37,12 +37,14 @@ typedef struct shmap__os_object {
     uint64_t identity[2]; /* device and inode, volume and index of a file: to
                              notice a descriptor or handle that was closed or
                              replaced behind our back */
-    uint64_t size;        /* Windows: of a section, which has one for life */
+    uint64_t size;        /* when it was filled; a section has one for life */
     uint32_t forks;       /* POSIX: to notice that a child may share it */
     bool lent;            /* the caller got `native`, and may have shared it */
     int kind;             /* enum shmap_kind */
     int access;           /* SHMAP_ACCESS_READ or SHMAP_ACCESS_READ_WRITE */
     bool foreign;         /* found, and not made by shmap */
+    uint64_t writable; /* Linux: where all of it is mapped, for views that can
+                          no longer be mapped otherwise; 0: nowhere */
     /* Some POSIX systems: the descriptor of a named region's mark, and its
      * device and inode. */
     intptr_t lock;
@@ -142,6 +144,87 @@ shmap__os_status shmap__os_size(const shmap__os_object *object, uint64_t *size);
 
 /* The SHMAP_INFO_ flags that hold now. */
 int shmap__os_info_flags(const shmap__os_object *object, const char *os_name);
+
+/* seal.c */
+
+/* Seal an anonymous region that may be written to. Codes: see
+ * shmap_region_seal. */
+shmap__os_status shmap__os_seal(shmap__os_object *object, int seals);
+
+/* The seals that surely hold. */
+int shmap__os_seals(const shmap__os_object *object);
+
+/* handover.c: giving objects to other processes. */
+
+enum shmap__os_way {
+    SHMAP__OS_TO_CHILD = 1, /* inherited under the same number */
+    SHMAP__OS_TO_PROCESS,   /* put there, or to be taken from the giver */
+    SHMAP__OS_SENT          /* the number came through the channel */
+};
+
+/* What one process says to another about an object that it gives. */
+typedef struct shmap__os_gift {
+    int way;              /* enum shmap__os_way */
+    int kind;             /* enum shmap_kind */
+    int access;           /* SHMAP_ACCESS_READ or SHMAP_ACCESS_READ_WRITE */
+    int64_t from;         /* the giver's process */
+    int64_t to;           /* SHMAP__OS_TO_PROCESS: whose it is */
+    int64_t native;       /* the number of a descriptor or handle, in whose
+                             process the way says */
+    uint64_t identity[2]; /* of the object */
+} shmap__os_gift;
+
+/* This process's number. */
+int64_t shmap__os_process_id(void);
+
+/* Each of these fills `native` and `identity` of a gift, whose access the
+ * object has, and if it is SHMAP_ACCESS_READ sees to it that nobody who gets
+ * it can write, else SHMAP_ENOTSUP; then `writable` may be set in the object.
+ *
+ * Make what children inherit: a new descriptor or handle. */
+shmap__os_status shmap__os_give_child(shmap__os_object *object,
+                                      shmap__os_gift *gift);
+
+/* Close what shmap__os_give_child made, if it is still that. */
+void shmap__os_give_child_end(const shmap__os_object *object, int64_t native);
+
+/* Make it ready for the process `gift->to`. SHMAP_ENOENT: there is none. */
+shmap__os_status shmap__os_give_process(shmap__os_object *object,
+                                        shmap__os_gift *gift);
+
+/* Make it ready for the process at the other end of a channel; fills `way` and
+ * `to` as well. */
+shmap__os_status shmap__os_give_channel(shmap__os_object *object,
+                                        shmap__os_gift *gift, intptr_t channel);
+
+/* After shmap__os_give_channel: `given` tells whether the message went off. */
+void shmap__os_give_channel_end(const shmap__os_gift *gift, bool given);
+
+/* Take what was given, if it is the object that it is said to be: else
+ * SHMAP_ENOENT. `os_name` is that of a named region. Of what was sent, nothing
+ * stays open on failure either. */
+shmap__os_status shmap__os_take(shmap__os_object *object,
+                                const shmap__os_gift *gift, const char *os_name,
+                                int access, int owner);
+
+/* channel.c: messages of up to SHMAP__OS_MESSAGE bytes through what the caller
+ * has. */
+
+enum { SHMAP__OS_MESSAGE = 1024 };
+
+/* Send a message, and with it the gift, until a deadline. */
+shmap__os_status shmap__os_send(intptr_t channel, const shmap__os_gift *gift,
+                                const char message[SHMAP__OS_MESSAGE],
+                                int64_t deadline);
+
+/* Receive one, and, where it came with it, what was sent: a new descriptor;
+ * else -1. */
+shmap__os_status shmap__os_receive(intptr_t channel,
+                                   char message[SHMAP__OS_MESSAGE],
+                                   int64_t *native, int64_t deadline);
+
+/* Let go of what was received, and is not wanted. */
+void shmap__os_receive_end(int64_t native);
 
 /* identity.c: who is who among threads. */
 

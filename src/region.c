@@ -11,25 +11,22 @@
 #include "name.h"
 #include "options.h"
 
-/* A region without an object yet, or NULL. Made before anything of the
- * system's, so that no failure has to undo more than this. */
-static shmap_region *region_new(const char *os_name)
+shmap_region *shmap__region_new(const char *os_name)
 {
     size_t size = strlen(os_name) + 1;
     shmap_region *region = malloc(sizeof *region + size);
 
     if (region == NULL)
         return NULL;
-    memset(&region->object, 0, sizeof region->object);
+    memset(region, 0, sizeof *region);
     shmap__refs_init(&region->refs);
     shmap__refs_init(&region->loans);
     memcpy(region->os_name, os_name, size);
     return region;
 }
 
-/* End of a call that makes a region: hand it out, or free it. */
-static shmap__os_status deliver(shmap_region **out, shmap_region *region,
-                                shmap__os_status status)
+shmap__os_status shmap__region_deliver(shmap_region **out, shmap_region *region,
+                                       shmap__os_status status)
 {
     if (status.code < 0)
         free(region);
@@ -81,7 +78,7 @@ static shmap__os_status create(shmap_region **region, const char *os_name,
                                uint64_t size,
                                const shmap_region_options *options)
 {
-    shmap_region *made = region_new(os_name);
+    shmap_region *made = shmap__region_new(os_name);
     shmap__os_status status;
     unsigned reaped = 0;
 
@@ -91,20 +88,21 @@ static shmap__os_status create(shmap_region **region, const char *os_name,
     if (status.code == SHMAP_ENOSPC &&
         shmap__os_named_reap_all(false, &reaped).code == 0 && reaped > 0)
         status = create_once(&made->object, os_name, size, options);
-    return deliver(region, made, status);
+    return shmap__region_deliver(region, made, status);
 }
 
 static shmap__os_status open_named(shmap_region **region, const char *os_name,
                                    int access, int owner)
 {
-    shmap_region *made = region_new(os_name);
+    shmap_region *made = shmap__region_new(os_name);
 
     if (made == NULL)
         return shmap__refuse(SHMAP_ENOMEM);
     if (access == SHMAP_ACCESS_DEFAULT)
         access = SHMAP_ACCESS_READ_WRITE;
-    return deliver(region, made,
-                   shmap__os_named_open(&made->object, os_name, access, owner));
+    return shmap__region_deliver(
+        region, made,
+        shmap__os_named_open(&made->object, os_name, access, owner));
 }
 
 int shmap_region_create(shmap_region **region, const char *name, uint64_t size,
@@ -221,7 +219,7 @@ static shmap__os_status open_file(shmap_region **region, const char *path,
                                   uint64_t size,
                                   const shmap_region_options *options)
 {
-    shmap_region *made = region_new(path);
+    shmap_region *made = shmap__region_new(path);
     shmap__os_status status;
     bool alone = false;
     int access = options->access == SHMAP_ACCESS_DEFAULT
@@ -234,7 +232,7 @@ static shmap__os_status open_file(shmap_region **region, const char *path,
         shmap__os_file_open(&made->object, path, size, access, options, &alone);
     if (status.code == 0 && alone)
         status.code = SHMAP_ALONE;
-    return deliver(region, made, status);
+    return shmap__region_deliver(region, made, status);
 }
 
 int shmap_region_open_file(shmap_region **region, const char *path,
@@ -283,6 +281,7 @@ int shmap_region_inspect(const shmap_region *region, shmap_region_info *info)
     found.kind = region->object.kind;
     found.access = region->object.access;
     found.flags = shmap__os_info_flags(&region->object, region->os_name);
+    found.seals = shmap__os_seals(&region->object);
     found.os_name = region->os_name;
 
     /* A caller with an older, shorter struct gets what it knows. */
@@ -313,17 +312,47 @@ int shmap_region_adopt(shmap_region **region, intptr_t native,
     code = shmap__region_options_read(&checked, options, SHMAP__HAS_ACCESS);
     if (code < 0)
         return shmap__result(shmap__refuse(code));
-    made = region_new("");
+    made = shmap__region_new("");
     if (made == NULL)
         return shmap__result(shmap__refuse(SHMAP_ENOMEM));
-    return shmap__result(deliver(
+    return shmap__result(shmap__region_deliver(
         region, made, shmap__os_adopt(&made->object, native, checked.access)));
 }
 
 void shmap_region_close(shmap_region *region)
 {
-    if (region != NULL)
-        shmap__region_release(region);
+    if (region == NULL)
+        return;
+    shmap_region_unexport(region);
+    shmap__region_release(region);
+}
+
+static shmap__os_status seal(shmap_region *region, int seals)
+{
+    const int no_writers = SHMAP_SEAL_WRITERS | SHMAP_SEAL_CONTENT;
+    shmap__os_object *object = &region->object;
+    int missing = seals & ~shmap__os_seals(object);
+    shmap__os_status status = shmap__refuse(0);
+
+    if (object->kind != SHMAP_KIND_ANONYMOUS)
+        return shmap__refuse(SHMAP_ENOTSUP);
+    if (missing != 0 && object->access == SHMAP_ACCESS_READ)
+        return shmap__refuse(SHMAP_EACCES);
+    if (missing != 0)
+        status = shmap__os_seal(object, missing);
+    if (status.code == 0 && (seals & no_writers) != 0)
+        object->access = SHMAP_ACCESS_READ;
+    return status;
+}
+
+int shmap_region_seal(shmap_region *region, unsigned seals)
+{
+    const unsigned known = SHMAP_SEAL_GROW | SHMAP_SEAL_SHRINK |
+                           SHMAP_SEAL_WRITERS | SHMAP_SEAL_CONTENT;
+
+    if (region == NULL || seals == 0 || (seals & ~known) != 0)
+        return shmap__result(shmap__refuse(SHMAP_EINVAL));
+    return shmap__result(seal(region, (int)seals));
 }
 
 static shmap__os_status reap(const char *name, unsigned flags, unsigned *reaped)

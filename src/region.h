@@ -7,6 +7,9 @@
 #include "compiler.h"
 #include "platform.h"
 
+/* Accesses that a region can be handed over with. */
+enum { SHMAP__INHERITED = SHMAP_ACCESS_READ_WRITE };
+
 /* Windows drops a section's name with its last handle, even while views
  * remain, and POSIX needs the name to free a region with its last view. So a
  * region lives until its handle is closed and all its views are unmapped. */
@@ -14,8 +17,19 @@ struct shmap_region {
     shmap__os_object object;
     shmap__refs refs;  /* one for the handle, one for each view */
     shmap__refs loans; /* of the descriptor, and one */
+    /* What children inherit, for each access; 0 if there is nothing. */
+    uint64_t inherited[SHMAP__INHERITED];
+    uint64_t read_only; /* not 0: it was handed over for reading only */
     char os_name[];
 };
+
+/* A region without an object yet, or NULL. Made before anything of the
+ * system's, so that no failure has to undo more than this. */
+shmap_region *shmap__region_new(const char *os_name);
+
+/* End of a call that makes a region: hand it out, or free it. */
+shmap__os_status shmap__region_deliver(shmap_region **out, shmap_region *region,
+                                       shmap__os_status status);
 
 void shmap__region_retain(shmap_region *region);
 void shmap__region_release(shmap_region *region);

@@ -46,7 +46,6 @@ static void test_region_inspect__tells_of_a_named_region(void **state)
     assert_int_equal(info.kind, SHMAP_KIND_NAMED);
     assert_int_equal(info.access, SHMAP_ACCESS_READ_WRITE);
     assert_int_equal(info.flags, os_has_lock_files() ? 0 : SHMAP_INFO_ALONE);
-    assert_int_equal(info.zero_, 0);
     assert_string_equal(info.os_name, os_name);
     shmap_region_close(region);
 }

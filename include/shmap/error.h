@@ -73,7 +73,10 @@
     /* The thread holds SHMAP_LOCKS_MAX locks. */                             \
     X(SHMAP_ENOLCK, -25, "the thread holds too many locks")                   \
     /* A semaphore cannot count that far. */                                  \
-    X(SHMAP_EOVERFLOW, -26, "the count is too large")
+    X(SHMAP_EOVERFLOW, -26, "the count is too large")                         \
+    /* A text that is no token, or is cut or altered, or one for another      \
+     * process. */                                                            \
+    X(SHMAP_ETOKEN, -27, "this token is not one for this process")
 
 #define SHMAP__ENUMERATOR(name, number, message) name = (number),
 enum shmap_result {

@@ -272,7 +272,7 @@ typedef struct shmap_region_info {
     int kind;            /* enum shmap_kind */
     int access;          /* enum shmap_access */
     int flags;           /* enum shmap_info_flags */
-    int zero_;           /* zero */
+    int seals;           /* enum shmap_seal: those that surely hold */
     const char *os_name; /* the system's name for it, or the file's path as
                             given; "" if it has none. Valid until the region
                             is closed. */
@@ -286,6 +286,42 @@ typedef struct shmap_region_info {
 /* Ask what is known about a region. Returns 0 or SHMAP_EINVAL. Since 0.1. */
 SHMAP_API int shmap_region_inspect(const shmap_region *region,
                                    shmap_region_info *info);
+
+/* What can be made certain for a region. */
+enum shmap_seal {
+    SHMAP_SEAL_GROW = 1,    /* nobody can make it larger */
+    SHMAP_SEAL_SHRINK = 2,  /* nobody can make it smaller: touching it never
+                               ends a process */
+    SHMAP_SEAL_WRITERS = 4, /* nobody can become one who writes; who has
+                               writable views keeps them */
+    SHMAP_SEAL_CONTENT = 8  /* nobody can write: it stays as it is */
+};
+
+/* Seal an anonymous region, for everybody and for ever. To know what is
+ * sealed, ask shmap_region_inspect: anonymous regions are sealed against
+ * shrinking from the beginning.
+ *
+ * seals: enum shmap_seal, one or several. After SHMAP_SEAL_WRITERS and
+ *        SHMAP_SEAL_CONTENT this handle is one for reading.
+ *
+ * No other thread may use the handle during this call. On Windows sections
+ * have one size for life, so that the first two always hold, and handles
+ * cannot be taken from others: see SHMAP_EBUSY and SHMAP_ENOTSUP.
+ *
+ * Returns 0, also if the seals held before, or
+ *   SHMAP_EINVAL   an argument is not valid
+ *   SHMAP_EACCES   the handle is for reading only, or somebody has forbidden
+ *                  further seals
+ *   SHMAP_EBUSY    SHMAP_SEAL_CONTENT: somebody has a writable view, or this
+ *                  handle has handed the region over for reading only;
+ *                  Windows, SHMAP_SEAL_WRITERS: there are other handles
+ *   SHMAP_ENOTSUP  the region is not anonymous, or not memory that can be
+ *                  sealed; Windows: SHMAP_SEAL_CONTENT; before Linux 5.1:
+ *                  SHMAP_SEAL_WRITERS
+ *   SHMAP_ESYSTEM
+ *
+ * A failed call has sealed nothing. Since 0.1. */
+SHMAP_API int shmap_region_seal(shmap_region *region, unsigned seals);
 
 /* The region's descriptor or HANDLE, borrowed: it stays the region's, and is
  * valid until the region is closed. Whoever gets a duplicate of it holds the

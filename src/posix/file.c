@@ -21,6 +21,11 @@ bool shmap__os_file_alone(int fd)
     return shmap__os_locked(fd, mark_byte) == F_UNLCK;
 }
 
+void shmap__os_file_mark(int fd)
+{
+    shmap__os_lock(fd, mark_byte, F_RDLCK);
+}
+
 /* Take the gate, and keep fork out while it is ours: a child would keep it if
  * this process were killed. Not every file system has locks: then there is no
  * gate, and nobody is alone. */
@@ -129,7 +134,7 @@ static shmap__os_status enter(file_entrant *entrant, uint64_t size, int commit,
         return (shmap__os_status){SHMAP_ENOENT, 0};
     *alone = gate && shmap__os_file_alone(fd);
     if (gate)
-        shmap__os_lock(fd, mark_byte, F_RDLCK);
+        shmap__os_file_mark(fd);
     status = entrant->made ? shmap__os_rights_give(&entrant->rights, fd, 0,
                                                    &entrant->stat)
                            : shmap__os_done;

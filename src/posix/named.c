@@ -203,37 +203,6 @@ shmap__os_status shmap__os_named_create(shmap__os_object *object,
 
 /* Opening */
 
-/* Whether the kernel's number for a user is that user. In a user namespace,
- * all users without a number there look like this one. */
-static bool is_known(uid_t uid)
-{
-    enum { UNMAPPED = 65534 };
-    char map[128];
-    unsigned inside;
-    unsigned outside;
-    unsigned count;
-    ssize_t size;
-    int fd;
-
-    if (uid != UNMAPPED)
-        return true;
-    fd = shmap__os_open("/proc/self/uid_map", O_RDONLY, 0);
-    if (fd < 0)
-        return false;
-    size = read(fd, map, sizeof map - 1);
-    close(fd);
-    map[size > 0 ? size : 0] = '\0';
-    return sscanf(map, "%u %u %u", &inside, &outside, &count) == 3 &&
-           inside == 0 && outside == 0 && count == UINT32_MAX;
-}
-
-static bool accepts(int owner, uid_t uid)
-{
-    return owner == SHMAP_OWNER_ANYBODY ||
-           (owner == SHMAP_OWNER_SYSTEM && uid == 0) ||
-           (uid == geteuid() && is_known(uid));
-}
-
 enum attempt {
     OPENED,
     OPEN_FAILED, /* *status */
@@ -246,7 +215,7 @@ static enum attempt check(shmap__os_object *object, int fd,
                           const struct stat *stat, int access, int owner,
                           shmap__os_status *status)
 {
-    if (!accepts(owner, stat->st_uid)) {
+    if (!shmap__os_accepts(owner, stat->st_uid)) {
         *status = (shmap__os_status){SHMAP_EOWNER, 0};
         return OPEN_FAILED;
     }

@@ -77,6 +77,7 @@ void shmap__os_object_fill(shmap__os_object *object, int fd,
     object->native = fd;
     object->identity[0] = (uint64_t)stat->st_dev;
     object->identity[1] = (uint64_t)stat->st_ino;
+    object->size = (uint64_t)stat->st_size;
     object->kind = kind;
     object->access = access;
 }
@@ -88,8 +89,7 @@ bool shmap__os_still_ours(const shmap__os_object *object, struct stat *stat)
            (uint64_t)stat->st_ino == object->identity[1];
 }
 
-/* What the descriptor allows, fitted to what is asked; < 0 is an error. */
-static int adopted_access(int fd, int asked)
+int shmap__os_access_of(int fd, int asked)
 {
     int flags = fcntl(fd, F_GETFL);
     int allowed;
@@ -120,7 +120,7 @@ shmap__os_status shmap__os_adopt(shmap__os_object *object, intptr_t native,
         return (shmap__os_status){SHMAP_EINVAL, EBADF};
     if (!shmap__os_can_be_memory(&stat))
         return (shmap__os_status){SHMAP_ETYPE, 0};
-    access = adopted_access(fd, access);
+    access = shmap__os_access_of(fd, access);
     if (access < 0)
         return (shmap__os_status){access, 0};
     if (stat.st_size == 0)
@@ -151,6 +151,7 @@ void shmap__os_close(shmap__os_object *object, const char *os_name)
         shmap__os_named_close(object, os_name, ours ? &stat : NULL);
     else if (ours)
         close((int)object->native);
+    shmap__os_writable_end(object);
 }
 
 shmap__os_status shmap__os_size(const shmap__os_object *object, uint64_t *size)

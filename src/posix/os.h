@@ -39,6 +39,10 @@ shmap__os_status shmap__os_extend(int fd, uint64_t from, uint64_t to,
 /* Whether a descriptor can be that of a file or of shared memory. */
 bool shmap__os_can_be_memory(const struct stat *stat);
 
+/* What a descriptor allows, fitted to what is asked, which may be
+ * SHMAP_ACCESS_DEFAULT; < 0 is an error. */
+int shmap__os_access_of(int fd, int asked);
+
 /* Fill an object for a descriptor whose stat is known. */
 void shmap__os_object_fill(shmap__os_object *object, int fd,
                            const struct stat *stat, int kind, int access);
@@ -148,6 +152,9 @@ bool shmap__os_name_means(const char *os_name, const shmap__os_object *object);
  * that cannot be told. */
 bool shmap__os_alone(int fd);
 
+/* view.c: keep the place of a view at this address. MAP_FAILED and errno. */
+void *shmap__os_reserve(void *address, size_t size);
+
 /* share.c: the rights that a new file is to have. */
 typedef struct shmap__os_rights {
     mode_t mode;
@@ -165,6 +172,37 @@ shmap__os_status shmap__os_rights_init(shmap__os_rights *rights,
 shmap__os_status shmap__os_rights_give(const shmap__os_rights *rights, int fd,
                                        mode_t bits, struct stat *stat);
 
+/* Whether SHMAP_OWNER_... accepts what this user owns. */
+bool shmap__os_accepts(int owner, uid_t uid);
+
+/* seal.c */
+
+/* See to it that nobody can write to the object from now on who cannot write to
+ * it now, but for this process: SHMAP_ENOTSUP if that cannot be had. */
+shmap__os_status shmap__os_forbid_writing(shmap__os_object *object);
+
+/* Map a range for writing where only object->writable leads to it still: at
+ * `address` as shmap__os_view_map. Returns MAP_FAILED and errno. */
+void *shmap__os_map_writable(const shmap__os_object *object, uint64_t offset,
+                             size_t size, void *address);
+
+/* Unmap what object->writable is. */
+void shmap__os_writable_end(const shmap__os_object *object);
+
+/* handover.c */
+
+/* Whether this process cannot write to what the descriptor means, and cannot
+ * make that it can. */
+bool shmap__os_cannot_write(int fd, const struct stat *stat);
+
+/* Open what a descriptor means once more, in a description of its own. -1 and
+ * errno. */
+int shmap__os_open_again(int fd, int flags);
+
+/* A new descriptor to give away, for the access of the gift; fills `native` and
+ * `identity`. */
+shmap__os_status shmap__os_give(shmap__os_object *object, shmap__os_gift *gift);
+
 /* identity.c: in a child after fork. */
 void shmap__os_identity_forget(void);
 
@@ -176,7 +214,9 @@ void shmap__os_list_forget(shmap__os_list *list);
 /* The byte that a holder of a region marks with a read lock. */
 enum { SHMAP__OS_MARK = 0 };
 
-/* file.c: whether no other description has the file open for writing. */
+/* file.c: whether no other description has the file open for writing; and mark
+ * this one as such. */
 bool shmap__os_file_alone(int fd);
+void shmap__os_file_mark(int fd);
 
 #endif

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Who may open what is made here. */
+/* Who may open what is made here, and whose it is that was found. */
 #include "os.h"
 
 #include <grp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -99,4 +100,35 @@ shmap__os_status shmap__os_rights_give(const shmap__os_rights *rights, int fd,
     if (fchmod(fd, mode) != 0 || fstat(fd, stat) != 0)
         return shmap__os_failed(errno);
     return shmap__os_done;
+}
+
+/* Whether the kernel's number for a user is that user. In a user namespace,
+ * all users without a number there look like this one. */
+static bool is_known(uid_t uid)
+{
+    enum { UNMAPPED = 65534 };
+    char map[128];
+    unsigned inside;
+    unsigned outside;
+    unsigned count;
+    ssize_t size;
+    int fd;
+
+    if (uid != UNMAPPED)
+        return true;
+    fd = shmap__os_open("/proc/self/uid_map", O_RDONLY, 0);
+    if (fd < 0)
+        return false;
+    size = read(fd, map, sizeof map - 1);
+    close(fd);
+    map[size > 0 ? size : 0] = '\0';
+    return sscanf(map, "%u %u %u", &inside, &outside, &count) == 3 &&
+           inside == 0 && outside == 0 && count == UINT32_MAX;
+}
+
+bool shmap__os_accepts(int owner, uid_t uid)
+{
+    return owner == SHMAP_OWNER_ANYBODY ||
+           (owner == SHMAP_OWNER_SYSTEM && uid == 0) ||
+           (uid == geteuid() && is_known(uid));
 }

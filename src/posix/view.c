@@ -36,6 +36,43 @@ static shmap__os_status map_failed(int error, const void *address)
     return shmap__os_failed(error);
 }
 
+void *shmap__os_reserve(void *address, size_t size)
+{
+    void *place =
+        mmap(address, size, PROT_NONE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | at_address, -1, 0);
+
+    if (place != MAP_FAILED && place != address) {
+        munmap(place, size);
+        errno = EEXIST;
+        place = MAP_FAILED;
+    }
+    return place;
+}
+
+/* A view of what is sealed against writing. Before Linux 6.7, one for reading
+ * had to be through a descriptor for reading. */
+static void *map_sealed(const shmap__os_object *object, uint64_t offset,
+                        size_t size, int access, void *address)
+{
+    void *mapped = MAP_FAILED;
+    int error;
+    int fd;
+
+    if (access == SHMAP_ACCESS_READ_WRITE)
+        return shmap__os_map_writable(object, offset, size, address);
+    fd = shmap__os_open_again((int)object->native, O_RDONLY);
+    if (fd < 0)
+        return MAP_FAILED;
+    mapped = mmap(address, size, PROT_READ,
+                  address == NULL ? MAP_SHARED : MAP_SHARED | at_address, fd,
+                  (off_t)offset);
+    error = errno;
+    close(fd);
+    errno = error;
+    return mapped;
+}
+
 shmap__os_status shmap__os_view_map(const shmap__os_object *object,
                                     uint64_t offset, size_t size, int access,
                                     void *address, void **base)
@@ -47,6 +84,12 @@ shmap__os_status shmap__os_view_map(const shmap__os_object *object,
                         address == NULL ? flags : flags | at_address,
                         (int)object->native, (off_t)offset);
 
+    if (mapped == MAP_FAILED && errno == EPERM &&
+        (shmap__os_seals(object) & SHMAP_SEAL_WRITERS) != 0) {
+        mapped = map_sealed(object, offset, size, access, address);
+        if (mapped == MAP_FAILED && errno == EPERM)
+            return shmap__os_failed(errno);
+    }
     /* macOS has no private views of shared memory objects. */
     if (mapped == MAP_FAILED && errno == EINVAL && flags == MAP_PRIVATE &&
         object->kind != SHMAP_KIND_FILE)

@@ -145,17 +145,11 @@ shmap__os_status shmap__os_named_create(shmap__os_object *object,
 /* Something changed meanwhile. Never leaves this file. */
 static const shmap__os_status again = {1, 0};
 
-static bool accepts(int owner, uid_t uid)
-{
-    return owner == SHMAP_OWNER_ANYBODY ||
-           (owner == SHMAP_OWNER_SYSTEM && uid == 0) || uid == geteuid();
-}
-
 /* Take what was found, alive or foreign. */
 static shmap__os_status take(shmap__os_object *object,
                              const shmap__found *found, int access, int owner)
 {
-    if (!accepts(owner, found->stat.st_uid))
+    if (!shmap__os_accepts(owner, found->stat.st_uid))
         return (shmap__os_status){SHMAP_EOWNER, 0};
     if (found->stat.st_size == 0)
         return (shmap__os_status){SHMAP_ENOTREADY, 0};
@@ -241,7 +235,7 @@ static shmap__os_status try_open(shmap__os_object *object, const char *os_name,
     status = shmap__gate_enter(&place, &gate);
     if (status.code == SHMAP_ENOENT)
         return open_foreign(object, &place, access, owner);
-    if (status.code == SHMAP_EACCES && !accepts(owner, uid))
+    if (status.code == SHMAP_EACCES && !shmap__os_accepts(owner, uid))
         status.code = SHMAP_EOWNER;
     if (status.code < 0)
         return status;

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Handing regions over to other processes: checks, tokens, and the decisions
+ * that are the same on every system. */
+#include "shmap/handover.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "atomic.h"
+#include "error.h"
+#include "options.h"
+#include "region.h"
+#include "token.h"
+
+/* Begin a gift. Returns 0 or an error. */
+static int gift_begin(shmap__os_gift *gift, const shmap_region *region,
+                      int access, int way)
+{
+    const shmap__os_object *object = &region->object;
+
+    memset(gift, 0, sizeof *gift);
+    if (access < SHMAP_ACCESS_DEFAULT || access > SHMAP_ACCESS_READ_WRITE)
+        return SHMAP_EINVAL;
+    if (access == SHMAP_ACCESS_DEFAULT)
+        access = object->access;
+    /* Others could no longer map what this handle still can. */
+    if (access == SHMAP_ACCESS_READ_WRITE &&
+        (object->access == SHMAP_ACCESS_READ ||
+         shmap__load64(&region->read_only) != 0))
+        return SHMAP_EACCES;
+    gift->way = way;
+    gift->kind = object->kind;
+    gift->access = access;
+    gift->from = shmap__os_process_id();
+    return 0;
+}
+
+/* Of files, the name is not needed to find them. */
+static const char *name_in_token(const shmap_region *region)
+{
+    return region->object.kind == SHMAP_KIND_NAMED ? region->os_name : "";
+}
+
+/* What children inherit is made once for each access. */
+static shmap__os_status give_child(shmap_region *region, shmap__os_gift *gift)
+{
+    uint64_t *inherited = &region->inherited[gift->access - 1];
+    uint64_t none = 0;
+    shmap__os_gift made = *gift;
+    shmap__os_status status = shmap__os_give_child(&region->object, &made);
+
+    if (status.code < 0)
+        return status;
+    if (!shmap__cas64(inherited, &none, (uint64_t)made.native)) {
+        shmap__os_give_child_end(&region->object, made.native);
+        made.native = (int64_t)none;
+    } else {
+        shmap__refs_retain(&region->loans);
+    }
+    *gift = made;
+    return status;
+}
+
+static shmap__os_status give(shmap_region *region, int access, int64_t target,
+                             char *token, size_t size)
+{
+    const char *os_name = name_in_token(region);
+    int way = target == SHMAP_TARGET_CHILD ? SHMAP__OS_TO_CHILD
+                                           : SHMAP__OS_TO_PROCESS;
+    shmap__os_gift gift;
+    shmap__os_status status;
+    int code = gift_begin(&gift, region, access, way);
+
+    if (code == 0 && size < shmap__token_space(os_name))
+        code = SHMAP_ERANGE;
+    if (code < 0)
+        return shmap__refuse(code);
+    gift.to = target;
+    status = way == SHMAP__OS_TO_CHILD
+                 ? give_child(region, &gift)
+                 : shmap__os_give_process(&region->object, &gift);
+    if (status.code < 0)
+        return status;
+    if (gift.access == SHMAP_ACCESS_READ)
+        shmap__store64(&region->read_only, 1);
+    shmap__token_write(token, &gift, os_name);
+    return status;
+}
+
+int shmap_region_export(const shmap_region *region, int access, int64_t target,
+                        char *token, size_t size)
+{
+    if (region == NULL || token == NULL || target < 0)
+        return shmap__result(shmap__refuse(SHMAP_EINVAL));
+    /* Not a change that the caller can see. */
+    return shmap__result(
+        give((shmap_region *)(uintptr_t)region, access, target, token, size));
+}
+
+void shmap_region_unexport(shmap_region *region)
+{
+    if (region == NULL)
+        return;
+    for (int i = 0; i < SHMAP__INHERITED; i++) {
+        uint64_t native = shmap__exchange64(&region->inherited[i], 0);
+
+        if (native != 0)
+            shmap__os_give_child_end(&region->object, (int64_t)native);
+    }
+}
+
+/* Make a region of a gift. */
+static shmap__os_status take(shmap_region **region, const shmap__os_gift *gift,
+                             const char *os_name,
+                             const shmap_region_options *options)
+{
+    int access = options->access == SHMAP_ACCESS_DEFAULT ? gift->access
+                                                         : options->access;
+    shmap_region *made = shmap__region_new(os_name);
+
+    if (made == NULL)
+        return shmap__refuse(SHMAP_ENOMEM);
+    return shmap__region_deliver(
+        region, made,
+        shmap__os_take(&made->object, gift, os_name, access, options->owner));
+}
+
+/* What a token must be, beyond well-formed. */
+static int check_gift(const shmap__os_gift *gift, const char *os_name,
+                      const shmap_region_options *options)
+{
+    int64_t self = shmap__os_process_id();
+    bool named = gift->kind == SHMAP_KIND_NAMED;
+
+    if (named ? shmap__name_resolve(NULL, os_name, SHMAP_SCOPE_NATIVE) == NULL
+              : *os_name != '\0')
+        return SHMAP_ETOKEN;
+    if (gift->way == SHMAP__OS_TO_PROCESS ? gift->to != self : gift->to != 0)
+        return SHMAP_ETOKEN;
+    if (gift->way == SHMAP__OS_TO_CHILD && gift->from == self)
+        return SHMAP_ETOKEN;
+    return options->access > gift->access ? SHMAP_EACCES : 0;
+}
+
+/* Read a token into a gift and a name, which the caller frees. */
+static int read_token(const char *token, shmap__os_gift *gift, char **os_name)
+{
+    *os_name = malloc(strlen(token) + 1);
+    if (*os_name == NULL)
+        return SHMAP_ENOMEM;
+    return shmap__token_read(token, gift, *os_name) ? 0 : SHMAP_ETOKEN;
+}
+
+static shmap__os_status import(shmap_region **region, const char *token,
+                               const shmap_region_options *options)
+{
+    char *os_name;
+    shmap__os_gift gift;
+    shmap__os_status status;
+    int code = read_token(token, &gift, &os_name);
+
+    if (code == 0 && gift.way == SHMAP__OS_SENT)
+        code = SHMAP_ETOKEN;
+    if (code == 0)
+        code = check_gift(&gift, os_name, options);
+    status =
+        code == 0 ? take(region, &gift, os_name, options) : shmap__refuse(code);
+    free(os_name);
+    return status;
+}
+
+int shmap_region_import(shmap_region **region, const char *token,
+                        const shmap_region_options *options)
+{
+    shmap_region_options checked;
+    int code;
+
+    if (region == NULL || token == NULL)
+        return shmap__result(shmap__refuse(SHMAP_EINVAL));
+    code = shmap__region_options_read(&checked, options,
+                                      SHMAP__HAS_ACCESS | SHMAP__HAS_OWNER);
+    if (code < 0)
+        return shmap__result(shmap__refuse(code));
+    return shmap__result(import(region, token, &checked));
+}
+
+static shmap__os_status send(shmap_region *region, int access, intptr_t channel,
+                             int64_t deadline)
+{
+    const char *os_name = name_in_token(region);
+    char message[SHMAP__OS_MESSAGE] = "";
+    shmap__os_gift gift;
+    shmap__os_status status;
+    int code = gift_begin(&gift, region, access, SHMAP__OS_SENT);
+
+    if (code == 0 && shmap__token_space(os_name) > sizeof message)
+        code = SHMAP_ENAME;
+    if (code < 0)
+        return shmap__refuse(code);
+    status = shmap__os_give_channel(&region->object, &gift, channel);
+    if (status.code < 0)
+        return status;
+    if (gift.access == SHMAP_ACCESS_READ)
+        shmap__store64(&region->read_only, 1);
+    shmap__refs_retain(&region->loans);
+    shmap__token_write(message, &gift, os_name);
+    status = shmap__os_send(channel, &gift, message, deadline);
+    shmap__os_give_channel_end(&gift, status.code == 0);
+    return status;
+}
+
+int shmap_region_send(const shmap_region *region, int access, intptr_t channel,
+                      int64_t deadline)
+{
+    if (region == NULL)
+        return shmap__result(shmap__refuse(SHMAP_EINVAL));
+    return shmap__result(
+        send((shmap_region *)(uintptr_t)region, access, channel, deadline));
+}
+
+/* What came must have come in the way that the token says, and is let go of if
+ * it is not taken. */
+static shmap__os_status accept_message(shmap_region **region,
+                                       const char *message, int64_t native,
+                                       const shmap_region_options *options)
+{
+    char os_name[SHMAP__OS_MESSAGE];
+    shmap__os_gift gift;
+    int code = SHMAP_ETOKEN;
+
+    if (memchr(message, '\0', SHMAP__OS_MESSAGE) != NULL &&
+        shmap__token_read(message, &gift, os_name) &&
+        gift.way != SHMAP__OS_TO_CHILD &&
+        (gift.way == SHMAP__OS_SENT) == (native >= 0))
+        code = check_gift(&gift, os_name, options);
+    if (code < 0) {
+        shmap__os_receive_end(native);
+        return shmap__refuse(code);
+    }
+    if (gift.way == SHMAP__OS_SENT)
+        gift.native = native;
+    return take(region, &gift, os_name, options);
+}
+
+static shmap__os_status receive(shmap_region **region, intptr_t channel,
+                                int64_t deadline,
+                                const shmap_region_options *options)
+{
+    char message[SHMAP__OS_MESSAGE];
+    int64_t native = -1;
+    shmap__os_status status =
+        shmap__os_receive(channel, message, &native, deadline);
+
+    if (status.code < 0)
+        return status;
+    return accept_message(region, message, native, options);
+}
+
+int shmap_region_receive(shmap_region **region, intptr_t channel,
+                         int64_t deadline, const shmap_region_options *options)
+{
+    shmap_region_options checked;
+    int code;
+
+    if (region == NULL)
+        return shmap__result(shmap__refuse(SHMAP_EINVAL));
+    code = shmap__region_options_read(&checked, options,
+                                      SHMAP__HAS_ACCESS | SHMAP__HAS_OWNER);
+    if (code < 0)
+        return shmap__result(shmap__refuse(code));
+    return shmap__result(receive(region, channel, deadline, &checked));
+}

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Messages with descriptors, through Unix domain sockets. */
+#include "os.h"
+
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#ifndef MSG_NOSIGNAL /* macOS */
+#define MSG_NOSIGNAL 0
+#endif
+#ifndef MSG_CMSG_CLOEXEC
+#define MSG_CMSG_CLOEXEC 0
+#endif
+
+/* Descriptors that are taken from a message, to be closed if it is not one of
+ * ours: one who sends many must not be able to leave them here. */
+enum { DESCRIPTORS_MAX = 253 };
+
+static shmap__os_status channel_failed(int error)
+{
+    switch (error) {
+    case ENOTSOCK:
+    case EAFNOSUPPORT:
+    case EOPNOTSUPP:
+    case EPROTOTYPE:
+        return (shmap__os_status){SHMAP_ETYPE, error};
+    case EPIPE:
+    case ECONNRESET:
+    case ENOTCONN:
+    case EDESTADDRREQ:
+    case ECONNREFUSED:
+        return (shmap__os_status){SHMAP_ENOENT, error};
+    case EBADF:
+    case EINVAL:
+        return (shmap__os_status){SHMAP_EINVAL, error};
+    case ETOOMANYREFS: /* Descriptors on their way. */
+        return (shmap__os_status){SHMAP_EMFILE, error};
+    default:
+        return shmap__os_failed(error);
+    }
+}
+
+/* Only such sockets carry descriptors. */
+static shmap__os_status check_channel(intptr_t channel)
+{
+    struct sockaddr address;
+    socklen_t size = sizeof address;
+
+    if (channel < 0 || channel > INT32_MAX)
+        return (shmap__os_status){SHMAP_EINVAL, EBADF};
+    if (getsockname((int)channel, &address, &size) != 0)
+        return channel_failed(errno);
+    return address.sa_family == AF_UNIX ? shmap__os_done
+                                        : channel_failed(EAFNOSUPPORT);
+}
+
+/* Wait until the channel is ready for something, or the deadline has passed. */
+static shmap__os_status wait_for(int channel, short event, int64_t deadline)
+{
+    const int64_t ms = 1000000;
+    struct pollfd poller = {channel, event, 0};
+    int64_t left;
+    int result;
+
+    do {
+        left = deadline - shmap__os_now();
+        if (left < 0)
+            left = 0;
+        left = left > INT32_MAX * ms ? INT32_MAX : (left + ms - 1) / ms;
+        result = poll(&poller, 1, (int)left);
+        if (result > 0)
+            return shmap__os_done;
+        if (result < 0 && errno != EINTR)
+            return channel_failed(errno);
+    } while (deadline > shmap__os_now());
+    return (shmap__os_status){SHMAP_ETIMEDOUT, 0};
+}
+
+/* Descriptors follow their message's first byte. */
+typedef union descriptors {
+    struct cmsghdr header;
+    char space[CMSG_SPACE(DESCRIPTORS_MAX * sizeof(int))];
+} descriptors;
+
+static void attach(struct msghdr *message, descriptors *control, int fd)
+{
+    struct cmsghdr *header;
+
+    memset(control, 0, CMSG_SPACE(sizeof fd));
+    message->msg_control = control;
+    message->msg_controllen = CMSG_SPACE(sizeof fd);
+    header = CMSG_FIRSTHDR(message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof fd);
+    memcpy(CMSG_DATA(header), &fd, sizeof fd);
+}
+
+shmap__os_status shmap__os_send(intptr_t channel, const shmap__os_gift *gift,
+                                const char message[SHMAP__OS_MESSAGE],
+                                int64_t deadline)
+{
+    shmap__os_status status = check_channel(channel);
+    size_t sent = 0;
+
+    while (status.code == 0 && sent < SHMAP__OS_MESSAGE) {
+        descriptors control;
+        struct iovec rest = {(char *)(uintptr_t)message + sent,
+                             SHMAP__OS_MESSAGE - sent};
+        struct msghdr header = {.msg_iov = &rest, .msg_iovlen = 1};
+        ssize_t count;
+
+        if (sent == 0)
+            attach(&header, &control, (int)gift->native);
+        count = sendmsg((int)channel, &header, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (count >= 0)
+            sent += (size_t)count;
+        else if (errno == EAGAIN)
+            status = wait_for((int)channel, POLLOUT, deadline);
+        else if (errno != EINTR)
+            status = channel_failed(errno);
+    }
+    return status;
+}
+
+/* Keep the first descriptor of all that came; close the others. */
+static void collect(struct msghdr *message, int64_t *native)
+{
+    for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header != NULL;
+         header = CMSG_NXTHDR(message, header)) {
+        size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
+            continue;
+        for (size_t i = 0; i < count; i++) {
+            int fd;
+
+            memcpy(&fd, CMSG_DATA(header) + i * sizeof fd, sizeof fd);
+            if (MSG_CMSG_CLOEXEC == 0)
+                fcntl(fd, F_SETFD, FD_CLOEXEC);
+            if (*native < 0)
+                *native = shmap__os_above_stdio(fd);
+            else
+                close(fd);
+        }
+    }
+}
+
+shmap__os_status shmap__os_receive(intptr_t channel,
+                                   char message[SHMAP__OS_MESSAGE],
+                                   int64_t *native, int64_t deadline)
+{
+    shmap__os_status status = check_channel(channel);
+    int64_t found = -1;
+    size_t received = 0;
+
+    while (status.code == 0 && received < SHMAP__OS_MESSAGE) {
+        descriptors control;
+        struct iovec rest = {message + received, SHMAP__OS_MESSAGE - received};
+        struct msghdr header = {.msg_iov = &rest,
+                                .msg_iovlen = 1,
+                                .msg_control = &control,
+                                .msg_controllen = sizeof control};
+        ssize_t count =
+            recvmsg((int)channel, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+
+        if (count >= 0)
+            collect(&header, &found);
+        if (count > 0)
+            received += (size_t)count;
+        else if (count == 0)
+            status = (shmap__os_status){SHMAP_ENOENT, 0};
+        else if (errno == EAGAIN)
+            status = wait_for((int)channel, POLLIN, deadline);
+        else if (errno != EINTR)
+            status = channel_failed(errno);
+    }
+    if (status.code < 0) {
+        shmap__os_receive_end(found);
+        return status;
+    }
+    *native = found;
+    return status;
+}
+
+void shmap__os_receive_end(int64_t native)
+{
+    if (native >= 0)
+        close((int)native);
+}

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Sealing, and what this process can still do then: memory files (Linux). */
+#include "os.h"
+
+#include <sys/mman.h>
+
+#include "../atomic.h"
+
+#ifndef F_SEAL_FUTURE_WRITE /* Linux 5.1 */
+#define F_SEAL_FUTURE_WRITE 0x0010
+#endif
+
+static const struct {
+    int seal;
+    int kernels;
+} seals[] = {
+    {SHMAP_SEAL_GROW, F_SEAL_GROW},
+    {SHMAP_SEAL_SHRINK, F_SEAL_SHRINK},
+    {SHMAP_SEAL_WRITERS, F_SEAL_FUTURE_WRITE},
+    {SHMAP_SEAL_CONTENT, F_SEAL_WRITE},
+};
+
+int shmap__os_seals(const shmap__os_object *object)
+{
+    struct stat stat;
+    int kernels = -1;
+    int held = 0;
+
+    if (shmap__os_still_ours(object, &stat))
+        kernels = fcntl((int)object->native, F_GET_SEALS);
+    if (kernels < 0)
+        return 0;
+    for (size_t i = 0; i < sizeof seals / sizeof seals[0]; i++) {
+        if ((kernels & seals[i].kernels) != 0)
+            held |= seals[i].seal;
+    }
+    if ((held & SHMAP_SEAL_CONTENT) != 0)
+        held |= SHMAP_SEAL_WRITERS;
+    return held;
+}
+
+static shmap__os_status add_seals(const shmap__os_object *object, int kernels)
+{
+    int fd = (int)object->native;
+    int error;
+
+    if (fcntl(fd, F_ADD_SEALS, kernels) == 0)
+        return shmap__os_done;
+    error = errno;
+    /* Not a memory file, or a kernel that does not know the seal. */
+    if (error == EINVAL)
+        return (shmap__os_status){SHMAP_ENOTSUP, error};
+    /* A file that was not made to be sealed says that it is. */
+    if (error == EPERM && fcntl(fd, F_GET_SEALS) == F_SEAL_SEAL)
+        return (shmap__os_status){SHMAP_ENOTSUP, error};
+    return shmap__os_failed(error);
+}
+
+shmap__os_status shmap__os_seal(shmap__os_object *object, int wanted)
+{
+    struct stat stat;
+    int kernels = 0;
+
+    if (!shmap__os_still_ours(object, &stat))
+        return (shmap__os_status){SHMAP_EINVAL, EBADF};
+    for (size_t i = 0; i < sizeof seals / sizeof seals[0]; i++) {
+        if ((wanted & seals[i].seal) != 0)
+            kernels |= seals[i].kernels;
+    }
+    return add_seals(object, kernels);
+}
+
+/* Map all of it for writing while that can be done, and let the others of this
+ * process's threads see that before it cannot. */
+static shmap__os_status keep_writable(shmap__os_object *object)
+{
+    uint64_t none = 0;
+    void *all;
+
+    if (object->size > SIZE_MAX)
+        return (shmap__os_status){SHMAP_ENOMEM, 0};
+    all = mmap(NULL, (size_t)object->size, PROT_READ | PROT_WRITE, MAP_SHARED,
+               (int)object->native, 0);
+    if (all == MAP_FAILED)
+        return shmap__os_failed(errno);
+    if (!shmap__cas64(&object->writable, &none, (uintptr_t)all))
+        munmap(all, (size_t)object->size);
+    return shmap__os_done;
+}
+
+static void drop_writable(const shmap__os_object *object, uint64_t writable)
+{
+    if (writable != 0)
+        munmap((void *)(uintptr_t)writable, (size_t)object->size);
+}
+
+static shmap__os_status forbid(shmap__os_object *object)
+{
+    shmap__os_status status = keep_writable(object);
+
+    if (status.code < 0)
+        return status;
+    status = add_seals(object, F_SEAL_FUTURE_WRITE);
+    if (status.code < 0)
+        drop_writable(object, shmap__exchange64(&object->writable, 0));
+    return status;
+}
+
+static bool is_forbidden(const shmap__os_object *object)
+{
+    return (shmap__os_seals(object) & SHMAP_SEAL_WRITERS) != 0;
+}
+
+shmap__os_status shmap__os_forbid_writing(shmap__os_object *object)
+{
+    struct stat stat;
+    shmap__os_status status;
+
+    if (is_forbidden(object))
+        return shmap__os_done;
+    if (!shmap__os_still_ours(object, &stat))
+        return (shmap__os_status){SHMAP_EINVAL, EBADF};
+    if (shmap__os_cannot_write((int)object->native, &stat))
+        return shmap__os_done;
+    if (object->access == SHMAP_ACCESS_READ ||
+        object->kind != SHMAP_KIND_ANONYMOUS)
+        return (shmap__os_status){SHMAP_ENOTSUP, 0};
+    status = forbid(object);
+    /* Another thread was faster. */
+    return status.code < 0 && is_forbidden(object) ? shmap__os_done : status;
+}
+
+/* With an old size of 0, the kernel makes a second mapping of shared memory:
+ * it asks for no right that the first one has. */
+void *shmap__os_map_writable(const shmap__os_object *object, uint64_t offset,
+                             size_t size, void *address)
+{
+    uint64_t writable = shmap__load64(&object->writable);
+    char *from = (char *)(uintptr_t)writable + offset;
+    void *place;
+    void *made;
+
+    if (writable == 0 || offset > object->size ||
+        size > object->size - offset) {
+        errno = EPERM;
+        return MAP_FAILED;
+    }
+    if (address == NULL)
+        return mremap(from, 0, size, MREMAP_MAYMOVE);
+    /* Nothing is replaced but what is put there first. */
+    place = shmap__os_reserve(address, size);
+    if (place == MAP_FAILED)
+        return MAP_FAILED;
+    made = mremap(from, 0, size, MREMAP_MAYMOVE | MREMAP_FIXED, place);
+    if (made == MAP_FAILED) {
+        int error = errno;
+
+        munmap(place, size);
+        errno = error;
+    }
+    return made;
+}
+
+void shmap__os_writable_end(const shmap__os_object *object)
+{
+    drop_writable(object, object->writable);
+}
