@@ -52,12 +52,12 @@ static int wait_registered(shmap_cond *cond, shmap__wait_place *place,
 /* Register, and read the sequence while registered. */
 static uint32_t enter(shmap__wait_place *place, shmap_waiters *waiters)
 {
-    uint32_t seen;
+    for (unsigned tries = 0;; tries++) {
+        uint32_t seen;
 
-    for (;;) {
         shmap__wait_enter(place, &waiters->who_, &waiters->sequence_);
         seen = shmap__load32(&waiters->sequence_);
-        if (shmap__wait_counts(place))
+        if (shmap__wait_counts(place) || tries == SHMAP__WAIT_TRIES)
             return seen;
         shmap__wait_leave(place);
     }

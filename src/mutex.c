@@ -212,21 +212,38 @@ static inline bool has(const shmap_mutex *mutex, const shmap__thread *thread)
     return shmap__owner_of(shmap__load64(&mutex->owner_)) == thread->self.id;
 }
 
-/* What this thread has it as, or 0. It may have been locked through another
- * mapping of the same memory. */
-static inline unsigned find_ticket(const shmap_mutex *mutex,
-                                   const shmap__thread *thread)
+/* It may have been locked through another mapping of the same memory: what is
+ * changed here then changes there. Others can write to a ticket, and must not
+ * make this thread let go of what it locked elsewhere. */
+static SHMAP__SLOW_PATH unsigned find_ticket_elsewhere(shmap_mutex *mutex,
+                                                       shmap__thread *thread,
+                                                       unsigned ticket)
 {
-    unsigned ticket = shmap__peek16(&mutex->ticket_);
+    unsigned own = shmap__held_find(thread, SHMAP__HELD_MUTEX, mutex);
     const shmap_mutex *locked =
         shmap__held_object(thread, ticket, SHMAP__HELD_MUTEX);
+    bool same;
 
-    if (locked == NULL || !has(mutex, thread))
+    if (own != 0 || locked == NULL)
+        return own;
+    same = shmap__peek16(&locked->ticket_) == ticket;
+    shmap__poke16(&mutex->ticket_, 0);
+    shmap__compiler_fence();
+    same = same && shmap__peek16(&locked->ticket_) == 0;
+    shmap__poke16(&mutex->ticket_, (uint16_t)ticket);
+    return same ? ticket : 0;
+}
+
+/* What this thread has it as, or 0. */
+static inline unsigned find_ticket(shmap_mutex *mutex, shmap__thread *thread)
+{
+    unsigned ticket = shmap__peek16(&mutex->ticket_);
+
+    if (!has(mutex, thread))
         return 0;
-    if (locked != mutex &&
-        (shmap__peek16(&locked->ticket_) != ticket || !has(locked, thread)))
-        return 0;
-    return ticket;
+    if (shmap__held_object(thread, ticket, SHMAP__HELD_MUTEX) == mutex)
+        return ticket;
+    return find_ticket_elsewhere(mutex, thread, ticket);
 }
 
 /* Where sleepers are found by their registration and not by the word, nobody
@@ -305,7 +322,7 @@ void shmap__mutex_give_up(const shmap__thread *thread, shmap_mutex *mutex)
     shmap__robust_end(thread);
 }
 
-int shmap__mutex_consistent(shmap_mutex *mutex, const shmap__thread *thread)
+int shmap__mutex_consistent(shmap_mutex *mutex, shmap__thread *thread)
 {
     uint64_t word = shmap__load64(&mutex->owner_);
 

@@ -9,6 +9,6 @@
 int shmap__mutex_lock(shmap_mutex *mutex, shmap__thread *thread,
                       int64_t deadline);
 int shmap__mutex_unlock(shmap_mutex *mutex, shmap__thread *thread);
-int shmap__mutex_consistent(shmap_mutex *mutex, const shmap__thread *thread);
+int shmap__mutex_consistent(shmap_mutex *mutex, shmap__thread *thread);
 
 #endif

@@ -106,13 +106,22 @@ static int try_read(void *context)
     return read_now(locking->rwlock, locking->thread);
 }
 
+/* A slot that names nobody is no reader's: a kernel that was led there wrote
+ * it. */
+static bool is_gone(uint64_t reader)
+{
+    uint64_t id = shmap__owner_of(reader);
+
+    return reader != 0 && (id == 0 || shmap__os_is_dead(id));
+}
+
 /* Empty the slots of the dead. */
 static void bury_readers(shmap_rwlock *rwlock)
 {
     for (unsigned i = 0; i < SLOTS; i++) {
         uint64_t reader = shmap__load64(&rwlock->reader_[i]);
 
-        if (reader != 0 && shmap__os_is_dead(reader))
+        if (is_gone(reader))
             shmap__cas64(&rwlock->reader_[i], &reader, 0);
     }
 }

@@ -20,10 +20,53 @@ static uint8_t first_slot(uint64_t id)
     return (uint8_t)(number % LINES * PER_LINE + number / LINES % PER_LINE);
 }
 
+/* Whether the word that says so is still this thread's. */
+static bool is_owned(const shmap__thread *thread, const shmap__held *held)
+{
+    const uint64_t *word;
+
+    if (held->kind == SHMAP__HELD_READ)
+        word = &((const shmap_rwlock *)held->object)->reader_[held->slot];
+    else if (held->kind == SHMAP__HELD_ONCE)
+        word = &((const shmap_once *)held->object)->owner_;
+    else
+        word = &((const shmap_mutex *)held->object)->owner_;
+    return shmap__owner_of(shmap__load64(word)) == thread->self.id;
+}
+
+/* Whether somebody has written over what was held: the thread no longer has it,
+ * or could lock it once more. */
+static bool is_lost(const shmap__thread *thread, unsigned ticket)
+{
+    const shmap__held *held = &thread->held[ticket];
+
+    if (!is_owned(thread, held))
+        return true;
+    return held->kind != SHMAP__HELD_READ &&
+           shmap__held_find(thread, held->kind, held->object) != ticket;
+}
+
+static void forget_lost(shmap__thread *thread)
+{
+    for (unsigned ticket = thread->held_up; ticket != 0; ticket--) {
+        const shmap__held *held = &thread->held[ticket];
+
+        if (held->kind == 0 || !is_lost(thread, ticket))
+            continue;
+        if (held->kind == SHMAP__HELD_MUTEX) {
+            shmap__mutex_forget(thread, held->object, ticket);
+            shmap__robust_end(thread);
+        } else {
+            shmap__held_remove(thread, ticket);
+        }
+    }
+}
+
 bool shmap__held_tidy(shmap__thread *thread)
 {
     unsigned kept = 0;
 
+    forget_lost(thread);
     for (unsigned ticket = 1; ticket <= thread->held_up; ticket++) {
         shmap__held held = thread->held[ticket];
 
@@ -36,18 +79,6 @@ bool shmap__held_tidy(shmap__thread *thread)
     }
     thread->held_up = kept;
     return kept < SHMAP_LOCKS_MAX;
-}
-
-/* Whether the word that says so is still this thread's. */
-static bool is_owned(const shmap__thread *thread, const shmap__held *held)
-{
-    const uint64_t *word;
-
-    if (held->kind == SHMAP__HELD_READ)
-        word = &((const shmap_rwlock *)held->object)->reader_[held->slot];
-    else
-        word = &((const shmap_once *)held->object)->owner_;
-    return shmap__owner_of(shmap__load64(word)) == thread->self.id;
 }
 
 void shmap__held_forget(shmap__thread *thread, int kind, const void *object,

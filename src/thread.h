@@ -69,8 +69,8 @@ static inline shmap__thread *shmap__thread_get(int *error)
     return thread;
 }
 
-/* Give up the tickets of what is unlocked already. Returns false if there is
- * none: the thread holds SHMAP_LOCKS_MAX locks. */
+/* Give up the tickets of what is unlocked already, or was written over. Returns
+ * false if there is none: the thread holds SHMAP_LOCKS_MAX locks. */
 SHMAP__SLOW_PATH bool shmap__held_tidy(shmap__thread *thread);
 
 /* Whether one more can be held. */

@@ -56,9 +56,10 @@ void shmap__wait_enter(shmap__wait_place *place, uint64_t *who,
     uint64_t found = shmap__load64(who);
 
     place->who = who;
-    for (;;) {
-        if (count_of(found) == COUNT_MAX) {
-            /* Too many to count: sleep without being woken, for a slice. */
+    for (unsigned tries = 0;; tries++) {
+        if (count_of(found) == COUNT_MAX || tries == SHMAP__WAIT_TRIES) {
+            /* Too many to count, or somebody writes here without end: sleep
+             * without being woken, for a slice. */
             place->id = 0;
             place->waiter.native = 0;
             return;
@@ -213,6 +214,7 @@ static int attempt_asleep(shmap_waiters *waiters, int64_t deadline,
                           void *context)
 {
     shmap__wait_place place = {0};
+    unsigned tries = 0;
     int64_t next = 0;
     int result;
 
@@ -221,7 +223,7 @@ static int attempt_asleep(shmap_waiters *waiters, int64_t deadline,
         uint32_t seen = shmap__load32(&waiters->sequence_);
         int64_t now;
 
-        if (!shmap__wait_counts(&place)) {
+        if (!shmap__wait_counts(&place) && tries++ < SHMAP__WAIT_TRIES) {
             shmap__wait_leave(&place);
             shmap__wait_enter(&place, &waiters->who_, &waiters->sequence_);
             continue;

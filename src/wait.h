@@ -103,6 +103,10 @@ uint32_t shmap__spin_learn(const shmap__spin *spin, uint32_t level);
 /* The moment until which a wait may sleep at a time. */
 int64_t shmap__wait_slice(int64_t deadline);
 
+/* How often to begin anew when what others do is in the way: who writes to an
+ * object without end must not keep a waiter beyond its deadline. */
+enum { SHMAP__WAIT_TRIES = 1000 };
+
 /* Register as one who waits; the word is what they sleep on. */
 typedef struct shmap__wait_place {
     uint64_t *who;
