@@ -11,6 +11,7 @@
 #include "error.h"
 #include "options.h"
 #include "region.h"
+#include "stop.h"
 #include "token.h"
 
 /* Begin a gift. Returns 0 or an error. */
@@ -27,6 +28,7 @@ static int gift_begin(shmap__os_gift *gift, const shmap_region *region,
     /* Others could no longer map what this handle still can. */
     if (access == SHMAP_ACCESS_READ_WRITE &&
         (object->access == SHMAP_ACCESS_READ ||
+         (shmap__os_seals(object) & SHMAP_SEAL_WRITERS) != 0 ||
          shmap__load64(&region->read_only) != 0))
         return SHMAP_EACCES;
     gift->way = way;
@@ -121,6 +123,8 @@ static shmap__os_status take(shmap_region **region, const shmap__os_gift *gift,
 
     if (made == NULL)
         return shmap__refuse(SHMAP_ENOMEM);
+    /* The giver may have the same description. */
+    shmap__refs_retain(&made->loans);
     return shmap__region_deliver(
         region, made,
         shmap__os_take(&made->object, gift, os_name, access, options->owner));
@@ -198,15 +202,16 @@ static shmap__os_status send(shmap_region *region, int access, intptr_t channel,
         code = SHMAP_ENAME;
     if (code < 0)
         return shmap__refuse(code);
-    status = shmap__os_give_channel(&region->object, &gift, channel);
+    status = shmap__os_give_channel(&region->object, &gift, channel, deadline);
     if (status.code < 0)
         return status;
-    if (gift.access == SHMAP_ACCESS_READ)
-        shmap__store64(&region->read_only, 1);
     shmap__refs_retain(&region->loans);
     shmap__token_write(message, &gift, os_name);
     status = shmap__os_send(channel, &gift, message, deadline);
+    SHMAP__STOP("send.sent");
     shmap__os_give_channel_end(&gift, status.code == 0);
+    if (status.code == 0 && gift.access == SHMAP_ACCESS_READ)
+        shmap__store64(&region->read_only, 1);
     return status;
 }
 
@@ -250,10 +255,11 @@ static shmap__os_status receive(shmap_region **region, intptr_t channel,
     char message[SHMAP__OS_MESSAGE];
     int64_t native = -1;
     shmap__os_status status =
-        shmap__os_receive(channel, message, &native, deadline);
+        shmap__os_receive(channel, message, options->owner, &native, deadline);
 
     if (status.code < 0)
         return status;
+    SHMAP__STOP("receive.received");
     return accept_message(region, message, native, options);
 }
 

@@ -49,6 +49,10 @@ typedef struct shmap__os_object {
      * device and inode. */
     intptr_t lock;
     uint64_t lock_identity[2];
+    /* Windows: the seals that this handle has made certain, and the next of all
+     * objects of this process. */
+    int seals;
+    struct shmap__os_object *next;
 } shmap__os_object;
 
 /* system.c */
@@ -192,10 +196,11 @@ void shmap__os_give_child_end(const shmap__os_object *object, int64_t native);
 shmap__os_status shmap__os_give_process(shmap__os_object *object,
                                         shmap__os_gift *gift);
 
-/* Make it ready for the process at the other end of a channel; fills `way` and
- * `to` as well. */
+/* Make it ready for the process at the other end of a channel, once there is
+ * room in that; fills `way` and `to` as well. */
 shmap__os_status shmap__os_give_channel(shmap__os_object *object,
-                                        shmap__os_gift *gift, intptr_t channel);
+                                        shmap__os_gift *gift, intptr_t channel,
+                                        int64_t deadline);
 
 /* After shmap__os_give_channel: `given` tells whether the message went off. */
 void shmap__os_give_channel_end(const shmap__os_gift *gift, bool given);
@@ -217,10 +222,11 @@ shmap__os_status shmap__os_send(intptr_t channel, const shmap__os_gift *gift,
                                 const char message[SHMAP__OS_MESSAGE],
                                 int64_t deadline);
 
-/* Receive one, and, where it came with it, what was sent: a new descriptor;
- * else -1. */
+/* Receive one, and what was sent with it: a new descriptor. Where messages
+ * bring nothing, and what they tell of is here already, -1; what `owner` does
+ * not accept as a sender is SHMAP_EOWNER then. */
 shmap__os_status shmap__os_receive(intptr_t channel,
-                                   char message[SHMAP__OS_MESSAGE],
+                                   char message[SHMAP__OS_MESSAGE], int owner,
                                    int64_t *native, int64_t deadline);
 
 /* Let go of what was received, and is not wanted. */

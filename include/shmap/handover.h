@@ -138,9 +138,10 @@ SHMAP_API int shmap_region_import(shmap_region **region, const char *token,
  * Returns 0 or SHMAP_EINVAL (no such channel), SHMAP_EACCES and SHMAP_ENOTSUP
  * as shmap_region_export, SHMAP_ETYPE (the channel cannot carry regions),
  * SHMAP_ENOENT (there is nobody at its other end), SHMAP_ETIMEDOUT,
- * SHMAP_ENOMEM, SHMAP_EMFILE, SHMAP_ESYSTEM. Nothing was sent then; only after
- * SHMAP_ETIMEDOUT on a channel that others fill may a part have been, and the
- * channel is of no more use for this. Since 0.1. */
+ * SHMAP_ENOMEM, SHMAP_EMFILE, SHMAP_ESYSTEM. Nothing was sent then, unless
+ * others use the same end of the channel at that moment, or the other end is
+ * closed just then: a part may have been sent, and on Linux memory that was to
+ * be handed over for reading stays sealed. Since 0.1. */
 SHMAP_API int shmap_region_send(const shmap_region *region, int access,
                                 intptr_t channel, int64_t deadline);
 
@@ -148,8 +149,9 @@ SHMAP_API int shmap_region_send(const shmap_region *region, int access,
  *
  * channel: as for shmap_region_send. The next thing in it must be a region.
  * deadline: until when to wait.
- * options: as for shmap_region_import. What somebody else's process sends is
- *          refused, with SHMAP_EOWNER, unless they say otherwise.
+ * options: as for shmap_region_import. What belongs to another user is refused,
+ *          with SHMAP_EOWNER, unless they say otherwise; on Windows also what a
+ *          process of another user sends.
  *
  * Returns 0 or what shmap_region_import returns, or SHMAP_ETIMEDOUT (nothing
  * came, or not all of it), SHMAP_ENOENT (also: the other end is closed). What

@@ -71,12 +71,24 @@ static shmap__os_status wait_for(int channel, short event, int64_t deadline)
             left = 0;
         left = left > INT32_MAX * ms ? INT32_MAX : (left + ms - 1) / ms;
         result = poll(&poller, 1, (int)left);
+        if (result > 0 && event == POLLOUT &&
+            (poller.revents & (POLLERR | POLLHUP)) != 0)
+            return channel_failed(EPIPE);
         if (result > 0)
             return shmap__os_done;
         if (result < 0 && errno != EINTR)
             return channel_failed(errno);
     } while (deadline > shmap__os_now());
     return (shmap__os_status){SHMAP_ETIMEDOUT, 0};
+}
+
+shmap__os_status shmap__os_channel_await(intptr_t channel, int64_t deadline)
+{
+    shmap__os_status status = check_channel(channel);
+
+    if (status.code == 0)
+        status = wait_for((int)channel, POLLOUT, deadline);
+    return status;
 }
 
 /* Descriptors follow their message's first byte. */
@@ -126,11 +138,24 @@ shmap__os_status shmap__os_send(intptr_t channel, const shmap__os_gift *gift,
     return status;
 }
 
+#if defined(__GNUC__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion" /* in musl's macro */
+#endif
+static struct cmsghdr *next_header(struct msghdr *message,
+                                   struct cmsghdr *header)
+{
+    return CMSG_NXTHDR(message, header);
+}
+#if defined(__GNUC__)
+#pragma GCC diagnostic pop
+#endif
+
 /* Keep the first descriptor of all that came; close the others. */
 static void collect(struct msghdr *message, int64_t *native)
 {
     for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header != NULL;
-         header = CMSG_NXTHDR(message, header)) {
+         header = next_header(message, header)) {
         size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 
         if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
@@ -150,13 +175,14 @@ static void collect(struct msghdr *message, int64_t *native)
 }
 
 shmap__os_status shmap__os_receive(intptr_t channel,
-                                   char message[SHMAP__OS_MESSAGE],
+                                   char message[SHMAP__OS_MESSAGE], int owner,
                                    int64_t *native, int64_t deadline)
 {
     shmap__os_status status = check_channel(channel);
     int64_t found = -1;
     size_t received = 0;
 
+    (void)owner; /* Who sends a descriptor could use what it means. */
     while (status.code == 0 && received < SHMAP__OS_MESSAGE) {
         descriptors control;
         struct iovec rest = {message + received, SHMAP__OS_MESSAGE - received};
@@ -169,7 +195,10 @@ shmap__os_status shmap__os_receive(intptr_t channel,
 
         if (count >= 0)
             collect(&header, &found);
-        if (count > 0)
+        /* There was no room for what came with it. */
+        if (count > 0 && (header.msg_flags & MSG_CTRUNC) != 0)
+            status = (shmap__os_status){SHMAP_EMFILE, 0};
+        else if (count > 0)
             received += (size_t)count;
         else if (count == 0)
             status = (shmap__os_status){SHMAP_ENOENT, 0};
@@ -178,6 +207,8 @@ shmap__os_status shmap__os_receive(intptr_t channel,
         else if (errno != EINTR)
             status = channel_failed(errno);
     }
+    if (status.code == 0 && found < 0)
+        status = (shmap__os_status){SHMAP_ETOKEN, 0};
     if (status.code < 0) {
         shmap__os_receive_end(found);
         return status;

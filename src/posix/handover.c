@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "../stop.h"
+
 int64_t shmap__os_process_id(void)
 {
     return getpid();
@@ -34,18 +36,21 @@ bool shmap__os_cannot_write(int fd, const struct stat *stat)
     return again < 0 && (errno == EACCES || errno == EROFS);
 }
 
-/* For reading, a description that is for reading, if one can be had: whether
- * others can write does not depend on that. */
-static int new_descriptor(int fd, int access)
+/* One for reading is of a description that is for reading. */
+static shmap__os_status new_descriptor(int fd, int access, int *made)
 {
     int flags = fcntl(fd, F_GETFL);
-    int again = -1;
 
     if (flags < 0)
-        return -1;
+        return shmap__os_failed(errno);
     if (access == SHMAP_ACCESS_READ && (flags & O_ACCMODE) != O_RDONLY)
-        again = shmap__os_open_again(fd, O_RDONLY);
-    return again >= 0 ? again : fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+        *made = shmap__os_open_again(fd, O_RDONLY);
+    else
+        *made = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    if (*made >= 0)
+        return shmap__os_done;
+    return errno == ENOENT ? (shmap__os_status){SHMAP_ENOTSUP, errno}
+                           : shmap__os_failed(errno);
 }
 
 static void identify(const shmap__os_object *object, shmap__os_gift *gift)
@@ -58,20 +63,21 @@ static void identify(const shmap__os_object *object, shmap__os_gift *gift)
 shmap__os_status shmap__os_give(shmap__os_object *object, shmap__os_gift *gift)
 {
     struct stat stat;
-    shmap__os_status status = shmap__os_done;
+    shmap__os_status status;
     int fd;
 
     if (!shmap__os_still_ours(object, &stat))
         return (shmap__os_status){SHMAP_EINVAL, EBADF};
-    fd = new_descriptor((int)object->native, gift->access);
-    if (fd < 0)
-        return shmap__os_failed(errno);
+    status = new_descriptor((int)object->native, gift->access, &fd);
+    if (status.code < 0)
+        return status;
     if (gift->access == SHMAP_ACCESS_READ)
         status = shmap__os_forbid_writing(object);
     if (status.code < 0) {
         close(fd);
         return status;
     }
+    SHMAP__STOP("give.made");
     gift->native = fd;
     identify(object, gift);
     return status;
@@ -85,34 +91,52 @@ shmap__os_status shmap__os_give_child(shmap__os_object *object,
 
     if (status.code < 0)
         return status;
-    if (fcntl((int)made.native, F_SETFD, 0) != 0) {
+    /* Not for this process itself: see is_inherited. */
+    if (fcntl((int)made.native, F_SETOWN, getpid()) != 0 ||
+        fcntl((int)made.native, F_SETFD, 0) != 0) {
         status = shmap__os_failed(errno);
         close((int)made.native);
         return status;
     }
+    SHMAP__STOP("give.inheritable");
     *gift = made;
     return status;
 }
 
-/* Whether this number is of a descriptor that is inherited, as none of the
- * library's own is, and means this object. */
+static bool means(int fd, const uint64_t identity[2], struct stat *stat)
+{
+    return fstat(fd, stat) == 0 && (uint64_t)stat->st_dev == identity[0] &&
+           (uint64_t)stat->st_ino == identity[1];
+}
+
+/* Whether this number is of a descriptor that children inherit, as the standard
+ * ones and the library's others are not, and that means this object. */
+static bool is_inheritable(int64_t native, const uint64_t identity[2],
+                           struct stat *stat)
+{
+    int flags = -1;
+
+    if (native > STDERR_FILENO && native <= INT32_MAX)
+        flags = fcntl((int)native, F_GETFD);
+    return flags >= 0 && (flags & FD_CLOEXEC) == 0 &&
+           means((int)native, identity, stat);
+}
+
+/* The same, and that this process did not make it so itself: the number of what
+ * was inherited and taken may be used again. Who did is known as the one who
+ * would get signals about the descriptor, of which there are none. */
 static bool is_inherited(int64_t native, const uint64_t identity[2],
                          struct stat *stat)
 {
-    int flags =
-        native < 0 || native > INT32_MAX ? -1 : fcntl((int)native, F_GETFD);
-
-    return flags >= 0 && (flags & FD_CLOEXEC) == 0 &&
-           fstat((int)native, stat) == 0 &&
-           (uint64_t)stat->st_dev == identity[0] &&
-           (uint64_t)stat->st_ino == identity[1];
+    return is_inheritable(native, identity, stat) &&
+           fcntl((int)native, F_GETOWN) != getpid();
 }
 
 void shmap__os_give_child_end(const shmap__os_object *object, int64_t native)
 {
     struct stat stat;
 
-    if (is_inherited(native, object->identity, &stat))
+    if (is_inheritable(native, object->identity, &stat))
         close((int)native);
 }
 
@@ -175,9 +199,13 @@ static int find_in_process(const shmap__os_gift *gift)
 #endif
 
 shmap__os_status shmap__os_give_channel(shmap__os_object *object,
-                                        shmap__os_gift *gift, intptr_t channel)
+                                        shmap__os_gift *gift, intptr_t channel,
+                                        int64_t deadline)
 {
-    (void)channel;
+    shmap__os_status status = shmap__os_channel_await(channel, deadline);
+
+    if (status.code < 0)
+        return status;
     gift->way = SHMAP__OS_SENT;
     return shmap__os_give(object, gift);
 }
@@ -205,32 +233,11 @@ static shmap__os_status find(const shmap__os_gift *gift, int *fd,
         *fd = find_in_process(gift);
     if (*fd < 0)
         return shmap__os_failed(errno);
-    if (fstat(*fd, stat) == 0 && (uint64_t)stat->st_dev == gift->identity[0] &&
-        (uint64_t)stat->st_ino == gift->identity[1])
+    if (means(*fd, gift->identity, stat))
         return shmap__os_done;
     if (gift->way == SHMAP__OS_TO_PROCESS)
         close(*fd);
     return gone;
-}
-
-/* A named region is opened as others are, and held meanwhile. */
-static shmap__os_status take_named(shmap__os_object *object,
-                                   const shmap__os_gift *gift,
-                                   const char *os_name, int access, int owner)
-{
-    shmap__os_object found;
-    shmap__os_status status =
-        shmap__os_named_open(&found, os_name, access, owner);
-
-    if (status.code < 0)
-        return status;
-    if (found.identity[0] != gift->identity[0] ||
-        found.identity[1] != gift->identity[1]) {
-        shmap__os_close(&found, os_name);
-        return (shmap__os_status){SHMAP_ENOENT, 0};
-    }
-    *object = found;
-    return status;
 }
 
 /* A descriptor of our own for what was found. */
@@ -243,32 +250,45 @@ static int own_descriptor(int fd, const shmap__os_gift *gift, int access)
 }
 
 static shmap__os_status take_nameless(shmap__os_object *object, int fd,
-                                      const struct stat *stat,
-                                      const shmap__os_gift *gift, int access,
+                                      const struct stat *stat, int access,
                                       int owner)
 {
     int kind;
-    int own;
 
     if (!shmap__os_accepts(owner, stat->st_uid))
         return (shmap__os_status){SHMAP_EOWNER, 0};
-    if (!shmap__os_can_be_memory(stat))
-        return (shmap__os_status){SHMAP_ETYPE, 0};
     if (stat->st_size == 0)
         return (shmap__os_status){SHMAP_ENOTREADY, 0};
-    own = own_descriptor(fd, gift, access);
-    if (own < 0)
-        return shmap__os_failed(errno);
-    if (shmap__os_access_of(own, access) != access) {
-        close(own);
-        return (shmap__os_status){SHMAP_EACCES, 0};
-    }
     kind =
-        shmap__os_is_memory(own, stat) ? SHMAP_KIND_ANONYMOUS : SHMAP_KIND_FILE;
+        shmap__os_is_memory(fd, stat) ? SHMAP_KIND_ANONYMOUS : SHMAP_KIND_FILE;
     if (kind == SHMAP_KIND_FILE && access == SHMAP_ACCESS_READ_WRITE)
-        shmap__os_file_mark(own);
-    shmap__os_object_fill(object, own, stat, kind, access);
+        shmap__os_file_mark(fd);
+    shmap__os_object_fill(object, fd, stat, kind, access);
     return shmap__os_done;
+}
+
+static shmap__os_status take_found(shmap__os_object *object, int found,
+                                   const struct stat *stat,
+                                   const shmap__os_gift *gift,
+                                   const char *os_name, int access, int owner)
+{
+    shmap__os_status status;
+    int fd;
+
+    if (!shmap__os_can_be_memory(stat))
+        return (shmap__os_status){SHMAP_ETYPE, 0};
+    fd = own_descriptor(found, gift, access);
+    if (fd < 0)
+        return shmap__os_failed(errno);
+    if (shmap__os_access_of(fd, access) != access)
+        status = (shmap__os_status){SHMAP_EACCES, 0};
+    else if (gift->kind == SHMAP_KIND_NAMED)
+        status = shmap__os_named_take(object, fd, os_name, access, owner);
+    else
+        status = take_nameless(object, fd, stat, access, owner);
+    if (status.code < 0)
+        close(fd);
+    return status;
 }
 
 shmap__os_status shmap__os_take(shmap__os_object *object,
@@ -280,9 +300,9 @@ shmap__os_status shmap__os_take(shmap__os_object *object,
     shmap__os_status status = find(gift, &fd, &stat);
 
     if (status.code == 0) {
-        status = gift->kind == SHMAP_KIND_NAMED
-                     ? take_named(object, gift, os_name, access, owner)
-                     : take_nameless(object, fd, &stat, gift, access, owner);
+        SHMAP__STOP("take.found");
+        status = take_found(object, fd, &stat, gift, os_name, access, owner);
+        SHMAP__STOP("take.taken");
         /* What was inherited can be taken again if that failed. */
         if (gift->way == SHMAP__OS_TO_PROCESS ||
             (gift->way == SHMAP__OS_TO_CHILD && status.code == 0))

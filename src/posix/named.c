@@ -318,6 +318,33 @@ shmap__os_status shmap__os_named_open(shmap__os_object *object,
     return (shmap__os_status){SHMAP_EBUSY, 0};
 }
 
+shmap__os_status shmap__os_named_take(shmap__os_object *object, int fd,
+                                      const char *os_name, int access,
+                                      int owner)
+{
+    const shmap__os_status gone = {SHMAP_ENOENT, 0};
+    shmap__os_status status;
+    uint32_t forks = shmap__os_forks();
+    struct stat stat;
+
+    (void)os_name;
+    if (fstat(fd, &stat) != 0)
+        return shmap__os_failed(errno);
+    if (shmap__os_make_of(&stat) != SHMAP__OS_FOREIGN) {
+        if (shmap__os_lock(fd, SHMAP__OS_MARK, F_RDLCK) != 0)
+            return gone; /* Somebody is removing it. */
+        SHMAP__STOP("take.marked");
+        if (fstat(fd, &stat) != 0)
+            return shmap__os_failed(errno);
+        if (shmap__os_make_of(&stat) != SHMAP__OS_REGION)
+            return gone;
+    }
+    if (check(object, fd, &stat, access, owner, &status) != OPENED)
+        return status;
+    object->forks = forks;
+    return shmap__os_done;
+}
+
 /* Reaping */
 
 shmap__os_status shmap__os_named_reap(const char *os_name, unsigned *reaped)

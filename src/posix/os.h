@@ -199,6 +199,16 @@ bool shmap__os_cannot_write(int fd, const struct stat *stat);
  * errno. */
 int shmap__os_open_again(int fd, int flags);
 
+/* channel.c: wait until there is room for a message. */
+shmap__os_status shmap__os_channel_await(intptr_t channel, int64_t deadline);
+
+/* named.c: be a holder of the named region that a descriptor means, which
+ * another holder, still alive, gave to this process. Its description may be
+ * shared with that one. The descriptor is the object's then. */
+shmap__os_status shmap__os_named_take(shmap__os_object *object, int fd,
+                                      const char *os_name, int access,
+                                      int owner);
+
 /* A new descriptor to give away, for the access of the gift; fills `native` and
  * `identity`. */
 shmap__os_status shmap__os_give(shmap__os_object *object, shmap__os_gift *gift);

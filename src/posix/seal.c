@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include "../atomic.h"
+#include "../stop.h"
 
 #ifndef F_SEAL_FUTURE_WRITE /* Linux 5.1 */
 #define F_SEAL_FUTURE_WRITE 0x0010
@@ -95,13 +96,18 @@ static void drop_writable(const shmap__os_object *object, uint64_t writable)
         munmap((void *)(uintptr_t)writable, (size_t)object->size);
 }
 
+/* Nobody is to make it larger either, at the maker's cost, unless it is another
+ * program's, which may want to. */
 static shmap__os_status forbid(shmap__os_object *object)
 {
+    const int kernels =
+        F_SEAL_FUTURE_WRITE | (object->foreign ? 0 : F_SEAL_GROW);
     shmap__os_status status = keep_writable(object);
 
     if (status.code < 0)
         return status;
-    status = add_seals(object, F_SEAL_FUTURE_WRITE);
+    SHMAP__STOP("seal.mapped");
+    status = add_seals(object, kernels);
     if (status.code < 0)
         drop_writable(object, shmap__exchange64(&object->writable, 0));
     return status;
@@ -137,12 +143,13 @@ void *shmap__os_map_writable(const shmap__os_object *object, uint64_t offset,
                              size_t size, void *address)
 {
     uint64_t writable = shmap__load64(&object->writable);
+    uint64_t mask = shmap__os_facts_get()->page_size - 1;
+    uint64_t all = (object->size + mask) & ~mask;
     char *from = (char *)(uintptr_t)writable + offset;
     void *place;
     void *made;
 
-    if (writable == 0 || offset > object->size ||
-        size > object->size - offset) {
+    if (writable == 0 || offset > all || size > all - offset) {
         errno = EPERM;
         return MAP_FAILED;
     }

@@ -262,6 +262,28 @@ shmap__os_status shmap__os_named_open(shmap__os_object *object,
 
 /* Reaping */
 
+/* Being a holder takes a mark of its own, which is found by the name. */
+shmap__os_status shmap__os_named_take(shmap__os_object *object, int fd,
+                                      const char *os_name, int access,
+                                      int owner)
+{
+    shmap__os_object found;
+    struct stat stat;
+    shmap__os_status status =
+        shmap__os_named_open(&found, os_name, access, owner);
+
+    if (status.code < 0)
+        return status;
+    if (fstat(fd, &stat) != 0 || (uint64_t)stat.st_dev != found.identity[0] ||
+        (uint64_t)stat.st_ino != found.identity[1]) {
+        shmap__os_close(&found, os_name);
+        return (shmap__os_status){SHMAP_ENOENT, 0};
+    }
+    close(fd);
+    *object = found;
+    return status;
+}
+
 shmap__os_status shmap__os_named_reap(const char *os_name, unsigned *reaped)
 {
     unsigned count = 0;
