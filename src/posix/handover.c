@@ -64,7 +64,7 @@ shmap__os_status shmap__os_give(shmap__os_object *object, shmap__os_gift *gift)
 {
     struct stat stat;
     shmap__os_status status;
-    int fd;
+    int fd = -1;
 
     if (!shmap__os_still_ours(object, &stat))
         return (shmap__os_status){SHMAP_EINVAL, EBADF};
