@@ -74,17 +74,34 @@ int shmap__result(shmap__os_status status)
     return status.code;
 }
 
-int shmap__result_of_room(shmap__os_status status, int kind, const char *path,
-                          uint64_t size)
+static void tell_room(int kind, const char *path, uint64_t size)
 {
     uint64_t room;
     const char *where;
 
-    shmap__result(status);
-    if (status.code == SHMAP_ENOSPC &&
-        shmap__os_room(kind, path, &room, &where))
+    if (shmap__os_room(kind, path, &room, &where))
         snprintf(last_detail, sizeof last_detail,
                  "asked for %" PRIu64 " bytes, %s has room for %" PRIu64, size,
                  where, room);
+}
+
+static void tell_owner(const char *os_name)
+{
+    char owner[sizeof last_detail / 2];
+
+    if (shmap__os_named_owner(os_name, owner, sizeof owner))
+        snprintf(last_detail, sizeof last_detail, "it belongs to %s", owner);
+}
+
+int shmap__result_of_region(shmap__os_status status, int kind,
+                            const char *os_name, uint64_t size)
+{
+    shmap__result(status);
+    if (status.code == SHMAP_ENOSPC)
+        tell_room(kind, os_name, size);
+    else if (kind == SHMAP_KIND_NAMED &&
+             (status.code == SHMAP_EOWNER || status.code == SHMAP_ESTALE ||
+              status.code == SHMAP_EACCES))
+        tell_owner(os_name);
     return status.code;
 }

@@ -13,9 +13,9 @@ shmap__os_status shmap__refuse(int code);
  * error, what shmap_system_error and shmap_error_detail answer. */
 int shmap__result(shmap__os_status status);
 
-/* The same for a call that asked for `size` bytes in a region of this kind
- * (for SHMAP_KIND_FILE: in the file of that path). */
-int shmap__result_of_room(shmap__os_status status, int kind, const char *path,
-                          uint64_t size);
+/* The same for a call about a region of this kind, name (for SHMAP_KIND_FILE:
+ * path) and size. */
+int shmap__result_of_region(shmap__os_status status, int kind,
+                            const char *os_name, uint64_t size);
 
 #endif

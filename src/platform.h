@@ -113,6 +113,9 @@ shmap__os_status shmap__os_named_reap(const char *os_name, unsigned *reaped);
  * the prefixes of shmap__os_name_prefix. Those that resist are passed over. */
 shmap__os_status shmap__os_named_reap_all(bool every_user, unsigned *reaped);
 
+/* Who owns what has this name, in words; false if that cannot be told. */
+bool shmap__os_named_owner(const char *os_name, char *out, size_t size);
+
 /* anonymous.c */
 
 /* Make a nameless region. As shmap__os_named_create. It cannot be shrunk. */

@@ -127,8 +127,8 @@ int shmap_region_create(shmap_region **region, const char *name, uint64_t size,
         os_name = shmap__name_resolve(space, name, checked.scope);
     if (os_name == NULL)
         return shmap__result(shmap__refuse(SHMAP_ENAME));
-    return shmap__result_of_room(create(region, os_name, size, &checked), kind,
-                                 NULL, size);
+    return shmap__result_of_region(create(region, os_name, size, &checked),
+                                   kind, os_name, size);
 }
 
 int shmap_region_open(shmap_region **region, const char *name,
@@ -149,8 +149,9 @@ int shmap_region_open(shmap_region **region, const char *name,
     os_name = shmap__name_resolve(space, name, checked.scope);
     if (os_name == NULL)
         return shmap__result(shmap__refuse(SHMAP_ENAME));
-    return shmap__result(
-        open_named(region, os_name, checked.access, checked.owner));
+    return shmap__result_of_region(
+        open_named(region, os_name, checked.access, checked.owner),
+        SHMAP_KIND_NAMED, os_name, 0);
 }
 
 /* Open and create in turn until one succeeds. Each round that fails means that
@@ -198,9 +199,9 @@ int shmap_region_open_or_create(shmap_region **region, const char *name,
     os_name = shmap__name_resolve(space, name, checked.scope);
     if (os_name == NULL)
         return shmap__result(shmap__refuse(SHMAP_ENAME));
-    return shmap__result_of_room(
-        open_or_create(region, os_name, size, &checked), SHMAP_KIND_NAMED, NULL,
-        size);
+    return shmap__result_of_region(
+        open_or_create(region, os_name, size, &checked), SHMAP_KIND_NAMED,
+        os_name, size);
 }
 
 /* What must be so for a file: reading cannot make or extend one. */
@@ -252,8 +253,8 @@ int shmap_region_open_file(shmap_region **region, const char *path,
         code = check_file_options(&checked, size);
     if (code < 0)
         return shmap__result(shmap__refuse(code));
-    return shmap__result_of_room(open_file(region, path, size, &checked),
-                                 SHMAP_KIND_FILE, path, size);
+    return shmap__result_of_region(open_file(region, path, size, &checked),
+                                   SHMAP_KIND_FILE, path, size);
 }
 
 uint64_t shmap_region_size(const shmap_region *region)
@@ -355,30 +356,31 @@ int shmap_region_seal(shmap_region *region, unsigned seals)
     return shmap__result(seal(region, (int)seals));
 }
 
-static shmap__os_status reap(const char *name, unsigned flags, unsigned *reaped)
+static int reap(const char *name, unsigned flags, unsigned *reaped)
 {
     char space[SHMAP__NAME_SPACE];
     const char *os_name;
 
     if (name == NULL)
-        return shmap__os_named_reap_all((flags & SHMAP_REAP_EVERY_USER) != 0,
-                                        reaped);
+        return shmap__result(shmap__os_named_reap_all(
+            (flags & SHMAP_REAP_EVERY_USER) != 0, reaped));
     os_name = shmap__name_resolve(space, name, (int)flags);
     if (os_name == NULL)
-        return shmap__refuse(SHMAP_ENAME);
-    return shmap__os_named_reap(os_name, reaped);
+        return shmap__result(shmap__refuse(SHMAP_ENAME));
+    return shmap__result_of_region(shmap__os_named_reap(os_name, reaped),
+                                   SHMAP_KIND_NAMED, os_name, 0);
 }
 
 int shmap_region_reap(const char *name, unsigned flags, unsigned *reaped)
 {
     unsigned count = 0;
-    shmap__os_status status;
+    int result;
 
     if (name == NULL ? (flags & ~(unsigned)SHMAP_REAP_EVERY_USER) != 0
                      : flags > SHMAP_REAP_NATIVE)
         return shmap__result(shmap__refuse(SHMAP_EINVAL));
-    status = reap(name, flags, &count);
-    if (status.code == 0 && reaped != NULL)
+    result = reap(name, flags, &count);
+    if (result == 0 && reaped != NULL)
         *reaped = count;
-    return shmap__result(status);
+    return result;
 }

@@ -157,12 +157,12 @@ int shmap_view_map(shmap_view *view, shmap_region *region,
     if (code < 0)
         return shmap__result(shmap__refuse(code));
     status = map(view, region, &checked);
-    if (status.code == 0)
-        return 0;
+    if (status.code != SHMAP_ENOSPC)
+        return shmap__result(status);
     asked = checked.size != 0 ? checked.size
                               : shmap_region_size(region) - checked.offset;
-    return shmap__result_of_room(status, region->object.kind, region->os_name,
-                                 asked);
+    return shmap__result_of_region(status, region->object.kind, region->os_name,
+                                   asked);
 }
 
 int shmap_view_refresh(shmap_view *view)

@@ -132,6 +132,21 @@ static void test_users__live_region_of_another(void **state)
     }
 }
 
+static void test_users__who_is_refused_is_told_whose_it_is(void **state)
+{
+    struct place place = place_make(__func__, SHMAP_SCOPE_MACHINE);
+    (void)state;
+    struct child *alice = alice_with(&place, 01666);
+    struct child *bob = start_as(BOB);
+    assert_code(puppet(bob, "open 0 %s machine", place.name), SHMAP_EOWNER);
+    assert_string_equal(puppet_ask(bob, "detail"), "it belongs to user 60001");
+    assert_true(raw_set_mode(place.os_name, 01600));
+    assert_code(puppet(bob, "open 0 %s machine", place.name), SHMAP_EACCES);
+    assert_string_equal(puppet_ask(bob, "detail"), "it belongs to user 60001");
+    puppet_do(alice, "unmap 0");
+    puppet_do(alice, "close 0");
+}
+
 static void test_users__leftover_of_another(void **state)
 {
     static const struct answers answers[] = {
@@ -177,6 +192,8 @@ static void test_users__a_leftover_of_another_says_why(void **state)
         assert_code(puppet(bob, "open_file 1 /no/such/file 0"), SHMAP_ENOENT);
         assert_code(puppet(bob, "%s", line), SHMAP_ESTALE);
         assert_int_equal(atoi(puppet_ask(bob, "said")), EPERM);
+        assert_string_equal(puppet_ask(bob, "detail"),
+                            "it belongs to user 60001");
     }
     assert_code(shmap_region_reap(place.name, SHMAP_REAP_MACHINE, NULL), 0);
 }
@@ -466,6 +483,7 @@ int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_users__live_region_of_another),
+        cmocka_unit_test(test_users__who_is_refused_is_told_whose_it_is),
         cmocka_unit_test(test_users__leftover_of_another),
         cmocka_unit_test(test_users__a_leftover_of_another_says_why),
         cmocka_unit_test(test_users__stranger_takes_no_exclusive_step),

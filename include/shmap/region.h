@@ -157,7 +157,8 @@ typedef struct shmap_region_options {
  *   SHMAP_ENAME      the name is not valid
  *   SHMAP_EEXIST     a region of this name is alive, or a foreign object has
  *                    the name: open it, or choose another name
- *   SHMAP_ESTALE     another user's dead region has the name
+ *   SHMAP_ESTALE     another user's dead region has the name; whose it is, tells
+ *                    shmap_error_detail
  *   SHMAP_EACCES     another user's object has the name and cannot be looked at
  *   SHMAP_ETYPE      something that is not shared memory has the name
  *   SHMAP_EPRIVILEGE the scope is one where this process may not create

@@ -345,6 +345,18 @@ shmap__os_status shmap__os_named_take(shmap__os_object *object, int fd,
     return shmap__os_done;
 }
 
+bool shmap__os_named_owner(const char *os_name, char *out, size_t size)
+{
+    char path[SHMAP__OS_PATH];
+    struct stat stat;
+
+    shmap__os_find_path(path, os_name);
+    if (lstat(path, &stat) != 0)
+        return false;
+    snprintf(out, size, "user %lu", (unsigned long)stat.st_uid);
+    return true;
+}
+
 /* Reaping */
 
 shmap__os_status shmap__os_named_reap(const char *os_name, unsigned *reaped)

@@ -262,6 +262,16 @@ shmap__os_status shmap__os_named_open(shmap__os_object *object,
 
 /* Reaping */
 
+bool shmap__os_named_owner(const char *os_name, char *out, size_t size)
+{
+    uid_t owner;
+
+    if (find_owner(os_name, &owner).code < 0)
+        return false;
+    snprintf(out, size, "user %lu", (unsigned long)owner);
+    return true;
+}
+
 /* Being a holder takes a mark of its own, which is found by the name. */
 shmap__os_status shmap__os_named_take(shmap__os_object *object, int fd,
                                       const char *os_name, int access,
