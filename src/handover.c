@@ -44,23 +44,23 @@ static const char *name_in_token(const shmap_region *region)
     return region->object.kind == SHMAP_KIND_NAMED ? region->os_name : "";
 }
 
-/* What children inherit is made once for each access. */
+/* What children inherit is made once for each access, if nobody closes it. */
 static shmap__os_status give_child(shmap_region *region, shmap__os_gift *gift)
 {
+    shmap__os_object *object = &region->object;
     uint64_t *inherited = &region->inherited[gift->access - 1];
-    uint64_t none = 0;
-    shmap__os_gift made = *gift;
-    shmap__os_status status = shmap__os_give_child(&region->object, &made);
+    uint64_t found = shmap__load64(inherited);
+    shmap__os_status status = shmap__os_give_child(object, gift);
 
     if (status.code < 0)
         return status;
-    if (!shmap__cas64(inherited, &none, (uint64_t)made.native)) {
-        shmap__os_give_child_end(&region->object, made.native);
-        made.native = (int64_t)none;
-    } else {
+    if ((found == 0 || !shmap__os_is_given_child(object, (int64_t)found)) &&
+        shmap__cas64(inherited, &found, (uint64_t)gift->native)) {
         shmap__refs_retain(&region->loans);
+        return status;
     }
-    *gift = made;
+    shmap__os_give_child_end(object, gift->native);
+    gift->native = (int64_t)found;
     return status;
 }
 
@@ -142,8 +142,6 @@ static int check_gift(const shmap__os_gift *gift, const char *os_name,
         return SHMAP_ETOKEN;
     if (gift->way == SHMAP__OS_TO_PROCESS ? gift->to != self : gift->to != 0)
         return SHMAP_ETOKEN;
-    if (gift->way == SHMAP__OS_TO_CHILD && gift->from == self)
-        return SHMAP_ETOKEN;
     return options->access > gift->access ? SHMAP_EACCES : 0;
 }
 
@@ -224,28 +222,22 @@ int shmap_region_send(const shmap_region *region, int access, intptr_t channel,
         send((shmap_region *)(uintptr_t)region, access, channel, deadline));
 }
 
-/* What came must have come in the way that the token says, and is let go of if
- * it is not taken. */
-static shmap__os_status accept_message(shmap_region **region,
-                                       const char *message, int64_t native,
-                                       const shmap_region_options *options)
+/* What came must have come in the way that the token says. */
+static int read_message(const char *message, shmap__os_gift *gift,
+                        char *os_name)
 {
-    char os_name[SHMAP__OS_MESSAGE];
-    shmap__os_gift gift;
-    int code = SHMAP_ETOKEN;
+    const int64_t native = gift->native;
+    const int way = gift->way;
 
-    if (memchr(message, '\0', SHMAP__OS_MESSAGE) != NULL &&
-        shmap__token_read(message, &gift, os_name) &&
-        gift.way != SHMAP__OS_TO_CHILD &&
-        (gift.way == SHMAP__OS_SENT) == (native >= 0))
-        code = check_gift(&gift, os_name, options);
-    if (code < 0) {
-        shmap__os_receive_end(native);
-        return shmap__refuse(code);
+    if (memchr(message, '\0', SHMAP__OS_MESSAGE) == NULL ||
+        !shmap__token_read(message, gift, os_name) || gift->way != way) {
+        gift->way = way;
+        gift->native = native;
+        return SHMAP_ETOKEN;
     }
-    if (gift.way == SHMAP__OS_SENT)
-        gift.native = native;
-    return take(region, &gift, os_name, options);
+    if (way == SHMAP__OS_SENT)
+        gift->native = native;
+    return 0;
 }
 
 static shmap__os_status receive(shmap_region **region, intptr_t channel,
@@ -253,14 +245,23 @@ static shmap__os_status receive(shmap_region **region, intptr_t channel,
                                 const shmap_region_options *options)
 {
     char message[SHMAP__OS_MESSAGE];
-    int64_t native = -1;
+    char os_name[SHMAP__OS_MESSAGE];
+    shmap__os_gift gift = {0};
     shmap__os_status status =
-        shmap__os_receive(channel, message, options->owner, &native, deadline);
+        shmap__os_receive(channel, message, options->owner, &gift, deadline);
+    int code;
 
     if (status.code < 0)
         return status;
     SHMAP__STOP("receive.received");
-    return accept_message(region, message, native, options);
+    code = read_message(message, &gift, os_name);
+    if (code == 0)
+        code = check_gift(&gift, os_name, options);
+    status =
+        code == 0 ? take(region, &gift, os_name, options) : shmap__refuse(code);
+    if (status.code < 0)
+        shmap__os_refuse(&gift);
+    return status;
 }
 
 int shmap_region_receive(shmap_region **region, intptr_t channel,

@@ -154,8 +154,8 @@ int shmap__os_info_flags(const shmap__os_object *object, const char *os_name);
 
 /* seal.c */
 
-/* Seal an anonymous region that may be written to. Codes: see
- * shmap_region_seal. */
+/* Seal an anonymous region, as far as it is not. Codes: see shmap_region_seal.
+ */
 shmap__os_status shmap__os_seal(shmap__os_object *object, int seals);
 
 /* The seals that surely hold. */
@@ -192,7 +192,10 @@ int64_t shmap__os_process_id(void);
 shmap__os_status shmap__os_give_child(shmap__os_object *object,
                                       shmap__os_gift *gift);
 
-/* Close what shmap__os_give_child made, if it is still that. */
+/* Whether that is still what shmap__os_give_child made. */
+bool shmap__os_is_given_child(const shmap__os_object *object, int64_t native);
+
+/* Close it, if it is. */
 void shmap__os_give_child_end(const shmap__os_object *object, int64_t native);
 
 /* Make it ready for the process `gift->to`. SHMAP_ENOENT: there is none. */
@@ -209,11 +212,15 @@ shmap__os_status shmap__os_give_channel(shmap__os_object *object,
 void shmap__os_give_channel_end(const shmap__os_gift *gift, bool given);
 
 /* Take what was given, if it is the object that it is said to be: else
- * SHMAP_ENOENT. `os_name` is that of a named region. Of what was sent, nothing
- * stays open on failure either. */
+ * SHMAP_ENOENT. `os_name` is that of a named region. On failure it can be taken
+ * again. */
 shmap__os_status shmap__os_take(shmap__os_object *object,
                                 const shmap__os_gift *gift, const char *os_name,
                                 int access, int owner);
+
+/* Let go of what came through a channel and is not taken: of what was sent, or
+ * of what was put into this process and is what the gift says. */
+void shmap__os_refuse(const shmap__os_gift *gift);
 
 /* channel.c: messages of up to SHMAP__OS_MESSAGE bytes through what the caller
  * has. */
@@ -225,15 +232,12 @@ shmap__os_status shmap__os_send(intptr_t channel, const shmap__os_gift *gift,
                                 const char message[SHMAP__OS_MESSAGE],
                                 int64_t deadline);
 
-/* Receive one, and what was sent with it: a new descriptor. Where messages
- * bring nothing, and what they tell of is here already, -1; what `owner` does
- * not accept as a sender is SHMAP_EOWNER then. */
+/* Receive one. Fills the gift's `way`, which is that of all messages, and for
+ * SHMAP__OS_SENT `native`. For SHMAP__OS_TO_PROCESS, a sender that `owner` does
+ * not accept is SHMAP_EOWNER. */
 shmap__os_status shmap__os_receive(intptr_t channel,
                                    char message[SHMAP__OS_MESSAGE], int owner,
-                                   int64_t *native, int64_t deadline);
-
-/* Let go of what was received, and is not wanted. */
-void shmap__os_receive_end(int64_t native);
+                                   shmap__os_gift *gift, int64_t deadline);
 
 /* identity.c: who is who among threads. */
 

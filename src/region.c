@@ -332,15 +332,11 @@ static shmap__os_status seal(shmap_region *region, int seals)
 {
     const int no_writers = SHMAP_SEAL_WRITERS | SHMAP_SEAL_CONTENT;
     shmap__os_object *object = &region->object;
-    int missing = seals & ~shmap__os_seals(object);
-    shmap__os_status status = shmap__refuse(0);
+    shmap__os_status status;
 
     if (object->kind != SHMAP_KIND_ANONYMOUS)
         return shmap__refuse(SHMAP_ENOTSUP);
-    if (missing != 0 && object->access == SHMAP_ACCESS_READ)
-        return shmap__refuse(SHMAP_EACCES);
-    if (missing != 0)
-        status = shmap__os_seal(object, missing);
+    status = shmap__os_seal(object, seals);
     if (status.code == 0 && (seals & no_writers) != 0)
         object->access = SHMAP_ACCESS_READ;
     return status;

@@ -110,7 +110,8 @@ SHMAP_API const char *shmap_error_message(int error);
 
 /* What is known about this thread's last failed call beyond its code, as in
  * "asked for 1073741824 bytes, /dev/shm has room for 67108864" or "it belongs
- * to user 1000"; "" when there is no more to say. Valid until this thread's next failure. Since 0.1. */
+ * to user 1000"; "" when there is no more to say. Valid until this thread's
+ * next failure. Since 0.1. */
 SHMAP_API const char *shmap_error_detail(void);
 
 /* errno or GetLastError() as the system left it behind this thread's last

@@ -108,9 +108,10 @@ SHMAP_API void shmap_region_unexport(shmap_region *region);
  *   SHMAP_EINVAL    an argument is not valid
  *   SHMAP_ETOKEN    this is no token, or not a whole one, or one for another
  *                   process
- *   SHMAP_ENOENT    the region that the token means is not there any more: its
- *                   exporter has closed it or ended, the child did not inherit
- *                   it, or the token was imported before
+ *   SHMAP_ENOENT    the region that the token means is not there any more, or
+ *                   never was: its exporter has closed it or ended, the child
+ *                   did not inherit it, the token was imported before, or this
+ *                   process itself made it for children
  *   SHMAP_EACCES    more access is asked than the token has, or the system
  *                   refuses
  *   SHMAP_EOWNER    it belongs to a user whom the options do not accept
@@ -124,11 +125,11 @@ SHMAP_API int shmap_region_import(shmap_region **region, const char *token,
  * shmap_region_receive.
  *
  * access: as for shmap_region_export.
- * channel: POSIX: a connected Unix domain socket. Windows: the HANDLE of a
- *          named pipe, whose other end must be open in the process that is to
- *          get the region, for both reading and writing if made by others. It
- *          stays the caller's, and may be blocking or not, and on Windows
- *          overlapped or not.
+ * channel: POSIX: a connected Unix domain socket, of a stream or of packets in
+ *          sequence. Windows: the HANDLE of a named pipe, whose other end was
+ *          opened by the process that is to get the region; with buffers of
+ *          1 KiB or more, if it is not overlapped. It stays the caller's, and
+ *          may be blocking or not.
  * deadline: until when to wait for room in the channel.
  *
  * The receiver may belong to another user, whom the region need not be shared

@@ -43,18 +43,25 @@ static shmap__os_status channel_failed(int error)
     }
 }
 
-/* Only such sockets carry descriptors. */
-static shmap__os_status check_channel(intptr_t channel)
+/* Only such sockets carry descriptors, and only connected ones have another
+ * end. To one of datagrams, anybody can send. */
+static shmap__os_status check_channel(intptr_t channel, int *type)
 {
     struct sockaddr address;
     socklen_t size = sizeof address;
+    socklen_t type_size = sizeof *type;
 
     if (channel < 0 || channel > INT32_MAX)
         return (shmap__os_status){SHMAP_EINVAL, EBADF};
-    if (getsockname((int)channel, &address, &size) != 0)
+    if (getsockname((int)channel, &address, &size) != 0 ||
+        getsockopt((int)channel, SOL_SOCKET, SO_TYPE, type, &type_size) != 0)
         return channel_failed(errno);
-    return address.sa_family == AF_UNIX ? shmap__os_done
-                                        : channel_failed(EAFNOSUPPORT);
+    if (address.sa_family != AF_UNIX || *type == SOCK_DGRAM)
+        return channel_failed(EAFNOSUPPORT);
+    size = sizeof address;
+    if (getpeername((int)channel, &address, &size) != 0)
+        return channel_failed(errno);
+    return shmap__os_done;
 }
 
 /* Wait until the channel is ready for something, or the deadline has passed. */
@@ -82,12 +89,18 @@ static shmap__os_status wait_for(int channel, short event, int64_t deadline)
     return (shmap__os_status){SHMAP_ETIMEDOUT, 0};
 }
 
+/* A stream whose other end is closed, or reads no more, has room as well; but
+ * not even nothing can be sent to it. */
 shmap__os_status shmap__os_channel_await(intptr_t channel, int64_t deadline)
 {
-    shmap__os_status status = check_channel(channel);
+    int type = 0;
+    shmap__os_status status = check_channel(channel, &type);
 
     if (status.code == 0)
         status = wait_for((int)channel, POLLOUT, deadline);
+    if (status.code == 0 && type == SOCK_STREAM &&
+        send((int)channel, "", 0, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+        status = channel_failed(errno);
     return status;
 }
 
@@ -115,7 +128,7 @@ shmap__os_status shmap__os_send(intptr_t channel, const shmap__os_gift *gift,
                                 const char message[SHMAP__OS_MESSAGE],
                                 int64_t deadline)
 {
-    shmap__os_status status = check_channel(channel);
+    shmap__os_status status = shmap__os_done;
     size_t sent = 0;
 
     while (status.code == 0 && sent < SHMAP__OS_MESSAGE) {
@@ -176,9 +189,10 @@ static void collect(struct msghdr *message, int64_t *native)
 
 shmap__os_status shmap__os_receive(intptr_t channel,
                                    char message[SHMAP__OS_MESSAGE], int owner,
-                                   int64_t *native, int64_t deadline)
+                                   shmap__os_gift *gift, int64_t deadline)
 {
-    shmap__os_status status = check_channel(channel);
+    int type = 0;
+    shmap__os_status status = check_channel(channel, &type);
     int64_t found = -1;
     size_t received = 0;
 
@@ -210,15 +224,11 @@ shmap__os_status shmap__os_receive(intptr_t channel,
     if (status.code == 0 && found < 0)
         status = (shmap__os_status){SHMAP_ETOKEN, 0};
     if (status.code < 0) {
-        shmap__os_receive_end(found);
+        if (found >= 0)
+            close((int)found);
         return status;
     }
-    *native = found;
+    gift->way = SHMAP__OS_SENT;
+    gift->native = found;
     return status;
-}
-
-void shmap__os_receive_end(int64_t native)
-{
-    if (native >= 0)
-        close((int)native);
 }

@@ -4,6 +4,7 @@
  * through /proc, or that are sent with a message. */
 #include "os.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -15,11 +16,18 @@ int64_t shmap__os_process_id(void)
     return getpid();
 }
 
+enum { PATH_OF_DESCRIPTOR = sizeof "/proc/self/fd/" + 10 };
+
+static void find_own(char path[PATH_OF_DESCRIPTOR], int fd)
+{
+    snprintf(path, PATH_OF_DESCRIPTOR, "/proc/self/fd/%d", fd);
+}
+
 int shmap__os_open_again(int fd, int flags)
 {
-    char path[sizeof "/proc/self/fd/" + 10];
+    char path[PATH_OF_DESCRIPTOR];
 
-    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    find_own(path, fd);
     return shmap__os_open(path, flags | O_NONBLOCK, 0);
 }
 
@@ -36,21 +44,21 @@ bool shmap__os_cannot_write(int fd, const struct stat *stat)
     return again < 0 && (errno == EACCES || errno == EROFS);
 }
 
-/* One for reading is of a description that is for reading. */
-static shmap__os_status new_descriptor(int fd, int access, int *made)
+static bool is_for_reading(int fd)
 {
     int flags = fcntl(fd, F_GETFL);
 
-    if (flags < 0)
-        return shmap__os_failed(errno);
-    if (access == SHMAP_ACCESS_READ && (flags & O_ACCMODE) != O_RDONLY)
-        *made = shmap__os_open_again(fd, O_RDONLY);
-    else
-        *made = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-    if (*made >= 0)
-        return shmap__os_done;
-    return errno == ENOENT ? (shmap__os_status){SHMAP_ENOTSUP, errno}
-                           : shmap__os_failed(errno);
+    return flags >= 0 && (flags & O_ACCMODE) == O_RDONLY;
+}
+
+/* For reading, of a description that is for reading, if one can be had. */
+static int new_descriptor(int fd, int access)
+{
+    int again = -1;
+
+    if (access == SHMAP_ACCESS_READ && !is_for_reading(fd))
+        again = shmap__os_open_again(fd, O_RDONLY);
+    return again >= 0 ? again : fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 }
 
 static void identify(const shmap__os_object *object, shmap__os_gift *gift)
@@ -63,16 +71,20 @@ static void identify(const shmap__os_object *object, shmap__os_gift *gift)
 shmap__os_status shmap__os_give(shmap__os_object *object, shmap__os_gift *gift)
 {
     struct stat stat;
-    shmap__os_status status;
-    int fd = -1;
+    shmap__os_status status = shmap__os_done;
+    int fd;
 
     if (!shmap__os_still_ours(object, &stat))
         return (shmap__os_status){SHMAP_EINVAL, EBADF};
-    status = new_descriptor((int)object->native, gift->access, &fd);
-    if (status.code < 0)
-        return status;
+    fd = new_descriptor((int)object->native, gift->access);
+    if (fd < 0)
+        return shmap__os_failed(errno);
     if (gift->access == SHMAP_ACCESS_READ)
         status = shmap__os_forbid_writing(object);
+    if (status.code == 0 && gift->access == SHMAP_ACCESS_READ &&
+        !is_for_reading(fd) &&
+        (shmap__os_seals(object) & SHMAP_SEAL_WRITERS) == 0)
+        status = (shmap__os_status){SHMAP_ENOTSUP, 0};
     if (status.code < 0) {
         close(fd);
         return status;
@@ -132,35 +144,55 @@ static bool is_inherited(int64_t native, const uint64_t identity[2],
            fcntl((int)native, F_GETOWN) != getpid();
 }
 
-void shmap__os_give_child_end(const shmap__os_object *object, int64_t native)
+/* What a thread finds to be inheritable, no other closes or takes. */
+static pthread_mutex_t inherited_lock = PTHREAD_MUTEX_INITIALIZER;
+
+bool shmap__os_is_given_child(const shmap__os_object *object, int64_t native)
 {
     struct stat stat;
 
-    if (is_inheritable(native, object->identity, &stat))
+    return is_inheritable(native, object->identity, &stat);
+}
+
+void shmap__os_give_child_end(const shmap__os_object *object, int64_t native)
+{
+    pthread_mutex_lock(&inherited_lock);
+    if (shmap__os_is_given_child(object, native))
         close((int)native);
+    pthread_mutex_unlock(&inherited_lock);
 }
 
 #ifdef O_PATH
+
+/* What this process cannot open through /proc, others cannot either. */
+static shmap__os_status check_reach(int fd, int access)
+{
+    char path[PATH_OF_DESCRIPTOR];
+    int rights = access == SHMAP_ACCESS_READ ? R_OK : R_OK | W_OK;
+
+    find_own(path, fd);
+    if (faccessat(AT_FDCWD, path, rights, AT_EACCESS) == 0)
+        return shmap__os_done;
+    return errno == ENOENT ? (shmap__os_status){SHMAP_ENOTSUP, errno}
+                           : shmap__os_failed(errno);
+}
 
 shmap__os_status shmap__os_give_process(shmap__os_object *object,
                                         shmap__os_gift *gift)
 {
     struct stat stat;
     shmap__os_status status = shmap__os_done;
-    int again;
 
     if (!shmap__os_still_ours(object, &stat))
         return (shmap__os_status){SHMAP_EINVAL, EBADF};
-    if (gift->to > INT32_MAX || kill((pid_t)gift->to, 0) != 0)
-        return errno == EPERM && gift->to <= INT32_MAX
-                   ? (shmap__os_status){SHMAP_EACCES, errno}
-                   : (shmap__os_status){SHMAP_ENOENT, ESRCH};
-    /* What this process cannot do, others cannot either. */
-    again = shmap__os_open_again((int)object->native, O_PATH);
-    if (again < 0)
-        return errno == ENOENT ? (shmap__os_status){SHMAP_ENOTSUP, errno}
-                               : shmap__os_failed(errno);
-    close(again);
+    if (gift->to > INT32_MAX)
+        return (shmap__os_status){SHMAP_ENOENT, ESRCH};
+    if (kill((pid_t)gift->to, 0) != 0)
+        return errno == EPERM ? (shmap__os_status){SHMAP_EACCES, errno}
+                              : (shmap__os_status){SHMAP_ENOENT, errno};
+    status = check_reach((int)object->native, gift->access);
+    if (status.code < 0)
+        return status;
     if (gift->access == SHMAP_ACCESS_READ)
         status = shmap__os_forbid_writing(object);
     if (status.code < 0)
@@ -170,14 +202,27 @@ shmap__os_status shmap__os_give_process(shmap__os_object *object,
     return status;
 }
 
-/* Looking at another process's descriptor opens nothing. */
-static int find_in_process(const shmap__os_gift *gift)
+/* Look at another process's descriptor, which opens nothing. The link to it is
+ * that process's user's, and readable or writable as the descriptor is: nobody
+ * is led by a token to what the giver does not have. */
+static shmap__os_status find_in_process(const shmap__os_gift *gift, int access,
+                                        int owner, int *fd)
 {
+    const mode_t rights =
+        access == SHMAP_ACCESS_READ ? S_IRUSR : S_IRUSR | S_IWUSR;
     char path[sizeof "/proc//fd/" + 2 * 20];
+    struct stat link;
 
     snprintf(path, sizeof path, "/proc/%lld/fd/%lld", (long long)gift->from,
              (long long)gift->native);
-    return shmap__os_open(path, O_PATH, 0);
+    if (lstat(path, &link) != 0)
+        return shmap__os_failed(errno);
+    if (!shmap__os_accepts(owner, link.st_uid))
+        return (shmap__os_status){SHMAP_EOWNER, 0};
+    if ((link.st_mode & rights) != rights)
+        return (shmap__os_status){SHMAP_EACCES, 0};
+    *fd = shmap__os_open(path, O_PATH, 0);
+    return *fd >= 0 ? shmap__os_done : shmap__os_failed(errno);
 }
 
 #else
@@ -189,11 +234,11 @@ shmap__os_status shmap__os_give_process(shmap__os_object *object,
     return (shmap__os_status){SHMAP_ENOTSUP, 0};
 }
 
-static int find_in_process(const shmap__os_gift *gift)
+static shmap__os_status find_in_process(const shmap__os_gift *gift, int access,
+                                        int owner, int *fd)
 {
-    (void)gift;
-    errno = ENOTSUP;
-    return -1;
+    (void)gift, (void)access, (void)owner, (void)fd;
+    return (shmap__os_status){SHMAP_ENOTSUP, 0};
 }
 
 #endif
@@ -216,77 +261,95 @@ void shmap__os_give_channel_end(const shmap__os_gift *gift, bool given)
     close((int)gift->native);
 }
 
+void shmap__os_refuse(const shmap__os_gift *gift)
+{
+    if (gift->way == SHMAP__OS_SENT)
+        close((int)gift->native);
+}
+
 /* Taking */
 
-/* Find what was given: a descriptor that is this function's caller's to close,
- * for looking only if it was found in another process. */
-static shmap__os_status find(const shmap__os_gift *gift, int *fd,
-                             struct stat *stat)
-{
-    shmap__os_status gone = {SHMAP_ENOENT, 0};
-
-    *fd = (int)gift->native;
-    if (gift->way == SHMAP__OS_TO_CHILD)
-        return is_inherited(gift->native, gift->identity, stat) ? shmap__os_done
-                                                                : gone;
-    if (gift->way == SHMAP__OS_TO_PROCESS)
-        *fd = find_in_process(gift);
-    if (*fd < 0)
-        return shmap__os_failed(errno);
-    if (means(*fd, gift->identity, stat))
-        return shmap__os_done;
-    if (gift->way == SHMAP__OS_TO_PROCESS)
-        close(*fd);
-    return gone;
-}
-
-/* A descriptor of our own for what was found. */
-static int own_descriptor(int fd, const shmap__os_gift *gift, int access)
-{
-    if (gift->way == SHMAP__OS_TO_PROCESS)
-        return shmap__os_open_again(fd, access == SHMAP_ACCESS_READ ? O_RDONLY
-                                                                    : O_RDWR);
-    return fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-}
-
 static shmap__os_status take_nameless(shmap__os_object *object, int fd,
-                                      const struct stat *stat, int access,
-                                      int owner)
+                                      const struct stat *stat, int kind,
+                                      int access, int owner)
 {
-    int kind;
-
     if (!shmap__os_accepts(owner, stat->st_uid))
         return (shmap__os_status){SHMAP_EOWNER, 0};
     if (stat->st_size == 0)
         return (shmap__os_status){SHMAP_ENOTREADY, 0};
-    kind =
-        shmap__os_is_memory(fd, stat) ? SHMAP_KIND_ANONYMOUS : SHMAP_KIND_FILE;
+    /* A file whose name is gone looks like memory. */
+    if (kind == SHMAP_KIND_ANONYMOUS && !shmap__os_is_memory(fd, stat))
+        kind = SHMAP_KIND_FILE;
     if (kind == SHMAP_KIND_FILE && access == SHMAP_ACCESS_READ_WRITE)
         shmap__os_file_mark(fd);
     shmap__os_object_fill(object, fd, stat, kind, access);
     return shmap__os_done;
 }
 
-static shmap__os_status take_found(shmap__os_object *object, int found,
-                                   const struct stat *stat,
-                                   const shmap__os_gift *gift,
-                                   const char *os_name, int access, int owner)
+/* Make an object of a descriptor, if it means what was given. */
+static shmap__os_status take_descriptor(shmap__os_object *object, int fd,
+                                        const shmap__os_gift *gift,
+                                        const char *os_name, int access,
+                                        int owner)
 {
-    shmap__os_status status;
-    int fd;
+    struct stat stat;
 
-    if (!shmap__os_can_be_memory(stat))
+    SHMAP__STOP("take.found");
+    if (!means(fd, gift->identity, &stat))
+        return (shmap__os_status){SHMAP_ENOENT, 0};
+    if (!shmap__os_can_be_memory(&stat))
         return (shmap__os_status){SHMAP_ETYPE, 0};
-    fd = own_descriptor(found, gift, access);
-    if (fd < 0)
-        return shmap__os_failed(errno);
     if (shmap__os_access_of(fd, access) != access)
-        status = (shmap__os_status){SHMAP_EACCES, 0};
-    else if (gift->kind == SHMAP_KIND_NAMED)
-        status = shmap__os_named_take(object, fd, os_name, access, owner);
-    else
-        status = take_nameless(object, fd, stat, access, owner);
+        return (shmap__os_status){SHMAP_EACCES, 0};
+    return gift->kind == SHMAP_KIND_NAMED
+               ? shmap__os_named_take(object, fd, os_name, access, owner)
+               : take_nameless(object, fd, &stat, gift->kind, access, owner);
+}
+
+/* On failure, it can be taken again. */
+static shmap__os_status take_inherited(shmap__os_object *object,
+                                       const shmap__os_gift *gift,
+                                       const char *os_name, int access,
+                                       int owner)
+{
+    shmap__os_status status = {SHMAP_ENOENT, 0};
+    struct stat stat;
+
+    pthread_mutex_lock(&inherited_lock);
+    if (is_inherited(gift->native, gift->identity, &stat)) {
+        int fd = (int)gift->native;
+
+        fcntl(fd, F_SETFD, FD_CLOEXEC);
+        status = take_descriptor(object, fd, gift, os_name, access, owner);
+        if (status.code < 0)
+            fcntl(fd, F_SETFD, 0);
+    }
+    pthread_mutex_unlock(&inherited_lock);
+    return status;
+}
+
+static shmap__os_status take_from_process(shmap__os_object *object,
+                                          const shmap__os_gift *gift,
+                                          const char *os_name, int access,
+                                          int owner)
+{
+    const int flags = access == SHMAP_ACCESS_READ ? O_RDONLY : O_RDWR;
+    struct stat stat;
+    int found = -1;
+    int fd = -1;
+    shmap__os_status status = find_in_process(gift, access, owner, &found);
+
     if (status.code < 0)
+        return status;
+    /* Opening some things has effects. */
+    if (!means(found, gift->identity, &stat) || !S_ISREG(stat.st_mode))
+        status = (shmap__os_status){SHMAP_ENOENT, 0};
+    else if ((fd = shmap__os_open_again(found, flags)) < 0)
+        status = shmap__os_failed(errno);
+    close(found);
+    if (status.code == 0)
+        status = take_descriptor(object, fd, gift, os_name, access, owner);
+    if (status.code < 0 && fd >= 0)
         close(fd);
     return status;
 }
@@ -295,20 +358,15 @@ shmap__os_status shmap__os_take(shmap__os_object *object,
                                 const shmap__os_gift *gift, const char *os_name,
                                 int access, int owner)
 {
-    struct stat stat;
-    int fd;
-    shmap__os_status status = find(gift, &fd, &stat);
+    shmap__os_status status;
 
-    if (status.code == 0) {
-        SHMAP__STOP("take.found");
-        status = take_found(object, fd, &stat, gift, os_name, access, owner);
-        SHMAP__STOP("take.taken");
-        /* What was inherited can be taken again if that failed. */
-        if (gift->way == SHMAP__OS_TO_PROCESS ||
-            (gift->way == SHMAP__OS_TO_CHILD && status.code == 0))
-            close(fd);
-    }
-    if (gift->way == SHMAP__OS_SENT)
-        close((int)gift->native);
+    if (gift->way == SHMAP__OS_TO_CHILD)
+        status = take_inherited(object, gift, os_name, access, owner);
+    else if (gift->way == SHMAP__OS_TO_PROCESS)
+        status = take_from_process(object, gift, os_name, access, owner);
+    else
+        status = take_descriptor(object, (int)gift->native, gift, os_name,
+                                 access, owner);
+    SHMAP__STOP("take.taken");
     return status;
 }

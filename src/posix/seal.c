@@ -24,12 +24,9 @@ static const struct {
 
 int shmap__os_seals(const shmap__os_object *object)
 {
-    struct stat stat;
-    int kernels = -1;
+    int kernels = fcntl((int)object->native, F_GET_SEALS);
     int held = 0;
 
-    if (shmap__os_still_ours(object, &stat))
-        kernels = fcntl((int)object->native, F_GET_SEALS);
     if (kernels < 0)
         return 0;
     for (size_t i = 0; i < sizeof seals / sizeof seals[0]; i++) {
@@ -58,20 +55,6 @@ static shmap__os_status add_seals(const shmap__os_object *object, int kernels)
     return shmap__os_failed(error);
 }
 
-shmap__os_status shmap__os_seal(shmap__os_object *object, int wanted)
-{
-    struct stat stat;
-    int kernels = 0;
-
-    if (!shmap__os_still_ours(object, &stat))
-        return (shmap__os_status){SHMAP_EINVAL, EBADF};
-    for (size_t i = 0; i < sizeof seals / sizeof seals[0]; i++) {
-        if ((wanted & seals[i].seal) != 0)
-            kernels |= seals[i].kernels;
-    }
-    return add_seals(object, kernels);
-}
-
 /* Map all of it for writing while that can be done, and let the others of this
  * process's threads see that before it cannot. */
 static shmap__os_status keep_writable(shmap__os_object *object)
@@ -83,8 +66,8 @@ static shmap__os_status keep_writable(shmap__os_object *object)
         return (shmap__os_status){SHMAP_ENOMEM, 0};
     all = mmap(NULL, (size_t)object->size, PROT_READ | PROT_WRITE, MAP_SHARED,
                (int)object->native, 0);
-    if (all == MAP_FAILED)
-        return shmap__os_failed(errno);
+    if (all == MAP_FAILED) /* EAGAIN: all memory is to be locked. */
+        return shmap__os_failed(errno == EAGAIN ? ENOMEM : errno);
     if (!shmap__cas64(&object->writable, &none, (uintptr_t)all))
         munmap(all, (size_t)object->size);
     return shmap__os_done;
@@ -94,6 +77,26 @@ static void drop_writable(const shmap__os_object *object, uint64_t writable)
 {
     if (writable != 0)
         munmap((void *)(uintptr_t)writable, (size_t)object->size);
+}
+
+shmap__os_status shmap__os_seal(shmap__os_object *object, int wanted)
+{
+    struct stat stat;
+    int missing = wanted & ~shmap__os_seals(object);
+    int kernels = 0;
+    shmap__os_status status = shmap__os_done;
+
+    if (!shmap__os_still_ours(object, &stat))
+        return (shmap__os_status){SHMAP_EINVAL, EBADF};
+    for (size_t i = 0; i < sizeof seals / sizeof seals[0]; i++) {
+        if ((missing & seals[i].seal) != 0)
+            kernels |= seals[i].kernels;
+    }
+    if (kernels != 0)
+        status = add_seals(object, kernels);
+    if (status.code == 0 && (wanted & SHMAP_SEAL_WRITERS) != 0)
+        drop_writable(object, shmap__exchange64(&object->writable, 0));
+    return status;
 }
 
 /* Nobody is to make it larger either, at the maker's cost, unless it is another
@@ -120,21 +123,23 @@ static bool is_forbidden(const shmap__os_object *object)
 
 shmap__os_status shmap__os_forbid_writing(shmap__os_object *object)
 {
+    shmap__os_status status = {SHMAP_ENOTSUP, 0};
     struct stat stat;
-    shmap__os_status status;
 
     if (is_forbidden(object))
         return shmap__os_done;
     if (!shmap__os_still_ours(object, &stat))
         return (shmap__os_status){SHMAP_EINVAL, EBADF};
-    if (shmap__os_cannot_write((int)object->native, &stat))
-        return shmap__os_done;
-    if (object->access == SHMAP_ACCESS_READ ||
-        object->kind != SHMAP_KIND_ANONYMOUS)
-        return (shmap__os_status){SHMAP_ENOTSUP, 0};
-    status = forbid(object);
-    /* Another thread was faster. */
-    return status.code < 0 && is_forbidden(object) ? shmap__os_done : status;
+    if (object->access == SHMAP_ACCESS_READ_WRITE &&
+        object->kind == SHMAP_KIND_ANONYMOUS)
+        status = forbid(object);
+    /* Another thread was faster; or there is no need. */
+    if (status.code < 0 &&
+        (is_forbidden(object) ||
+         (status.code == SHMAP_ENOTSUP &&
+          shmap__os_cannot_write((int)object->native, &stat))))
+        status = shmap__os_done;
+    return status;
 }
 
 /* With an old size of 0, the kernel makes a second mapping of shared memory:
