@@ -30,9 +30,10 @@ static const struct known {
     {-21, "SHMAP_EFAULT"},     {-22, "SHMAP_EMFILE"},
     {-23, "SHMAP_ENOTSUP"},    {-24, "SHMAP_ESYSTEM"},
     {-25, "SHMAP_ENOLCK"},     {-26, "SHMAP_EOVERFLOW"},
+    {-27, "SHMAP_ETOKEN"},
 };
 
-static const int unknown[] = {INT_MIN, -1000, -27, 6, 7, 1000, INT_MAX};
+static const int unknown[] = {INT_MIN, -1000, -28, 6, 7, 1000, INT_MAX};
 
 static void test_error__numbers_and_names_never_change(void **state)
 {

@@ -4,6 +4,8 @@
  * system. The table is the contract; how a situation comes about may differ.
  */
 
+#include "support/attack.h"
+#include "support/channel.h"
 #include "support/files.h"
 #include "support/puppet.h"
 #include "support/units.h"
@@ -466,6 +468,255 @@ static int too_much_memory(void)
                      : shmap_region_create(&region, name, size, NULL);
 }
 
+/* Handing over. */
+
+static char token[SHMAP_TOKEN_SIZE];
+
+static int export_fresh(int access, int64_t target, size_t size)
+{
+    shmap_region *fresh;
+    int result;
+
+    assert_code(shmap_region_create(&fresh, NULL, 1, NULL), 0);
+    result = shmap_region_export(fresh, access, target, token, size);
+    shmap_region_close(fresh);
+    return result;
+}
+
+static int export_for_copying(void)
+{
+    return export_fresh(SHMAP_ACCESS_COPY, 0, sizeof token);
+}
+
+static int export_to_a_negative_number(void)
+{
+    return export_fresh(0, -1, sizeof token);
+}
+
+static int export_to_nobody(void)
+{
+    return export_fresh(0, attack_no_process(), sizeof token);
+}
+
+static int export_into_too_little(void)
+{
+    return export_fresh(0, 0, 10);
+}
+
+/* With a handle for reading of one's own region. */
+static int export_reader(int access)
+{
+    shmap_region_options options = options_of(0, SHMAP_ACCESS_READ, 0);
+    shmap_region *held;
+    shmap_region *reader;
+    int result;
+
+    assert_code(create(), 0);
+    held = region;
+    region = NO_REGION;
+    assert_code(shmap_region_open(&reader, name, &options), 0);
+    result = shmap_region_export(reader, access, 0, token, sizeof token);
+    shmap_region_close(reader);
+    shmap_region_close(held);
+    return result;
+}
+
+static int export_reader_for_writing(void)
+{
+    return export_reader(SHMAP_ACCESS_READ_WRITE);
+}
+
+static int export_ones_own_for_reading(void)
+{
+    return export_reader(SHMAP_ACCESS_READ);
+}
+
+static int import_nothing(void)
+{
+    return shmap_region_import(&region, "", NULL);
+}
+
+static int import_a_word(void)
+{
+    return shmap_region_import(&region, "token", NULL);
+}
+
+static int import_ones_own(void)
+{
+    shmap_region *fresh;
+    int result;
+
+    assert_code(shmap_region_create(&fresh, NULL, 1, NULL), 0);
+    assert_code(shmap_region_export(fresh, 0, 0, token, sizeof token), 0);
+    result = shmap_region_import(&region, token, NULL);
+    shmap_region_close(fresh);
+    return result;
+}
+
+/* What another process exports to one of these. */
+static int import_from_another(bool for_child, bool for_itself, bool cut,
+                               int access)
+{
+    shmap_region_options options = options_of(0, access, 0);
+    struct child *other = puppet_start();
+    int result;
+
+    puppet_do(other, "create 0 - 4096");
+    if (for_child)
+        snprintf(token, sizeof token, "%s", puppet_ask(other, "export 0"));
+    else
+        snprintf(token, sizeof token, "%s",
+                 puppet_ask(other, "export 0 to=%d",
+                            for_itself ? child_pid(other) : os_process_id()));
+    if (cut)
+        token[strlen(token) - 1] = '\0';
+    result = shmap_region_import(&region, token, &options);
+    child_end(other);
+    return result;
+}
+
+static int import_for_a_child_of_another(void)
+{
+    return import_from_another(true, false, false, 0);
+}
+
+static int import_for_another_process(void)
+{
+    return import_from_another(false, true, false, 0);
+}
+
+static int import_cut(void)
+{
+    return import_from_another(false, false, true, 0);
+}
+
+static int import_for_copying(void)
+{
+    return import_from_another(false, false, false, SHMAP_ACCESS_COPY);
+}
+
+/* Through a channel with both ends here, or with one. */
+static int with_channel(bool other_end, bool sends, int access)
+{
+    shmap_region *fresh;
+    intptr_t ends[2];
+    int result;
+
+    assert_code(shmap_region_create(&fresh, NULL, 1, NULL), 0);
+    assert_true(channel_pair(ends, CHANNEL_STREAM, true));
+    if (!other_end)
+        channel_close(ends[1]);
+    result = sends ? shmap_region_send(fresh, access, ends[0], 0)
+                   : shmap_region_receive(&region, ends[0], 0, NULL);
+    if (other_end)
+        channel_close(ends[1]);
+    channel_close(ends[0]);
+    shmap_region_close(fresh);
+    return result;
+}
+
+static int send_to_nobody(void)
+{
+    return with_channel(false, true, 0);
+}
+
+static int send_for_copying(void)
+{
+    return with_channel(true, true, SHMAP_ACCESS_COPY);
+}
+
+static int receive_from_nobody(void)
+{
+    return with_channel(false, false, 0);
+}
+
+static int receive_nothing(void)
+{
+    return with_channel(true, false, 0);
+}
+
+static int receive_from_a_bad_handle(void)
+{
+    return shmap_region_receive(&region, units_bad_handle(), 0, NULL);
+}
+
+static int receive_from_a_device(void)
+{
+    intptr_t channel = channel_make_not(CHANNEL_NOT_A_FILE);
+    int result = shmap_region_receive(&region, channel, 0, NULL);
+
+    channel_close(channel);
+    return result;
+}
+
+static int send_into_a_device(void)
+{
+    intptr_t channel = channel_make_not(CHANNEL_NOT_A_FILE);
+    shmap_region *fresh;
+    int result;
+
+    assert_code(shmap_region_create(&fresh, NULL, 1, NULL), 0);
+    result = shmap_region_send(fresh, 0, channel, 0);
+    shmap_region_close(fresh);
+    channel_close(channel);
+    return result;
+}
+
+static int seal_unknown(void)
+{
+    shmap_region *fresh;
+    int result;
+
+    assert_code(shmap_region_create(&fresh, NULL, 1, NULL), 0);
+    result = shmap_region_seal(fresh, 16);
+    shmap_region_close(fresh);
+    return result;
+}
+
+static int seal_named(void)
+{
+    int result;
+
+    assert_code(create(), 0);
+    result = shmap_region_seal(region, SHMAP_SEAL_SHRINK);
+    shmap_region_close(region);
+    region = NO_REGION;
+    return result;
+}
+
+static int map_sealed_for_writing(void)
+{
+    shmap_view_options options = SHMAP_VIEW_OPTIONS_INIT;
+    shmap_region *fresh;
+    int result;
+
+    if ((attack_facts()->seals & SHMAP_SEAL_WRITERS) == 0)
+        return NO_SUCH_SITUATION;
+    assert_code(shmap_region_create(&fresh, NULL, 1, NULL), 0);
+    assert_code(shmap_region_seal(fresh, SHMAP_SEAL_WRITERS), 0);
+    options.access = SHMAP_ACCESS_READ_WRITE;
+    result = shmap_view_map(&view, fresh, &options);
+    shmap_region_close(fresh);
+    return result;
+}
+
+static int export_again_for_writing(void)
+{
+    shmap_region *fresh;
+    int result;
+
+    if (!attack_facts()->reads_only)
+        return NO_SUCH_SITUATION;
+    assert_code(shmap_region_create(&fresh, NULL, 1, NULL), 0);
+    assert_code(
+        shmap_region_export(fresh, SHMAP_ACCESS_READ, 0, token, sizeof token),
+        0);
+    result = shmap_region_export(fresh, SHMAP_ACCESS_READ_WRITE, 0, token,
+                                 sizeof token);
+    shmap_region_close(fresh);
+    return result;
+}
+
 #define SITUATION(provoke, code) \
     {                            \
 #provoke, provoke, code  \
@@ -530,6 +781,30 @@ static const struct situation {
     SITUATION(reap_bad_name, SHMAP_ENAME),
     SITUATION(reap_missing, SHMAP_OK),
     SITUATION(too_much_memory, SHMAP_ENOSPC),
+    SITUATION(export_for_copying, SHMAP_EINVAL),
+    SITUATION(export_to_a_negative_number, SHMAP_EINVAL),
+    SITUATION(export_to_nobody, SHMAP_ENOENT),
+    SITUATION(export_into_too_little, SHMAP_ERANGE),
+    SITUATION(export_reader_for_writing, SHMAP_EACCES),
+    SITUATION(export_ones_own_for_reading, SHMAP_ENOTSUP),
+    SITUATION(export_again_for_writing, SHMAP_EACCES),
+    SITUATION(import_nothing, SHMAP_ETOKEN),
+    SITUATION(import_a_word, SHMAP_ETOKEN),
+    SITUATION(import_ones_own, SHMAP_ENOENT),
+    SITUATION(import_for_a_child_of_another, SHMAP_ENOENT),
+    SITUATION(import_for_another_process, SHMAP_ETOKEN),
+    SITUATION(import_cut, SHMAP_ETOKEN),
+    SITUATION(import_for_copying, SHMAP_EINVAL),
+    SITUATION(send_to_nobody, SHMAP_ENOENT),
+    SITUATION(send_for_copying, SHMAP_EINVAL),
+    SITUATION(send_into_a_device, SHMAP_ETYPE),
+    SITUATION(receive_from_nobody, SHMAP_ENOENT),
+    SITUATION(receive_nothing, SHMAP_ETIMEDOUT),
+    SITUATION(receive_from_a_bad_handle, SHMAP_EINVAL),
+    SITUATION(receive_from_a_device, SHMAP_ETYPE),
+    SITUATION(seal_unknown, SHMAP_EINVAL),
+    SITUATION(seal_named, SHMAP_ENOTSUP),
+    SITUATION(map_sealed_for_writing, SHMAP_EACCES),
 };
 
 /* Provoke one, and see that it changed nothing either. */

@@ -6,6 +6,8 @@
  * others.
  */
 
+#include <uv.h>
+
 #include "support/place.h"
 #include "support/puppet.h"
 #include "support/stops.h"
@@ -36,12 +38,13 @@ static const struct share {
     {SHMAP_SHARE_GROUP, true, "group", "write", 0660},
 };
 
-static void format_rights(char *out, const struct share *share)
+static void format_rights(char *out, const struct share *share,
+                          const char *owners)
 {
     if (*share->others == '\0')
-        snprintf(out, RIGHTS_ROOM, "owner all");
+        snprintf(out, RIGHTS_ROOM, "owner %s", owners);
     else
-        snprintf(out, RIGHTS_ROOM, "owner all, %s %s",
+        snprintf(out, RIGHTS_ROOM, "owner %s, %s %s", owners,
                  share->grouped ? group_number : "everyone", share->others);
 }
 
@@ -54,13 +57,19 @@ static shmap_region_options options_with(const struct share *share,
     return options;
 }
 
-static void assert_rights(intptr_t handle, const struct share *share)
+static void assert_rights_and(intptr_t handle, const struct share *share,
+                              const char *owners)
 {
     char expected[RIGHTS_ROOM];
     char found[RIGHTS_ROOM];
-    format_rights(expected, share);
+    format_rights(expected, share, owners);
     raw_rights(found, handle);
     assert_string_equal(found, expected);
+}
+
+static void assert_rights(intptr_t handle, const struct share *share)
+{
+    assert_rights_and(handle, share, "all");
 }
 
 static bool can_share_names(void)
@@ -98,7 +107,8 @@ static void assert_anonymous_rights(const struct share *share,
     shmap_region *region = no_region;
     shmap_region_options options = options_with(share, group);
     assert_code(shmap_region_create(&region, NULL, 4096, &options), 0);
-    assert_rights(shmap_region_native(region), share);
+    assert_rights_and(shmap_region_native(region), share,
+                      raw_anonymous_rights());
     shmap_region_close(region);
 }
 
@@ -373,6 +383,82 @@ static void test_share__sleepers_let_in_the_same(void **state)
             child_end(sleeper);
             remove(path);
         }
+}
+
+static void take_event(void *argument)
+{
+    shmap_event *event = argument;
+    shmap_event_take(event, SHMAP_FOREVER);
+}
+
+/* Also where the region's own list lets its owner less. */
+static void test_share__sleepers_in_anonymous_regions(void **state)
+{
+    static const char *const others[] = {
+        "owner sleep and wake", "owner sleep and wake, everyone sleep",
+        "owner sleep and wake, everyone sleep and wake"};
+    (void)state;
+    for (size_t i = 0; i < COUNT(others); ++i) {
+        char rights[RIGHTS_ROOM];
+        shmap_region *region = no_region;
+        shmap_view view = SHMAP_VIEW_INIT;
+        shmap_region_options options = options_with(&shares[i], NULL);
+        uv_thread_t sleeper;
+        intptr_t handle = -1;
+        assert_code(shmap_region_create(&region, NULL, 4096, &options), 0);
+        assert_code(shmap_view_map(&view, region, NULL), 0);
+        shmap_event *event = view.data;
+        assert_int_equal(uv_thread_create(&sleeper, take_event, event), 0);
+        assert_eventually((memory_load(&event->taking_.who_) & 0xFFFF) != 0);
+        assert_eventually((handle = raw_open_waiting(&event->taking_)) != -1 ||
+                          units_has_modes());
+        if (handle != -1) {
+            raw_rights(rights, handle);
+            assert_string_equal(rights, others[i]);
+            raw_close(handle);
+        }
+        assert_code(shmap_event_set(event), 0);
+        uv_thread_join(&sleeper);
+        shmap_view_unmap(&view);
+        shmap_region_close(region);
+    }
+}
+
+/* What somebody else put under a name is found out by its owner. */
+static void test_share__planted_by_another_user(void **state)
+{
+    struct place place = place_make(__func__, SHMAP_SCOPE_USER);
+    shmap_region *region = no_region;
+    shmap_region_options options = SHMAP_REGION_OPTIONS_INIT;
+    shmap_view view = SHMAP_VIEW_INIT;
+    intptr_t handle = raw_plant_of_another(place.os_name, 4096);
+    (void)state;
+    if (handle == -1)
+        skip_because("this process may not give away what it makes");
+    assert_true(raw_write(handle, 0, "planted", 8));
+    assert_code(shmap_region_open(&region, place.name, NULL), SHMAP_EOWNER);
+    options.access = SHMAP_ACCESS_READ;
+    assert_code(shmap_region_open(&region, place.name, &options), SHMAP_EOWNER);
+    assert_code(shmap_region_create(&region, place.name, 4096, NULL),
+                SHMAP_EEXIST);
+    assert_code(shmap_region_open_or_create(&region, place.name, 4096, NULL),
+                SHMAP_EOWNER);
+    options.owner = SHMAP_OWNER_SYSTEM;
+    assert_code(shmap_region_open(&region, place.name, &options), SHMAP_EOWNER);
+    assert_ptr_equal(region, no_region);
+
+    options.owner = SHMAP_OWNER_ANYBODY;
+    assert_code(shmap_region_open(&region, place.name, &options), 0);
+    assert_code(shmap_view_map(&view, region, NULL), 0);
+    assert_string_equal(view.data, "planted");
+    shmap_view_unmap(&view);
+    shmap_region_close(region);
+    options.access = SHMAP_ACCESS_DEFAULT;
+    assert_code(
+        shmap_region_open_or_create(&region, place.name, 4096, &options), 0);
+    shmap_region_close(region);
+    raw_remove(place.os_name);
+    raw_close(handle);
 }
 
 /* Other users. */
@@ -896,6 +982,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_share__group_and_share_belong_together),
         cmocka_unit_test(test_share__names_with_lock_files_cannot_be_shared),
         cmocka_unit_test(test_share__sleepers_let_in_the_same),
+        cmocka_unit_test(test_share__sleepers_in_anonymous_regions),
+        cmocka_unit_test(test_share__planted_by_another_user),
         cmocka_unit_test(test_share__who_may_open),
         cmocka_unit_test(test_share__groups_that_one_may_not_give),
         cmocka_unit_test(test_share__refused_file_is_not_taken_from_others),

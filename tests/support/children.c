@@ -92,7 +92,9 @@ static bool wait_a_while(int64_t until)
     uv_timer_t alarm;
     uv_timer_init(uv_default_loop(), &alarm);
     uv_update_time(uv_default_loop());
-    uv_timer_start(&alarm, on_alarm, (uint64_t)(until - now), 0);
+    /* Again and again: one that is over before the loop has begun ends no
+     * wait. */
+    uv_timer_start(&alarm, on_alarm, (uint64_t)(until - now), 1);
     uv_run(uv_default_loop(), UV_RUN_ONCE);
     uv_close((uv_handle_t *)&alarm, NULL);
     uv_run(uv_default_loop(), UV_RUN_NOWAIT);

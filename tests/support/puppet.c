@@ -6,6 +6,10 @@
 
 #include <inttypes.h>
 
+#include "attack.h"
+#include "channel.h"
+#include "units.h"
+
 #define SLOTS 8
 #define WORDS 16
 
@@ -15,6 +19,8 @@ FILE *puppet_out;
 
 static shmap_region *regions[SLOTS];
 static shmap_view views[SLOTS];
+static intptr_t channels[SLOTS];
+static struct child *spawned;
 static FILE *forked_in;
 static FILE *forked_out;
 static int forked;
@@ -188,6 +194,130 @@ static int do_native(const struct command *command)
     return 0;
 }
 
+/* Commands about handing over. */
+
+static int do_export(const struct command *command)
+{
+    return shmap_region_export(regions[slot(command, 1)], access_of(command),
+                               (int64_t)value_of(command, "to="), answer,
+                               SHMAP_TOKEN_SIZE);
+}
+
+static int do_adopt(const struct command *command)
+{
+    shmap_region_options options = options_of(command);
+    return shmap_region_adopt(&regions[slot(command, 1)],
+                              (intptr_t)number(command, 2), &options);
+}
+
+static int do_unexport(const struct command *command)
+{
+    shmap_region_unexport(regions[slot(command, 1)]);
+    return 0;
+}
+
+static int do_import(const struct command *command)
+{
+    shmap_region_options options = options_of(command);
+    return shmap_region_import(&regions[slot(command, 1)], word(command, 2),
+                               &options);
+}
+
+static int do_variable(const struct command *command)
+{
+    shmap_region_options options = options_of(command);
+    const char *value = getenv(word(command, 1));
+    return shmap_region_import(&regions[slot(command, 2)],
+                               value == NULL ? "" : value, &options);
+}
+
+static int do_join(const struct command *command)
+{
+    intptr_t *channel = &channels[slot(command, 1)];
+    *channel = channel_join(word(command, 2));
+    return *channel == -1 ? SHMAP_ENOENT : 0;
+}
+
+static int do_leave(const struct command *command)
+{
+    channel_close(channels[slot(command, 1)]);
+    return 0;
+}
+
+static int64_t deadline_of(const struct command *command)
+{
+    uint64_t ms = value_of(command, "ms=");
+    return shmap_after((int64_t)(ms == 0 ? PATIENCE : ms) * 1000000);
+}
+
+static int do_send(const struct command *command)
+{
+    return shmap_region_send(regions[slot(command, 1)], access_of(command),
+                             channels[slot(command, 2)], deadline_of(command));
+}
+
+static int do_receive(const struct command *command)
+{
+    shmap_region_options options = options_of(command);
+    return shmap_region_receive(&regions[slot(command, 1)],
+                                channels[slot(command, 2)],
+                                deadline_of(command), &options);
+}
+
+static int do_seal(const struct command *command)
+{
+    return shmap_region_seal(regions[slot(command, 1)],
+                             (unsigned)number(command, 2));
+}
+
+static int inspect(const struct command *command, shmap_region_info *info)
+{
+    *info = (shmap_region_info)SHMAP_REGION_INFO_INIT;
+    return shmap_region_inspect(regions[slot(command, 1)], info);
+}
+
+static int do_seals(const struct command *command)
+{
+    shmap_region_info info;
+    int result = inspect(command, &info);
+    snprintf(answer, sizeof answer, "%d", info.seals);
+    return result;
+}
+
+static int do_access(const struct command *command)
+{
+    shmap_region_info info;
+    int result = inspect(command, &info);
+    snprintf(answer, sizeof answer, "%d", info.access);
+    return result;
+}
+
+static int do_kind(const struct command *command)
+{
+    shmap_region_info info;
+    int result = inspect(command, &info);
+    snprintf(answer, sizeof answer, "%d", info.kind);
+    return result;
+}
+
+static int do_attack(const struct command *command)
+{
+    size_t number_of_both = slot(command, 1);
+    const shmap_view *view = &views[number_of_both];
+    struct attack_on on = {shmap_region_native(regions[number_of_both]),
+                           view->data, view->size, (int)number(command, 3)};
+    snprintf(answer, sizeof answer, "%d",
+             (int)attack_try((size_t)number(command, 2), &on));
+    return 0;
+}
+
+static int do_inheritable(const struct command *command)
+{
+    intptr_t native = shmap_region_native(regions[slot(command, 1)]);
+    snprintf(answer, sizeof answer, "%d", (int)units_is_inheritable(native));
+    return 0;
+}
+
 /* Commands about views and memory. */
 
 static int do_map(const struct command *command)
@@ -343,6 +473,13 @@ static int do_said(const struct command *command)
     return 0;
 }
 
+static int do_detail(const struct command *command)
+{
+    (void)command;
+    snprintf(answer, sizeof answer, "%s", shmap_error_detail());
+    return 0;
+}
+
 static void obey(void);
 
 static int do_fork(const struct command *command)
@@ -373,6 +510,24 @@ static void do_child(const char *command)
     if (fgets(answer, sizeof answer, forked_in) == NULL)
         role_fail("the forked child is gone");
     fputs(answer, puppet_out);
+    fflush(puppet_out);
+}
+
+static int do_spawn(const struct command *command)
+{
+    (void)command;
+    spawned = puppet_start();
+    return 0;
+}
+
+static void do_grand(const char *command)
+{
+    const char *line;
+    child_tell(spawned, "%s", command);
+    line = child_read_line(spawned, PATIENCE);
+    if (line == NULL)
+        role_fail("the spawned puppet is gone");
+    fprintf(puppet_out, "%s\n", line);
     fflush(puppet_out);
 }
 
@@ -437,6 +592,21 @@ static const struct {
     {"size", do_size},
     {"flags", do_flags},
     {"native", do_native},
+    {"adopt", do_adopt},
+    {"export", do_export},
+    {"unexport", do_unexport},
+    {"import", do_import},
+    {"variable", do_variable},
+    {"join", do_join},
+    {"leave", do_leave},
+    {"send", do_send},
+    {"receive", do_receive},
+    {"seal", do_seal},
+    {"seals", do_seals},
+    {"access", do_access},
+    {"kind", do_kind},
+    {"attack", do_attack},
+    {"inheritable", do_inheritable},
     {"put", do_put},
     {"get", do_get},
     {"load", do_load},
@@ -451,7 +621,9 @@ static const struct {
     {"drop", do_drop},
     {"limit", do_limit},
     {"said", do_said},
+    {"detail", do_detail},
     {"fork", do_fork},
+    {"spawn", do_spawn},
     {"orphan", do_orphan},
     {"wait", do_wait},
     {"kill", do_kill},
@@ -480,6 +652,10 @@ static void obey(void)
         line[strcspn(line, "\r\n")] = '\0';
         if (strncmp(line, "child ", 6) == 0) {
             do_child(line + 6);
+            continue;
+        }
+        if (strncmp(line, "grand ", 6) == 0) {
+            do_grand(line + 6);
             continue;
         }
         char *words[WORDS];

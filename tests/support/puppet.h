@@ -13,7 +13,7 @@
  * [options] stands, these words may follow:
  *     lazy  machine  native  read  write  copy  anybody  system  new  missing
  *     every  everyone_read  everyone  group_read  group  group=GROUP
- *     at=ADDRESS  offset=N  size=N
+ *     at=ADDRESS  offset=N  size=N  to=PROCESS  ms=N
  *
  *     create R NAME SIZE [options]          NAME "-" is an anonymous region
  *     open R NAME [options]
@@ -35,13 +35,31 @@
  *     peek ADDRESS                 says the text there, "" if unreadable
  *     heap TEXT                    says the address of a copy of the text
  *     native R                     says the descriptor or handle
+ *     adopt R NATIVE [options]
+ *     export R [options]           says a token: for the process to=PROCESS,
+ *                                  else for children
+ *     unexport R
+ *     import R TOKEN [options]
+ *     variable NAME R [options]    import what an environment variable has
+ *     join C ADDRESS               channels, numbered as regions: channel.h
+ *     leave C
+ *     send R C [options]           within the time ms=N; PATIENCE
+ *     receive R C [options]
+ *     seal R SEALS
+ *     seals R, access R, kind R    says the number
+ *     attack R N GIVER             try an attack with a region and the view of
+ *                                  the same number; says the result: attack.h
+ *     inheritable R                says 1 if its handle is
  *     handles                      says how many are open
  *     become USER, drop USER       see os_become_user and os_drop_to_user
  *     limit BYTES                  see os_limit_file_size; SHMAP_ENOTSUP
  *     said                         says shmap_system_error()
+ *     detail                       says shmap_error_detail()
  *     fork                         and from then on
  *     child COMMAND                is obeyed by the forked child
  *     orphan                       forget the child; it lives on
+ *     spawn                        start a puppet of its own, and from then on
+ *     grand COMMAND                is obeyed by that
  *     wait, kill                   for the forked child; says its exit code
  *     exec                         become a program that sleeps
  *     die                          as if killed

@@ -251,6 +251,9 @@ enum raw_kind {
  * that have none, or -1, also where the system has no such kind. */
 intptr_t raw_plant(const char *os_name, enum raw_kind kind, uint64_t size,
                    unsigned mode);
+/* Plant a region that everybody may use, and that belongs to somebody else. -1
+ * also if this process may not. */
+intptr_t raw_plant_of_another(const char *os_name, uint64_t size);
 /* Whether this system has such objects. */
 bool raw_can_plant(enum raw_kind kind);
 /* Open shared memory for reading and writing. */
@@ -278,13 +281,16 @@ bool raw_hold(intptr_t handle);
 bool raw_is_held(const char *os_name);
 /* How many objects have names that begin so. */
 unsigned raw_count(const char *os_name_prefix);
-/* Who may do what with an object, the same on all systems: "owner all", and
- * what others may: ", everyone read", ", everyone write", or with a group's
- * number for everyone; what a semaphore lets do is "sleep" or "sleep and wake".
- * Anything that is not exactly such looks different. `out` has RIGHTS_ROOM
- * bytes; a HANDLE needs READ_CONTROL. */
+/* Who may do what with an object of this user's, the same on all systems:
+ * "owner all", and what others may: ", everyone read", ", everyone write", or
+ * with a group's number for everyone; what a semaphore lets do is "sleep" or
+ * "sleep and wake". Anything that is not exactly such looks different. `out`
+ * has RIGHTS_ROOM bytes; a HANDLE needs READ_CONTROL. */
 #define RIGHTS_ROOM 512
 void raw_rights(char *out, intptr_t handle);
+/* What the owner may do who opens an anonymous region again: "all", or "read"
+ * where that can be kept from writing. */
+const char *raw_anonymous_rights(void);
 /* A group that this process may let in, by name and by number, which is a SID
  * on Windows. Both have NAME_ROOM bytes. */
 bool raw_find_group(char *name, char *number);

@@ -75,6 +75,17 @@ intptr_t raw_plant(const char *os_name, enum raw_kind kind, uint64_t size,
     return -1;
 }
 
+intptr_t raw_plant_of_another(const char *os_name, uint64_t size)
+{
+    enum { ANOTHER = 60001 };
+    intptr_t handle = raw_plant(os_name, RAW_REGION, size, 0666);
+    if (handle == -1 || fchown((int)handle, ANOTHER, ANOTHER) == 0)
+        return handle;
+    raw_close(handle);
+    raw_remove(os_name);
+    return -1;
+}
+
 bool raw_can_plant(enum raw_kind kind)
 {
     return kind != RAW_MUTEX;
@@ -215,8 +226,10 @@ void raw_rights(char *out, intptr_t handle)
     unsigned group = status.st_mode >> 3 & 7;
     unsigned others = status.st_mode & 7;
     const char *word = group < COUNT(words) ? words[group] : "";
-    if ((status.st_mode & 0700) != 0600 || (group != 0 && *word == '\0') ||
-        (others != 0 && others != group))
+    if (status.st_uid != geteuid())
+        snprintf(out, RIGHTS_ROOM, "owner %lu", (unsigned long)status.st_uid);
+    else if ((status.st_mode & 0700) != 0600 || (group != 0 && *word == '\0') ||
+             (others != 0 && others != group))
         snprintf(out, RIGHTS_ROOM, "mode %04o", status.st_mode & 07777u);
     else if (others != 0)
         snprintf(out, RIGHTS_ROOM, "owner all, everyone %s", word);
@@ -225,6 +238,11 @@ void raw_rights(char *out, intptr_t handle)
                  (unsigned long)status.st_gid, word);
     else
         snprintf(out, RIGHTS_ROOM, "owner all");
+}
+
+const char *raw_anonymous_rights(void)
+{
+    return "all";
 }
 
 intptr_t raw_open_waiting(const shmap_waiters *waiters)

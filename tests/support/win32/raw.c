@@ -62,6 +62,35 @@ intptr_t raw_plant(const char *os_name, enum raw_kind kind, uint64_t size,
     return handle == NULL ? -1 : (intptr_t)handle;
 }
 
+/* One may give away what one makes only with this privilege. */
+static void enable_restoring(void)
+{
+    TOKEN_PRIVILEGES privileges = {1, {{{0, 0}, SE_PRIVILEGE_ENABLED}}};
+    HANDLE token;
+    if (!OpenProcessToken(GetCurrentProcess(), TOKEN_ADJUST_PRIVILEGES, &token))
+        return;
+    if (LookupPrivilegeValueW(NULL, L"SeRestorePrivilege",
+                              &privileges.Privileges[0].Luid))
+        AdjustTokenPrivileges(token, FALSE, &privileges, 0, NULL, NULL);
+    CloseHandle(token);
+}
+
+intptr_t raw_plant_of_another(const char *os_name, uint64_t size)
+{
+    wchar_t name[CHARACTERS];
+    SECURITY_ATTRIBUTES security = {sizeof security, NULL, FALSE};
+    enable_restoring();
+    if (!ConvertStringSecurityDescriptorToSecurityDescriptorW(
+            L"O:BUD:(A;;GA;;;WD)", SDDL_REVISION_1,
+            &security.lpSecurityDescriptor, NULL))
+        return -1;
+    HANDLE handle = CreateFileMappingW(INVALID_HANDLE_VALUE, &security,
+                                       PAGE_READWRITE, (DWORD)(size >> 32),
+                                       (DWORD)size, wide(name, os_name));
+    LocalFree(security.lpSecurityDescriptor);
+    return handle == NULL ? -1 : (intptr_t)handle;
+}
+
 bool raw_can_plant(enum raw_kind kind)
 {
     return kind == RAW_REGION || kind == RAW_EMPTY || kind == RAW_MUTEX;
@@ -217,8 +246,7 @@ static const char *word_of(DWORD mask)
     return hex;
 }
 
-/* Whose entry it is: the user's who runs this, everyone's, or a SID. */
-static void add_who(char *out, PSID sid)
+static bool is_user(PSID sid)
 {
     union {
         TOKEN_USER user;
@@ -226,16 +254,26 @@ static void add_who(char *out, PSID sid)
     } token;
     HANDLE handle = NULL;
     DWORD size;
-    char *text = NULL;
     memset(&token, 0, sizeof token);
     OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &handle);
     GetTokenInformation(handle, TokenUser, &token, sizeof token, &size);
     CloseHandle(handle);
-    if (token.user.User.Sid != NULL && EqualSid(sid, token.user.User.Sid))
+    return sid != NULL && token.user.User.Sid != NULL &&
+           EqualSid(sid, token.user.User.Sid);
+}
+
+/* Whose entry it is: that of the user who runs this, or of whoever is the
+ * owner, everyone's, or a SID. */
+static void add_who(char *out, PSID sid)
+{
+    char *text = NULL;
+    if (!ConvertSidToStringSidA(sid, &text))
+        return;
+    if (is_user(sid) || strcmp(text, "S-1-3-4") == 0)
         strcat(out, "owner");
     else if (IsWellKnownSid(sid, WinWorldSid))
         strcat(out, "everyone");
-    else if (ConvertSidToStringSidA(sid, &text))
+    else
         strncat(out, text, 100);
     LocalFree(text);
 }
@@ -263,6 +301,29 @@ static bool is_made_up(ACCESS_ALLOWED_ACE *entry)
            IsWellKnownSid((PSID)&entry->SidStart, WinLocalSystemSid);
 }
 
+/* Who may write, processes of low integrity may if everyone may. Wine keeps no
+ * labels. */
+static bool has_right_label(PSECURITY_DESCRIPTOR descriptor, const char *rights)
+{
+    ACL *list = NULL;
+    BOOL present = FALSE;
+    BOOL defaulted;
+    SYSTEM_MANDATORY_LABEL_ACE *label = NULL;
+    char *text = NULL;
+    bool low = false;
+    if (os_is_emulated())
+        return true;
+    if (GetSecurityDescriptorSacl(descriptor, &present, &list, &defaulted) &&
+        present && list != NULL && GetAce(list, 0, (void **)&label) &&
+        ConvertSidToStringSidA((PSID)&label->SidStart, &text)) {
+        low = strcmp(text, "S-1-16-4096") == 0 &&
+              label->Mask == SYSTEM_MANDATORY_LABEL_NO_WRITE_UP;
+        LocalFree(text);
+    }
+    return low == (strstr(rights, "everyone write") != NULL ||
+                   strstr(rights, "everyone sleep and wake") != NULL);
+}
+
 void raw_rights(char *out, intptr_t handle)
 {
     union {
@@ -270,17 +331,22 @@ void raw_rights(char *out, intptr_t handle)
         BYTE space[2048];
     } security;
     ACL *acl = NULL;
+    PSID owner = NULL;
     BOOL present;
     BOOL defaulted;
     DWORD needed;
     *out = '\0';
     if (!GetKernelObjectSecurity(
             as_handle(handle),
-            OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION,
+            OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION |
+                LABEL_SECURITY_INFORMATION,
             &security.descriptor, sizeof security, &needed) ||
+        !GetSecurityDescriptorOwner(&security.descriptor, &owner, &defaulted) ||
         !GetSecurityDescriptorDacl(&security.descriptor, &present, &acl,
                                    &defaulted))
         snprintf(out, RIGHTS_ROOM, "error %lu", (unsigned long)GetLastError());
+    else if (!is_user(owner))
+        snprintf(out, RIGHTS_ROOM, "another owner");
     else if (!present || acl == NULL)
         snprintf(out, RIGHTS_ROOM, "no list");
     for (DWORD i = 0; acl != NULL && i < acl->AceCount; ++i) {
@@ -288,6 +354,13 @@ void raw_rights(char *out, intptr_t handle)
         if (GetAce(acl, i, &entry) && !is_made_up(entry))
             add_entry(out, entry);
     }
+    if (acl != NULL && !has_right_label(&security.descriptor, out))
+        strcat(out, ", label");
+}
+
+const char *raw_anonymous_rights(void)
+{
+    return "read";
 }
 
 /* As the library names what waiters sleep on. */
