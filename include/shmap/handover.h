@@ -21,8 +21,9 @@
  * Who gets a region with SHMAP_ACCESS_READ cannot write to it by any means
  * short of a privilege or of controlling a process that can: the system
  * refuses, also what does not go through this library. That is so for
- * anonymous regions on Linux 5.1 and Windows, and for what this process could
- * not write to itself: another user's region that is shared for reading.
+ * anonymous regions on Linux 5.1 and Windows (there, if `share` does not let
+ * this user write), and for what this process could not write to itself:
+ * another user's region that is shared for reading.
  * Elsewhere handing over for reading only is SHMAP_ENOTSUP. What is written is
  * seen by those who read.
  *

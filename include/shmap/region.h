@@ -157,14 +157,15 @@ typedef struct shmap_region_options {
  *   SHMAP_ENAME      the name is not valid
  *   SHMAP_EEXIST     a region of this name is alive, or a foreign object has
  *                    the name: open it, or choose another name
- *   SHMAP_ESTALE     another user's dead region has the name; whose it is,
- * tells shmap_error_detail SHMAP_EACCES     another user's object has the name
- * and cannot be looked at SHMAP_ETYPE      something that is not shared memory
- * has the name SHMAP_EPRIVILEGE the scope is one where this process may not
- * create SHMAP_ENOSPC     there is no room, also after freeing our own
- * leftovers SHMAP_E2BIG      no system object can have this size SHMAP_EBUSY a
- * stopped process keeps the name in the middle of a step SHMAP_ENOMEM,
- * SHMAP_EMFILE, SHMAP_ENOTSUP, SHMAP_ESYSTEM
+ *   SHMAP_ESTALE     another user's dead region has the name:
+ *                    shmap_error_detail tells whose
+ *   SHMAP_EACCES     another user's object has the name and cannot be looked at
+ *   SHMAP_ETYPE      something that is not shared memory has the name
+ *   SHMAP_EPRIVILEGE the scope is one where this process may not create
+ *   SHMAP_ENOSPC     there is no room, also after freeing our own leftovers
+ *   SHMAP_E2BIG      no system object can have this size
+ *   SHMAP_EBUSY      a stopped process keeps the name in the middle of a step
+ *   SHMAP_ENOMEM, SHMAP_EMFILE, SHMAP_ENOTSUP, SHMAP_ESYSTEM
  *
  * Killed in this call, a process leaves nothing, or a leftover at most. Since
  * 0.1. */
@@ -312,12 +313,14 @@ enum shmap_seal {
  *   SHMAP_EINVAL   an argument is not valid
  *   SHMAP_EACCES   the handle was opened for reading only, or somebody has
  *                  forbidden further seals
- *   SHMAP_EBUSY    SHMAP_SEAL_CONTENT: somebody has a writable view, or this
- *                  handle has handed the region over for reading only and was
- *                  not sealed with SHMAP_SEAL_WRITERS since; Windows,
- *                  SHMAP_SEAL_WRITERS: there are other handles
+ *   SHMAP_EBUSY    SHMAP_SEAL_CONTENT: somebody has a view that is writable or
+ *                  was mapped through a handle for writing; or this handle has
+ *                  handed the region over for reading only and was not sealed
+ *                  with SHMAP_SEAL_WRITERS since. Windows: SHMAP_SEAL_WRITERS:
+ *                  there are other handles
  *   SHMAP_ENOTSUP  the region is not anonymous, or not memory that can be
- *                  sealed; Windows: SHMAP_SEAL_CONTENT; before Linux 5.1:
+ *                  sealed; Windows: SHMAP_SEAL_CONTENT, and if `share` lets
+ *                  this user write, SHMAP_SEAL_WRITERS; before Linux 5.1:
  *                  SHMAP_SEAL_WRITERS
  *   SHMAP_ESYSTEM
  *

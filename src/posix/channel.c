@@ -15,6 +15,8 @@
 #define MSG_CMSG_CLOEXEC 0
 #endif
 
+enum { PIDFD = 4 }; /* SCM_PIDFD, of Linux 6.5 */
+
 /* Descriptors that are taken from a message, to be closed if it is not one of
  * ours: one who sends many must not be able to leave them here. */
 enum { DESCRIPTORS_MAX = 253 };
@@ -64,29 +66,36 @@ static shmap__os_status check_channel(intptr_t channel, int *type)
     return shmap__os_done;
 }
 
-/* Wait until the channel is ready for something, or the deadline has passed. */
+/* Wait until the channel looks ready for something, or the deadline has passed.
+ */
 static shmap__os_status wait_for(int channel, short event, int64_t deadline)
 {
     const int64_t ms = 1000000;
     struct pollfd poller = {channel, event, 0};
-    int64_t left;
+    int64_t left = deadline - shmap__os_now();
     int result;
 
-    do {
-        left = deadline - shmap__os_now();
-        if (left < 0)
-            left = 0;
-        left = left > INT32_MAX * ms ? INT32_MAX : (left + ms - 1) / ms;
-        result = poll(&poller, 1, (int)left);
-        if (result > 0 && event == POLLOUT &&
-            (poller.revents & (POLLERR | POLLHUP)) != 0)
-            return channel_failed(EPIPE);
-        if (result > 0)
-            return shmap__os_done;
-        if (result < 0 && errno != EINTR)
-            return channel_failed(errno);
-    } while (deadline > shmap__os_now());
+    if (left < 0)
+        left = 0;
+    left = left > INT32_MAX * ms ? INT32_MAX : (left + ms - 1) / ms;
+    result = poll(&poller, 1, (int)left);
+    if (result > 0 && event == POLLOUT &&
+        (poller.revents & (POLLERR | POLLHUP)) != 0)
+        return channel_failed(EPIPE);
+    if (result < 0 && errno != EINTR)
+        return channel_failed(errno);
+    if (result > 0 || deadline > shmap__os_now())
+        return shmap__os_done;
     return (shmap__os_status){SHMAP_ETIMEDOUT, 0};
+}
+
+/* The same after the channel was not ready, as it can be though it looks so. */
+static shmap__os_status wait_again(intptr_t channel, short event,
+                                   int64_t deadline)
+{
+    if (shmap__os_now() >= deadline)
+        return (shmap__os_status){SHMAP_ETIMEDOUT, 0};
+    return wait_for((int)channel, event, deadline);
 }
 
 /* A stream whose other end is closed, or reads no more, has room as well; but
@@ -144,7 +153,7 @@ shmap__os_status shmap__os_send(intptr_t channel, const shmap__os_gift *gift,
         if (count >= 0)
             sent += (size_t)count;
         else if (errno == EAGAIN)
-            status = wait_for((int)channel, POLLOUT, deadline);
+            status = wait_again(channel, POLLOUT, deadline);
         else if (errno != EINTR)
             status = channel_failed(errno);
     }
@@ -171,7 +180,9 @@ static void collect(struct msghdr *message, int64_t *native)
          header = next_header(message, header)) {
         size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 
-        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
+        /* A socket that was told to says who sends, in a descriptor, too. */
+        if (header->cmsg_level != SOL_SOCKET ||
+            (header->cmsg_type != SCM_RIGHTS && header->cmsg_type != PIDFD))
             continue;
         for (size_t i = 0; i < count; i++) {
             int fd;
@@ -179,7 +190,7 @@ static void collect(struct msghdr *message, int64_t *native)
             memcpy(&fd, CMSG_DATA(header) + i * sizeof fd, sizeof fd);
             if (MSG_CMSG_CLOEXEC == 0)
                 fcntl(fd, F_SETFD, FD_CLOEXEC);
-            if (*native < 0)
+            if (*native < 0 && header->cmsg_type == SCM_RIGHTS)
                 *native = shmap__os_above_stdio(fd);
             else
                 close(fd);
@@ -217,7 +228,7 @@ shmap__os_status shmap__os_receive(intptr_t channel,
         else if (count == 0)
             status = (shmap__os_status){SHMAP_ENOENT, 0};
         else if (errno == EAGAIN)
-            status = wait_for((int)channel, POLLIN, deadline);
+            status = wait_again(channel, POLLIN, deadline);
         else if (errno != EINTR)
             status = channel_failed(errno);
     }

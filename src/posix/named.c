@@ -323,11 +323,11 @@ shmap__os_status shmap__os_named_take(shmap__os_object *object, int fd,
                                       int owner)
 {
     const shmap__os_status gone = {SHMAP_ENOENT, 0};
+    shmap__os_object found;
     shmap__os_status status;
     uint32_t forks = shmap__os_forks();
     struct stat stat;
 
-    (void)os_name;
     if (fstat(fd, &stat) != 0)
         return shmap__os_failed(errno);
     if (shmap__os_make_of(&stat) != SHMAP__OS_FOREIGN) {
@@ -339,9 +339,13 @@ shmap__os_status shmap__os_named_take(shmap__os_object *object, int fd,
         if (shmap__os_make_of(&stat) != SHMAP__OS_REGION)
             return gone;
     }
-    if (check(object, fd, &stat, access, owner, &status) != OPENED)
+    if (check(&found, fd, &stat, access, owner, &status) != OPENED)
         return status;
-    object->forks = forks;
+    /* Who gives it only says that it has this name. */
+    if (!shmap__os_name_means(os_name, &found))
+        return gone;
+    found.forks = forks;
+    *object = found;
     return shmap__os_done;
 }
 
