@@ -74,6 +74,10 @@ extern "C" {
  * systems the importer takes the region from this process: it must run, and
  * this handle must be open, until that has happened.
  *
+ * Where named regions need lock files (macOS, BSD), one that is on its way
+ * holds nothing: keep the handle open until it was taken, also after
+ * shmap_region_send.
+ *
  * Returns 0 or
  *   SHMAP_EINVAL   an argument is not valid
  *   SHMAP_ERANGE   the token does not fit into `size` bytes

@@ -150,7 +150,7 @@ void *shmap__os_map_writable(const shmap__os_object *object, uint64_t offset,
     uint64_t writable = shmap__load64(&object->writable);
     uint64_t mask = shmap__os_facts_get()->page_size - 1;
     uint64_t all = (object->size + mask) & ~mask;
-    char *from = (char *)(uintptr_t)writable + offset;
+    char *from;
     void *place;
     void *made;
 
@@ -158,6 +158,7 @@ void *shmap__os_map_writable(const shmap__os_object *object, uint64_t offset,
         errno = EPERM;
         return MAP_FAILED;
     }
+    from = (char *)(uintptr_t)writable + offset;
     if (address == NULL)
         return mremap(from, 0, size, MREMAP_MAYMOVE);
     /* Nothing is replaced but what is put there first. */
