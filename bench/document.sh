@@ -4,9 +4,9 @@
 # Usage: bench/document.sh BUILD_DIRECTORY [WINDOWS_BUILD_DIRECTORY]
 #
 # Run the benchmarks, list the system calls, and put both in place of what
-# docs/performance.md has. About four minutes; best on a machine that does
+# docs/performance.md has. Below two minutes; best on a machine that does
 # nothing else, or under chrt -f 5. With the second directory, those for
-# Windows, too, by the program that WINE names, or wine.
+# Windows, too, by the program that WINE names, or wine: a minute more.
 set -euo pipefail
 
 bench=$1/bench
@@ -66,10 +66,16 @@ windows() {
     done
 }
 
+windows_handover() {
+    "${WINE:-wine}" "$1/bench/bench_handover.exe" --rounds=51 </dev/null
+}
+
 put bench regions
 put sync "$bench/bench_sync"
+put handover "$bench/bench_handover"
 if [ $# -gt 1 ]; then
     put wine windows "$2"
+    put wine-handover windows_handover "$2"
 fi
 
 "$here/trace.sh" "$bench/bench_trace"

@@ -29,16 +29,21 @@ trap 'rm -rf "$work"' EXIT
 strace -f -o "$work/trace" "$program"
 sed -E \
     -e 's/^[0-9]+ +//' \
+    -e 's/^newfstatat\(AT_FDCWD, .*, 0\) += .*/stat/' \
     -e 's/^newfstatat\(AT_FDCWD, .*/lstat/' \
     -e 's/^(newfstatat|fstat)\([0-9].*/fstat/' \
     -e 's/^prlimit64\(0, (RLIMIT_[A-Z]+), NULL.*/getrlimit(\1)/' \
     -e 's/^fcntl\([0-9]+, (F_OFD_SETLK), \{l_type=(F_[A-Z]+).*/fcntl(\1, \2)/' \
     -e 's/^fcntl\([0-9]+, (F_OFD_GETLK), \{l_type=(F_[A-Z]+).*/fcntl(\1): \2/' \
+    -e 's/^fcntl\([0-9]+, (F_[A-Z_]+(, F_SEAL_[A-Z_|]+)?)[,)].*/fcntl(\1)/' \
     -e 's/^fchmod\([0-9]+, ([0-7]+)\).*/fchmod(\1)/' \
     -e 's/^flock\([0-9]+, (LOCK_[A-Z]+).*/flock(\1)/' \
     -e 's/^openat\(AT_FDCWD, "[^"]*", ([A-Z|_]*O_TMPFILE).*/open(O_TMPFILE)/' \
+    -e 's/^openat\(AT_FDCWD, "[^"]*", [A-Z_|]*(O_PATH).*/open(\1)/' \
     -e 's/^openat\(AT_FDCWD, "[^"]*", (O_[A-Z]+)[^)]*\) = -1 ([A-Z]+).*/open(\1): \2/' \
     -e 's/^openat\(AT_FDCWD, "[^"]*", (O_[A-Z]+).*/open(\1)/' \
+    -e 's/^mmap\(.* = -1 ([A-Z]+).*/mmap: \1/' \
+    -e 's/^(sendmsg|recvmsg)\(.*/\1/' \
     -e '/^write\(-1/!s/^([a-z0-9_]+)\([^:]*\) += .*/\1/' \
     "$work/trace" |
     awk -F '"' '

@@ -134,6 +134,8 @@ static void test_channel__the_sender_ends_at_once(void **state)
         for (int killed = 0; killed < 2; ++killed) {
             char address[NAME_ROOM];
             char name[NAME_ROOM] = "-";
+            if (i != 0 && os_has_lock_files())
+                continue; /* Only receiving holds a named region there. */
             if (i != 0)
                 unique_name(name, __func__);
             shmap_region *region = no_region;
@@ -142,7 +144,7 @@ static void test_channel__the_sender_ends_at_once(void **state)
             puppet_do(sender, "create 0 %s 65536", name);
             puppet_do(sender, "map 0");
             puppet_do(sender, "put 0 0 last");
-            puppet_do(sender, "join 0 %s", address);
+            puppet_do(sender, "channel_join 0 %s", address);
             end = channel_accept(end);
             assert_true(end != -1);
             puppet_do(sender, "send 0 0");
@@ -274,7 +276,7 @@ static void test_channel__waiting_ends(void **state)
         intptr_t end = channel_listen(address, CHANNEL_STREAM);
         shmap_region *region = make_region(NULL, "later");
         struct child *receiver = puppet_start();
-        puppet_do(receiver, "join 0 %s", address);
+        puppet_do(receiver, "channel_join 0 %s", address);
         end = channel_accept(end);
         child_tell(receiver, "receive 0 0");
         if (sends != 0)
@@ -375,9 +377,8 @@ static const char *token_of(shmap_region *region, int way, int64_t native)
     static char token[SHMAP_TOKEN_SIZE];
     char name[SHMAP_TOKEN_SIZE];
     shmap__os_gift gift;
-    assert_code(
-        shmap_region_export(region, 0, os_process_id(), token, sizeof token),
-        0);
+    assert_code(shmap_region_export(region, 0, 0, token, sizeof token), 0);
+    shmap_region_unexport(region);
     assert_true(shmap__token_read(token, &gift, name));
     gift.way = way;
     gift.to = way == SHMAP__OS_TO_PROCESS ? os_process_id() : 0;
@@ -606,6 +607,8 @@ static int play_full(int count, char **arguments)
                     SHMAP_ETIMEDOUT);
     role_check(received == no_region);
     say("done");
+    /* Sanitizers look for leaks, and need handles for that. */
+    os_exit_now(0);
     return 0;
 }
 
@@ -647,7 +650,7 @@ static void test_channel__other_users_are_told_apart(void **state)
             puppet_do(bob, "create 0 %s 4096", name);
         puppet_do(bob, "map 0");
         puppet_do(bob, "put 0 0 bobs");
-        puppet_do(bob, "join 0 %s", address);
+        puppet_do(bob, "channel_join 0 %s", address);
         end = channel_accept(end);
         assert_true(end != -1);
         for (int owner = SHMAP_OWNER_SELF; owner <= SHMAP_OWNER_ANYBODY;
@@ -688,7 +691,7 @@ static void test_channel__to_another_user(void **state)
             make_region(named != 0 ? name : NULL, "for alice");
         intptr_t end = channel_listen(address, CHANNEL_STREAM);
         struct child *alice = start_as(ALICE);
-        puppet_do(alice, "join 0 %s", address);
+        puppet_do(alice, "channel_join 0 %s", address);
         end = channel_accept(end);
         assert_code(shmap_region_send(region, 0, end, within(PATIENCE)), 0);
         assert_code(puppet(alice, "receive 0 0"), SHMAP_EOWNER);
@@ -751,7 +754,7 @@ static void test_channel__the_sender_is_killed(void **state)
         puppet_do(sender, "create 0 - 65536");
         puppet_do(sender, "map 0");
         puppet_do(sender, "put 0 0 killed");
-        puppet_do(sender, "join 0 %s", address);
+        puppet_do(sender, "channel_join 0 %s", address);
         end = channel_accept(end);
         assert_true(end != -1);
         if (i == 0) {
@@ -785,7 +788,7 @@ static void test_channel__the_receiver_is_killed(void **state)
         shmap_region *region = make_region(place.name, "received");
         intptr_t end = channel_listen(address, CHANNEL_STREAM);
         struct child *receiver = puppet_start();
-        puppet_do(receiver, "join 0 %s", address);
+        puppet_do(receiver, "channel_join 0 %s", address);
         end = channel_accept(end);
         assert_true(end != -1);
         assert_code(shmap_region_send(region, 0, end, within(PATIENCE)), 0);

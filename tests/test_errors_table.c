@@ -568,9 +568,17 @@ static int import_from_another(bool for_child, bool for_itself, bool cut,
         snprintf(token, sizeof token, "%s",
                  puppet_ask(other, "export 0 to=%d",
                             for_itself ? child_pid(other) : os_process_id()));
+    char last = token[strlen(token) - 1];
     if (cut)
         token[strlen(token) - 1] = '\0';
     result = shmap_region_import(&region, token, &options);
+    /* What was put into this process stays there until it is taken. */
+    if (cut)
+        token[strlen(token)] = last;
+    if (result < 0 && shmap_region_import(&region, token, NULL) == 0) {
+        shmap_region_close(region);
+        region = NO_REGION;
+    }
     child_end(other);
     return result;
 }

@@ -86,21 +86,21 @@ static int send_to(struct child *child, shmap_region *region, const char *word)
     char address[NAME_ROOM];
     intptr_t end = channel_listen(address, CHANNEL_STREAM);
     assert_true(end != -1);
-    puppet_do(child, "join 0 %s", address);
+    puppet_do(child, "channel_join 0 %s", address);
     end = channel_accept(end);
     assert_true(end != -1);
     int result = shmap_region_send(region, access_of(word), end,
                                    shmap_after(PATIENCE * INT64_C(1000000)));
     if (result == 0)
         puppet_do(child, "receive 0 0");
-    puppet_do(child, "leave 0");
+    puppet_do(child, "channel_leave 0");
     channel_close(end);
     return result;
 }
 
 /* A new puppet gets the region, as its number 0, with a view of it. The child
  * is NULL if it does not. */
-static int hand_over(struct child **child, shmap_region *region, enum way way,
+static int hand_over(struct child **child, shmap_region *region, int way,
                      const char *word)
 {
     char token[SHMAP_TOKEN_SIZE];
@@ -126,7 +126,7 @@ static int hand_over(struct child **child, shmap_region *region, enum way way,
     return 0;
 }
 
-static struct child *given(shmap_region *region, enum way way, const char *word)
+static struct child *given(shmap_region *region, int way, const char *word)
 {
     struct child *child;
     assert_code(hand_over(&child, region, way, word), 0);
@@ -136,6 +136,13 @@ static struct child *given(shmap_region *region, enum way way, const char *word)
 static bool can_read_only(int kind)
 {
     return kind == SHMAP_KIND_ANONYMOUS && attack_facts()->reads_only;
+}
+
+/* Whether a named region that is on its way is held: not where that is told by
+ * lock files. */
+static bool holds_before_import(void)
+{
+    return !os_has_lock_files();
 }
 
 /* What arrives. */
@@ -362,10 +369,12 @@ static void test_handover__children_of_other_times_get_nothing(void **state)
         after = puppet_start();
         assert_code(puppet(after, "import 0 %s", token), SHMAP_ENOENT);
         /* Who was started before holds it. */
-        if (kinds[k] != SHMAP_KIND_FILE || os_has_leftovers()) {
+        if (kinds[k] != SHMAP_KIND_NAMED || holds_before_import()) {
             puppet_do(during, "import 0 %s", token);
             puppet_do(during, "map 0");
             assert_string_equal(puppet_ask(during, "get 0 0"), "hello");
+        } else {
+            assert_code(puppet(during, "import 0 %s", token), SHMAP_ENOENT);
         }
         child_end(during);
         child_end(after);
@@ -771,8 +780,10 @@ static void test_handover__importers_are_holders(void **state)
 static void test_handover__what_nobody_imports_ends_with_the_child(void **state)
 {
     char token[SHMAP_TOKEN_SIZE];
-    struct source source = make_source(SHMAP_KIND_NAMED);
     (void)state;
+    if (!holds_before_import())
+        skip_because("only importing holds a named region here");
+    struct source source = make_source(SHMAP_KIND_NAMED);
     assert_code(export_to(source.region, 0, 0, token), 0);
     struct child *child = puppet_start();
     end_source(&source);
@@ -929,10 +940,12 @@ static void test_handover__attackers_are_able_to_write(void **state)
         puppet_do(writer, "unmap 0");
         puppet_do(writer, "map 0 read");
         for (size_t i = 0; i < attack_count(); ++i) {
+            if (!attack_is_able(i))
+                continue;
             fill(source.data, SIZE, (unsigned)i);
             int result =
                 atoi(puppet_ask(writer, "attack 0 %zu %d", i, os_process_id()));
-            if (!attack_is_able(i) || result == ATTACK_ABSENT)
+            if (result == ATTACK_ABSENT)
                 continue;
             if (result != ATTACK_WORKED ||
                 memcmp(source.data, ATTACK_TEXT, sizeof ATTACK_TEXT) != 0)
@@ -1389,9 +1402,9 @@ static void test_handover__by_many_threads(void **state)
                                            map_and_write, export_and_not,
                                            map_and_write, hand_to_self};
     (void)state;
+    size_t handles = SIZE_MAX;
     for (int round = 0; round < 5; ++round) {
         struct source source = make_source(SHMAP_KIND_ANONYMOUS);
-        size_t handles = os_open_handles();
         struct work works[COUNT(jobs)];
         uv_thread_t threads[COUNT(jobs)];
         strcpy(source.data, "threads");
@@ -1405,10 +1418,12 @@ static void test_handover__by_many_threads(void **state)
         for (size_t i = 0; i < COUNT(jobs); ++i)
             if (works[i].failures != 0)
                 fail_msg("thread %zu failed %u times", i, works[i].failures);
-        shmap_region_unexport(source.region);
-        assert_true(os_open_handles() <= handles);
         assert_true(memory_load((uint64_t *)(void *)(source.data + 4096)) > 0);
         end_source(&source);
+        /* The first threads make the process open things for good. */
+        assert_true(os_open_handles() <= handles);
+        if (round == 0)
+            handles = os_open_handles();
     }
 }
 
@@ -1416,7 +1431,7 @@ static void test_handover__by_many_threads(void **state)
 
 /* Killed at any of its steps, who exports or imports leaves nothing to see, and
  * the others go on. */
-static void assert_survives_kill(int kind, enum way way, bool exporter)
+static void assert_survives_kill(int kind, int way, bool exporter)
 {
     struct stop stops[64];
     size_t count = 0;
@@ -1486,16 +1501,16 @@ static int play_without_handles(int count, char **arguments)
     shmap_region *region = no_region;
     shmap_view view = SHMAP_VIEW_INIT;
     role_check(count == 1);
-    intptr_t spare[2];
-    spare[0] = units_directory();
-    spare[1] = units_directory();
+    intptr_t spare[8];
+    for (size_t i = 0; i < COUNT(spare); ++i)
+        spare[i] = units_directory();
     if (!os_limit_handles(0)) {
         say("cannot");
         return 0;
     }
     int result = shmap_region_import(&region, arguments[0], NULL);
-    raw_close(spare[0]);
-    raw_close(spare[1]);
+    for (size_t i = 0; i < COUNT(spare); ++i)
+        raw_close(spare[i]);
     if (result != 0) {
         role_check_code(result, SHMAP_EMFILE);
         role_check(region == no_region);
@@ -1506,6 +1521,8 @@ static int play_without_handles(int count, char **arguments)
     shmap_view_unmap(&view);
     shmap_region_close(region);
     say("done");
+    /* Sanitizers look for leaks, and need handles for that. */
+    os_exit_now(0);
     return 0;
 }
 
@@ -1516,8 +1533,10 @@ static void test_handover__no_free_handles(void **state)
     for (size_t k = 0; k < COUNT(kinds); ++k) {
         struct source source = make_source(kinds[k]);
         assert_code(export_to(source.region, 0, 0, token), 0);
-        units_run_role("without_handles", token, "handles are not limited");
+        bool can = units_play_role("without_handles", token);
         end_source(&source);
+        if (!can)
+            skip_because("handles are not limited here");
     }
 }
 

@@ -10,14 +10,13 @@
  * same objects, zeroed, and everything works again; and all the time they use
  * others elsewhere, which are healthy, and which their deaths are told of.
  *
- * What scribblers can do to healthy objects of others is this. The kernel walks
- * a dead thread's list through nodes in shared memory, so it may find no locks
- * beyond a scribbled one, or words that are none. Healthy locks below are
- * reported all the same, because who waits looks for the dead, too. A thread
- * whose locks were scribbled over may be unable to unlock them; until it unmaps
- * their view they count among its SHMAP_LOCKS_MAX. The C library's own robust
- * mutexes, held together with scribbled ones, are beyond the library's
- * protection, and are not used here.
+ * Of healthy objects this is true: the kernel walks a dead thread's list
+ * through nodes in shared memory, and so may find no locks beyond a scribbled
+ * one, or take words for locks that are none. The locks of the dead are found
+ * all the same, because who waits looks for the dead, too, if later. What can
+ * no longer be unlocked counts among a thread's SHMAP_LOCKS_MAX until there are
+ * so many. Robust mutexes of the C library are not used here: a thread that has
+ * those and scribbled ones at a time is beyond the library's protection.
  *
  * SHMAP_TEST_SCRIBBLE_SECONDS is how long, SHMAP_SOAK=1 makes it a minute;
  * SHMAP_TEST_SEED repeats a run as far as the system's scheduling lets it.
@@ -124,11 +123,12 @@ static void call_hammered(struct crowd_user *me, enum arena_call call,
 static int play_hammered(int count, char **arguments)
 {
     static struct board alone;
-    struct crowd_user *me = &users[0];
+    static struct crowd_user user;
+    struct crowd_user *me = &user;
     uv_thread_t hammering;
     (void)count, (void)arguments;
     crowd_board = &alone;
-    me->crowd_board = &crowd_board->users[0].threads[0];
+    me->board = &crowd_board->users[0].threads[0];
     me->dice.state = fresh_seed();
     role_check_code(shmap_region_create(&crowd_arena, NULL, ARENA_SIZE, NULL),
                     0);

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "shmap.h"
@@ -17,6 +18,11 @@ static void announce(const char *what)
 {
     if (write(-1, what, strlen(what)) >= 0)
         fputs("descriptor -1 exists\n", stderr);
+}
+
+static void say_nothing(const char *what)
+{
+    (void)what;
 }
 
 static int use(void (*say)(const char *))
@@ -50,9 +56,63 @@ static int use(void (*say)(const char *))
     return result;
 }
 
-static void say_nothing(const char *what)
+/* Through a channel, then to this process as to another one that is running. */
+static int give(shmap_region *region, int access, const int ends[2],
+                void (*say)(const char *))
 {
-    (void)what;
+    char token[SHMAP_TOKEN_SIZE];
+    shmap_region *taken = NULL;
+    int result;
+
+    say("send");
+    result = shmap_region_send(region, access, ends[0], SHMAP_FOREVER);
+    say("receive");
+    if (result == 0)
+        result = shmap_region_receive(&taken, ends[1], SHMAP_FOREVER, NULL);
+    say("");
+    shmap_region_close(taken);
+    taken = NULL;
+    say("export to a process");
+    if (result == 0)
+        result =
+            shmap_region_export(region, access, getpid(), token, sizeof token);
+    say("import");
+    if (result == 0)
+        result = shmap_region_import(&taken, token, NULL);
+    say("");
+    shmap_region_close(taken);
+    return result;
+}
+
+/* What is handed over for reading only has been before: the first time it is
+ * also mapped and sealed. */
+static int hand_over(void (*say)(const char *))
+{
+    shmap_region *region = NULL;
+    shmap_view view = SHMAP_VIEW_INIT;
+    int ends[2];
+    int result;
+
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0)
+        return SHMAP_ESYSTEM;
+    result = shmap_region_create(&region, NULL, size, NULL);
+    if (result == 0)
+        result = give(region, SHMAP_ACCESS_READ_WRITE, ends, say);
+    if (result == 0)
+        result = give(region, SHMAP_ACCESS_READ, ends, say_nothing);
+    say("send for reading only");
+    if (result == 0)
+        result = shmap_region_send(region, SHMAP_ACCESS_READ, ends[0],
+                                   SHMAP_FOREVER);
+    say("map again for writing");
+    if (result == 0)
+        result = shmap_view_map(&view, region, NULL);
+    say("");
+    shmap_view_unmap(&view);
+    shmap_region_close(region);
+    close(ends[0]);
+    close(ends[1]);
+    return result;
 }
 
 int main(void)
@@ -62,6 +122,10 @@ int main(void)
 
     if (result == 0)
         result = use(announce);
+    if (result == 0)
+        result = hand_over(say_nothing);
+    if (result == 0)
+        result = hand_over(announce);
     if (result < 0)
         fprintf(stderr, "%s\n", shmap_error_message(result));
     return result < 0;

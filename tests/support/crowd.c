@@ -64,7 +64,7 @@ static void map(struct crowd_user *me, int set)
         crowd_check(arena_cell_map(cell, crowd_arena, (enum arena_kind)kind,
                                    SHMAP_ACCESS_DEFAULT) == 0);
         if (set == 0)
-            memory_store(&me->crowd_board->hints.cells[kind],
+            memory_store(&me->board->hints.cells[kind],
                          (uint64_t)(uintptr_t)cell->view.data);
     }
 }
@@ -115,8 +115,8 @@ void crowd_lose_all(struct crowd_user *me)
     crowd_map_all(me);
 }
 
-/* A healthy lock can be refused only for what could not be unlocked any
- * more. */
+/* A healthy lock can be refused only because the thread has locked, elsewhere,
+ * too much for reading. */
 #define healthy(me, call)                             \
     do {                                              \
         int result_ = (call);                         \
@@ -132,17 +132,16 @@ void crowd_lose_all(struct crowd_user *me)
 
 static void toggle_mutex(struct crowd_user *me)
 {
-    uint64_t *state = &me->crowd_board->mutex;
+    uint64_t *state = &me->board->mutex;
     bool has = *state == HAVING;
     memory_store(state, UNSURE);
     if (has) {
         healthy(me, shmap_mutex_unlock(&me->own->mutex));
     } else {
         healthy(me, shmap_mutex_lock(&me->own->mutex, crowd_late()));
-        memory_store(&me->crowd_board->hints.id,
-                     memory_load(&me->own->mutex.owner_) &
-                         ~(UINT64_C(3) << 30));
-        memory_store(&me->crowd_board->hints.healthy[0],
+        memory_store(&me->board->hints.id, memory_load(&me->own->mutex.owner_) &
+                                               ~(UINT64_C(3) << 30));
+        memory_store(&me->board->hints.healthy[0],
                      (uint64_t)(uintptr_t)&me->own->mutex);
     }
     memory_store(state, has ? NOT : HAVING);
@@ -154,14 +153,14 @@ static void read_own(struct crowd_user *me)
     healthy(me, shmap_rwlock_read_lock(&me->own->rwlock, crowd_late()));
     for (int i = 0; i < SHMAP_RWLOCK_READERS; ++i)
         if (memory_load(&rwlock->reader_[i]) != 0)
-            memory_store(&me->crowd_board->hints.healthy[1],
+            memory_store(&me->board->hints.healthy[1],
                          (uint64_t)(uintptr_t)&rwlock->reader_[i]);
-    memory_store(&me->crowd_board->rwlock, READING);
+    memory_store(&me->board->rwlock, READING);
 }
 
 static void toggle_rwlock(struct crowd_user *me)
 {
-    uint64_t *state = &me->crowd_board->rwlock;
+    uint64_t *state = &me->board->rwlock;
     bool has = *state != NOT;
     memory_store(state, UNSURE);
     if (has) {
@@ -171,7 +170,7 @@ static void toggle_rwlock(struct crowd_user *me)
         read_own(me);
     } else {
         healthy(me, shmap_rwlock_write_lock(&me->own->rwlock, crowd_late()));
-        memory_store(&me->crowd_board->hints.healthy[2],
+        memory_store(&me->board->hints.healthy[2],
                      (uint64_t)(uintptr_t)&me->own->rwlock);
         memory_store(state, HAVING);
     }
@@ -185,14 +184,14 @@ static int begin_own(struct crowd_user *me)
 
 static void toggle_once(struct crowd_user *me)
 {
-    uint64_t *state = &me->crowd_board->once;
+    uint64_t *state = &me->board->once;
     bool has = *state == HAVING;
     memory_store(state, UNSURE);
     if (has) {
         healthy(me, shmap_once_abandon(&me->own->once));
     } else {
         healthy(me, begin_own(me));
-        memory_store(&me->crowd_board->hints.healthy[3],
+        memory_store(&me->board->hints.healthy[3],
                      (uint64_t)(uintptr_t)&me->own->once);
     }
     memory_store(state, has ? NOT : HAVING);
@@ -215,11 +214,11 @@ static int visit(void)
 
 static void let_go_of_own(struct crowd_user *me)
 {
-    if (me->crowd_board->mutex == HAVING)
+    if (me->board->mutex == HAVING)
         toggle_mutex(me);
-    if (me->crowd_board->rwlock != NOT)
+    if (me->board->rwlock != NOT)
         toggle_rwlock(me);
-    if (me->crowd_board->once == HAVING)
+    if (me->board->once == HAVING)
         toggle_once(me);
 }
 
@@ -320,7 +319,7 @@ static int64_t some_deadline(struct crowd_user *me)
 
 int crowd_do_call(struct crowd_user *me, const struct arena_use *use)
 {
-    struct thread_board *mine = me->crowd_board;
+    struct thread_board *mine = me->board;
     const char *name = arena_call_name(use->call);
     int64_t began = shmap_now();
     int64_t should = use->deadline > began ? use->deadline : began;
@@ -476,7 +475,7 @@ static void take_turn(struct crowd_user *me)
         call_something(me);
         break;
     }
-    memory_add(&me->crowd_board->turns, 1);
+    memory_add(&me->board->turns, 1);
 }
 
 /* Fresh objects, used by all at once. */
@@ -586,7 +585,7 @@ static bool is_mortal(const struct crowd_user *me)
 
 static void wait_for_phase(struct crowd_user *me, uint64_t after)
 {
-    memory_store(&me->crowd_board->arrived, after);
+    memory_store(&me->board->arrived, after);
     while (crowd_phase() == after) {
         crowd_nap();
     }
@@ -628,7 +627,6 @@ static void run_user(void *argument)
 static void start_thread(struct crowd_user *me)
 {
     memory_store(&me->ended, 0);
-    me->running = true;
     crowd_check(uv_thread_create(&me->thread, run_user, me) == 0);
 }
 
@@ -638,10 +636,9 @@ static void bury(struct crowd_user *me)
     const char *wrong;
     const char *which;
     crowd_check(uv_thread_join(&me->thread) == 0);
-    me->running = false;
     memory_add(&crowd_board->endings, 1);
     unmap_all(me);
-    which = crowd_check_after(me->own, me->crowd_board, &wrong);
+    which = crowd_check_after(me->own, me->board, &wrong);
     if (wrong != NULL)
         crowd_failed("the %s of a thread that ended: %s", which, wrong);
 }
@@ -667,7 +664,7 @@ int crowd_play_user(int count, char **arguments)
     for (unsigned i = 0; i < THREADS; ++i) {
         users[i].number = i;
         users[i].dice.state = seed + i;
-        users[i].crowd_board = &crowd_board->users[my_process].threads[i];
+        users[i].board = &crowd_board->users[my_process].threads[i];
         users[i].own = &crowd_board->own[my_process][i];
         start_thread(&users[i]);
     }

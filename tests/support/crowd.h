@@ -93,14 +93,13 @@ struct crowd_user {
     uv_thread_t thread;
     unsigned number; /* of its process's threads */
     struct dice dice;
-    struct thread_board *crowd_board;
+    struct thread_board *board;
     struct own *own;
     /* The arena, mapped twice, and its records once more for reading. */
     struct arena_cell cells[2][ARENA_KINDS];
     struct arena_cell records;
     struct arena_cell buffer; /* at whose end values are read and written */
     bool mapped;
-    bool running;
     uint64_t ended; /* it has returned */
 };
 

@@ -231,14 +231,14 @@ static int do_variable(const struct command *command)
                                value == NULL ? "" : value, &options);
 }
 
-static int do_join(const struct command *command)
+static int do_channel_join(const struct command *command)
 {
     intptr_t *channel = &channels[slot(command, 1)];
     *channel = channel_join(word(command, 2));
     return *channel == -1 ? SHMAP_ENOENT : 0;
 }
 
-static int do_leave(const struct command *command)
+static int do_channel_leave(const struct command *command)
 {
     channel_close(channels[slot(command, 1)]);
     return 0;
@@ -597,8 +597,8 @@ static const struct {
     {"unexport", do_unexport},
     {"import", do_import},
     {"variable", do_variable},
-    {"join", do_join},
-    {"leave", do_leave},
+    {"channel_join", do_channel_join},
+    {"channel_leave", do_channel_leave},
     {"send", do_send},
     {"receive", do_receive},
     {"seal", do_seal},

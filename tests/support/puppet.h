@@ -41,8 +41,8 @@
  *     unexport R
  *     import R TOKEN [options]
  *     variable NAME R [options]    import what an environment variable has
- *     join C ADDRESS               channels, numbered as regions: channel.h
- *     leave C
+ *     channel_join C ADDRESS       channels, numbered as regions: channel.h
+ *     channel_leave C
  *     send R C [options]           within the time ms=N; PATIENCE
  *     receive R C [options]
  *     seal R SEALS

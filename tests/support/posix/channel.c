@@ -102,11 +102,11 @@ bool channel_write_with(intptr_t end, const void *data, size_t size,
     memset(&control, 0, sizeof control);
     if (count > 0) {
         message.msg_control = &control;
-        message.msg_controllen = CMSG_SPACE(count * sizeof(int));
+        message.msg_controllen = (socklen_t)CMSG_SPACE(count * sizeof(int));
         struct cmsghdr *header = CMSG_FIRSTHDR(&message);
         header->cmsg_level = SOL_SOCKET;
         header->cmsg_type = SCM_RIGHTS;
-        header->cmsg_len = CMSG_LEN(count * sizeof(int));
+        header->cmsg_len = (socklen_t)CMSG_LEN(count * sizeof(int));
         for (size_t i = 0; i < count; ++i) {
             int fd = (int)handles[i];
             memcpy(CMSG_DATA(header) + i * sizeof fd, &fd, sizeof fd);

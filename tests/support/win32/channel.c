@@ -122,8 +122,6 @@ size_t channel_drain(intptr_t end)
 intptr_t channel_make_not(enum channel_not what)
 {
     char address[NAME_ROOM];
-    HANDLE from;
-    HANDLE to;
     switch (what) {
     case CHANNEL_NOT_A_FILE:
         return (intptr_t)CreateFileA("NUL", GENERIC_READ | GENERIC_WRITE, 0,
@@ -131,11 +129,6 @@ intptr_t channel_make_not(enum channel_not what)
     case CHANNEL_NOT_JOINED:
         choose_address(address);
         return (intptr_t)make_pipe(address, CHANNEL_STREAM, true);
-    case CHANNEL_NOT_A_PIPE:
-        if (!CreatePipe(&from, &to, NULL, 0))
-            return -1;
-        CloseHandle(from);
-        return (intptr_t)to;
     default:
         return -1;
     }
