@@ -54,10 +54,11 @@ static shmap__os_status give_child(shmap_region *region, shmap__os_gift *gift)
 
     if (status.code < 0)
         return status;
-    if ((found == 0 || !shmap__os_is_given_child(object, (int64_t)found)) &&
-        shmap__cas64(inherited, &found, (uint64_t)gift->native)) {
-        shmap__refs_retain(&region->loans);
-        return status;
+    while (found == 0 || !shmap__os_is_given_child(object, (int64_t)found)) {
+        if (shmap__cas64(inherited, &found, (uint64_t)gift->native)) {
+            shmap__refs_retain(&region->loans);
+            return status;
+        }
     }
     shmap__os_give_child_end(object, gift->native);
     gift->native = (int64_t)found;

@@ -146,8 +146,9 @@ SHMAP_API int shmap_region_import(shmap_region **region, const char *token,
  * SHMAP_ENOENT (there is nobody at its other end), SHMAP_ETIMEDOUT,
  * SHMAP_ENOMEM, SHMAP_EMFILE, SHMAP_ESYSTEM. Nothing was sent then, unless
  * others use the same end of the channel at that moment, or the other end is
- * closed just then: a part may have been sent, and on Linux memory that was to
- * be handed over for reading stays sealed. Since 0.1. */
+ * closed just then or, of packets, reads no more: a part may have been sent,
+ * and on Linux memory that was to be handed over for reading stays sealed.
+ * Since 0.1. */
 SHMAP_API int shmap_region_send(const shmap_region *region, int access,
                                 intptr_t channel, int64_t deadline);
 
@@ -161,7 +162,9 @@ SHMAP_API int shmap_region_send(const shmap_region *region, int access,
  *
  * Returns 0 or what shmap_region_import returns, or SHMAP_ETIMEDOUT (nothing
  * came, or not all of it), SHMAP_ENOENT (also: the other end is closed). What
- * was read from the channel by a call that failed is lost. Since 0.1. */
+ * was read from the channel by a call that failed is lost; of a named region
+ * that everybody else has closed by then, a leftover may stay on POSIX systems,
+ * as of one that is never received. Since 0.1. */
 SHMAP_API int shmap_region_receive(shmap_region **region, intptr_t channel,
                                    int64_t deadline,
                                    const shmap_region_options *options);

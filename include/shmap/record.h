@@ -70,8 +70,8 @@ SHMAP_API int shmap_record_write(shmap_record *record, const void *value,
  * again; writers that never pause make that likely only for those that are
  * interrupted.
  *
- * value: `size` bytes, filled; untouched on failure, but after SHMAP_EBUSY it
- *        holds anything.
+ * value: `size` bytes, filled; untouched on failure, but after SHMAP_EBUSY, or
+ *        if somebody writes over the record itself, it holds anything.
  * version: NULL, or where to put the value's number: 1 for the first written,
  *          and one more for each after.
  *

@@ -72,11 +72,10 @@ static shmap__os_status wait_for(int channel, short event, int64_t deadline)
 {
     const int64_t ms = 1000000;
     struct pollfd poller = {channel, event, 0};
-    int64_t left = deadline - shmap__os_now();
+    int64_t now = shmap__os_now();
+    int64_t left = deadline > now ? deadline - now : 0;
     int result;
 
-    if (left < 0)
-        left = 0;
     left = left > INT32_MAX * ms ? INT32_MAX : (left + ms - 1) / ms;
     result = poll(&poller, 1, (int)left);
     if (result > 0 && event == POLLOUT &&

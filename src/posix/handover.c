@@ -164,6 +164,24 @@ void shmap__os_give_child_end(const shmap__os_object *object, int64_t native)
 
 #ifdef O_PATH
 
+/* Other users can be told by root that there is something, but cannot take it.
+ * What may not be looked at seems to be root's. */
+static shmap__os_status check_target(int64_t process)
+{
+    char path[sizeof "/proc/" + 20];
+    struct stat stat;
+
+    if (process > INT32_MAX)
+        return (shmap__os_status){SHMAP_ENOENT, ESRCH};
+    if (kill((pid_t)process, 0) != 0)
+        return errno == EPERM ? (shmap__os_status){SHMAP_EACCES, errno}
+                              : (shmap__os_status){SHMAP_ENOENT, errno};
+    snprintf(path, sizeof path, "/proc/%d", (int)process);
+    if (lstat(path, &stat) == 0 && stat.st_uid != 0 && stat.st_uid != geteuid())
+        return (shmap__os_status){SHMAP_EACCES, 0};
+    return shmap__os_done;
+}
+
 /* What this process cannot open through /proc, others cannot either. */
 static shmap__os_status check_reach(int fd, int access)
 {
@@ -185,12 +203,9 @@ shmap__os_status shmap__os_give_process(shmap__os_object *object,
 
     if (!shmap__os_still_ours(object, &stat))
         return (shmap__os_status){SHMAP_EINVAL, EBADF};
-    if (gift->to > INT32_MAX)
-        return (shmap__os_status){SHMAP_ENOENT, ESRCH};
-    if (kill((pid_t)gift->to, 0) != 0)
-        return errno == EPERM ? (shmap__os_status){SHMAP_EACCES, errno}
-                              : (shmap__os_status){SHMAP_ENOENT, errno};
-    status = check_reach((int)object->native, gift->access);
+    status = check_target(gift->to);
+    if (status.code == 0)
+        status = check_reach((int)object->native, gift->access);
     if (status.code < 0)
         return status;
     if (gift->access == SHMAP_ACCESS_READ)
@@ -206,7 +221,7 @@ shmap__os_status shmap__os_give_process(shmap__os_object *object,
  * that process's user's, and readable or writable as the descriptor is: nobody
  * is led by a token to what the giver does not have. */
 static shmap__os_status find_in_process(const shmap__os_gift *gift, int access,
-                                        int owner, int *fd)
+                                        int owner, int *fd, uid_t *giver)
 {
     const mode_t rights =
         access == SHMAP_ACCESS_READ ? S_IRUSR : S_IRUSR | S_IWUSR;
@@ -221,6 +236,7 @@ static shmap__os_status find_in_process(const shmap__os_gift *gift, int access,
         return (shmap__os_status){SHMAP_EOWNER, 0};
     if ((link.st_mode & rights) != rights)
         return (shmap__os_status){SHMAP_EACCES, 0};
+    *giver = link.st_uid;
     *fd = shmap__os_open(path, O_PATH, 0);
     return *fd >= 0 ? shmap__os_done : shmap__os_failed(errno);
 }
@@ -235,9 +251,9 @@ shmap__os_status shmap__os_give_process(shmap__os_object *object,
 }
 
 static shmap__os_status find_in_process(const shmap__os_gift *gift, int access,
-                                        int owner, int *fd)
+                                        int owner, int *fd, uid_t *giver)
 {
-    (void)gift, (void)access, (void)owner, (void)fd;
+    (void)gift, (void)access, (void)owner, (void)fd, (void)giver;
     return (shmap__os_status){SHMAP_ENOTSUP, 0};
 }
 
@@ -337,13 +353,18 @@ static shmap__os_status take_from_process(shmap__os_object *object,
     struct stat stat;
     int found = -1;
     int fd = -1;
-    shmap__os_status status = find_in_process(gift, access, owner, &found);
+    uid_t giver = 0;
+    shmap__os_status status =
+        find_in_process(gift, access, owner, &found, &giver);
 
     if (status.code < 0)
         return status;
-    /* Opening some things has effects. */
+    /* Opening some things has effects. And another user could have put
+     * something else there since it was looked at. */
     if (!means(found, gift->identity, &stat) || !S_ISREG(stat.st_mode))
         status = (shmap__os_status){SHMAP_ENOENT, 0};
+    else if (giver != geteuid() && giver != stat.st_uid)
+        status = (shmap__os_status){SHMAP_EOWNER, 0};
     else if ((fd = shmap__os_open_again(found, flags)) < 0)
         status = shmap__os_failed(errno);
     close(found);

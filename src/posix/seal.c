@@ -66,8 +66,10 @@ static shmap__os_status keep_writable(shmap__os_object *object)
         return (shmap__os_status){SHMAP_ENOMEM, 0};
     all = mmap(NULL, (size_t)object->size, PROT_READ | PROT_WRITE, MAP_SHARED,
                (int)object->native, 0);
-    if (all == MAP_FAILED) /* EAGAIN: all memory is to be locked. */
-        return shmap__os_failed(errno == EAGAIN ? ENOMEM : errno);
+    if (all == MAP_FAILED && errno == EAGAIN) /* All memory is to be locked. */
+        return (shmap__os_status){SHMAP_ENOMEM, errno};
+    if (all == MAP_FAILED)
+        return shmap__os_failed(errno);
     if (!shmap__cas64(&object->writable, &none, (uintptr_t)all))
         munmap(all, (size_t)object->size);
     return shmap__os_done;
@@ -99,6 +101,11 @@ shmap__os_status shmap__os_seal(shmap__os_object *object, int wanted)
     return status;
 }
 
+static bool is_forbidden(const shmap__os_object *object)
+{
+    return (shmap__os_seals(object) & SHMAP_SEAL_WRITERS) != 0;
+}
+
 /* Nobody is to make it larger either, at the maker's cost, unless it is another
  * program's, which may want to. */
 static shmap__os_status forbid(shmap__os_object *object)
@@ -111,14 +118,10 @@ static shmap__os_status forbid(shmap__os_object *object)
         return status;
     SHMAP__STOP("seal.mapped");
     status = add_seals(object, kernels);
-    if (status.code < 0)
+    /* Another thread may have been faster, and need it. */
+    if (status.code < 0 && !is_forbidden(object))
         drop_writable(object, shmap__exchange64(&object->writable, 0));
     return status;
-}
-
-static bool is_forbidden(const shmap__os_object *object)
-{
-    return (shmap__os_seals(object) & SHMAP_SEAL_WRITERS) != 0;
 }
 
 shmap__os_status shmap__os_forbid_writing(shmap__os_object *object)

@@ -50,6 +50,15 @@ void *shmap__os_reserve(void *address, size_t size)
     return place;
 }
 
+static bool is_sealed(const shmap__os_object *object)
+{
+    int error = errno;
+    bool sealed = (shmap__os_seals(object) & SHMAP_SEAL_WRITERS) != 0;
+
+    errno = error;
+    return sealed;
+}
+
 /* A view of what is sealed against writing. Before Linux 6.7, one for reading
  * had to be through a descriptor for reading. */
 static void *map_sealed(const shmap__os_object *object, uint64_t offset,
@@ -84,8 +93,7 @@ shmap__os_status shmap__os_view_map(const shmap__os_object *object,
                         address == NULL ? flags : flags | at_address,
                         (int)object->native, (off_t)offset);
 
-    if (mapped == MAP_FAILED && errno == EPERM &&
-        (shmap__os_seals(object) & SHMAP_SEAL_WRITERS) != 0) {
+    if (mapped == MAP_FAILED && errno == EPERM && is_sealed(object)) {
         mapped = map_sealed(object, offset, size, access, address);
         if (mapped == MAP_FAILED && errno == EPERM)
             return shmap__os_failed(errno);
