@@ -44,7 +44,16 @@ static const char *name_in_token(const shmap_region *region)
     return region->object.kind == SHMAP_KIND_NAMED ? region->os_name : "";
 }
 
-/* What children inherit is made once for each access, if nobody closes it. */
+static void end_inherited(shmap_region *region, int access)
+{
+    uint64_t native = shmap__exchange64(&region->inherited[access - 1], 0);
+
+    if (native != 0)
+        shmap__os_give_child_end(&region->object, (int64_t)native);
+}
+
+/* What children inherit is made once for each access, if nobody closes it. Who
+ * may only read must not inherit the other, too. */
 static shmap__os_status give_child(shmap_region *region, shmap__os_gift *gift)
 {
     shmap__os_object *object = &region->object;
@@ -54,6 +63,8 @@ static shmap__os_status give_child(shmap_region *region, shmap__os_gift *gift)
 
     if (status.code < 0)
         return status;
+    if (gift->access == SHMAP_ACCESS_READ)
+        end_inherited(region, SHMAP_ACCESS_READ_WRITE);
     while (found == 0 || !shmap__os_is_given_child(object, (int64_t)found)) {
         if (shmap__cas64(inherited, &found, (uint64_t)gift->native)) {
             shmap__refs_retain(&region->loans);
@@ -105,12 +116,9 @@ void shmap_region_unexport(shmap_region *region)
 {
     if (region == NULL)
         return;
-    for (int i = 0; i < SHMAP__INHERITED; i++) {
-        uint64_t native = shmap__exchange64(&region->inherited[i], 0);
-
-        if (native != 0)
-            shmap__os_give_child_end(&region->object, (int64_t)native);
-    }
+    for (int access = SHMAP_ACCESS_READ; access <= SHMAP_ACCESS_READ_WRITE;
+         access++)
+        end_inherited(region, access);
 }
 
 /* Make a region of a gift. */

@@ -156,7 +156,7 @@ int shmap__os_info_flags(const shmap__os_object *object, const char *os_name);
 
 /* Seal an anonymous region, as far as it is not. Codes: see shmap_region_seal.
  */
-shmap__os_status shmap__os_seal(shmap__os_object *object, int seals);
+shmap__os_status shmap__os_seal(shmap__os_object *object, int wanted);
 
 /* The seals that surely hold. */
 int shmap__os_seals(const shmap__os_object *object);

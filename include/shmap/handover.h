@@ -65,6 +65,8 @@ extern "C" {
  *
  * For children: a descriptor or handle is made that every child inherits which
  * is started from now on, whoever starts it (Windows: with bInheritHandles).
+ * For reading only, what this handle made for children before with all rights
+ * ends; what other handles of the region made does not.
  * It goes with shmap_region_unexport or shmap_region_close: start the child
  * before. Each child can import the token once. A child that never does holds
  * the region until it ends.

@@ -49,7 +49,7 @@ static shmap__os_status channel_failed(int error)
  * end. To one of datagrams, anybody can send. */
 static shmap__os_status check_channel(intptr_t channel, int *type)
 {
-    struct sockaddr address;
+    struct sockaddr address = {0};
     socklen_t size = sizeof address;
     socklen_t type_size = sizeof *type;
 

@@ -5,9 +5,9 @@
 
 #include <sys/mman.h>
 
-shmap__os_status shmap__os_seal(shmap__os_object *object, int seals)
+shmap__os_status shmap__os_seal(shmap__os_object *object, int wanted)
 {
-    (void)object, (void)seals;
+    (void)object, (void)wanted;
     return (shmap__os_status){SHMAP_ENOTSUP, 0};
 }
 
