@@ -51,14 +51,25 @@ static bool is_for_reading(int fd)
     return flags >= 0 && (flags & O_ACCMODE) == O_RDONLY;
 }
 
-/* For reading, of a description that is for reading, if one can be had. */
-static int new_descriptor(int fd, int access)
+/* Of a description of its own, for reading only if it is given so, if that can
+ * be had: who has one that is shared could take the giver's mark away, with
+ * which it holds a named region or a file. Memory that is given with all rights
+ * has no marks. */
+static int new_descriptor(const shmap__os_object *object, int access)
 {
+    const bool read = access == SHMAP_ACCESS_READ;
+    int fd = (int)object->native;
     int again = -1;
 
-    if (access == SHMAP_ACCESS_READ && !is_for_reading(fd))
-        again = shmap__os_open_again(fd, O_RDONLY);
-    return again >= 0 ? again : fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    if (object->kind != SHMAP_KIND_ANONYMOUS || (read && !is_for_reading(fd)))
+        again = shmap__os_open_again(fd, read ? O_RDONLY : O_RDWR);
+    if (again < 0)
+        return fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    if (object->kind == SHMAP_KIND_NAMED && !object->foreign)
+        shmap__os_named_lend(again);
+    else if (object->kind == SHMAP_KIND_FILE && !read)
+        shmap__os_file_mark(again);
+    return again;
 }
 
 static void identify(const shmap__os_object *object, shmap__os_gift *gift)
@@ -76,7 +87,7 @@ shmap__os_status shmap__os_give(shmap__os_object *object, shmap__os_gift *gift)
 
     if (!shmap__os_still_ours(object, &stat))
         return (shmap__os_status){SHMAP_EINVAL, EBADF};
-    fd = new_descriptor((int)object->native, gift->access);
+    fd = new_descriptor(object, gift->access);
     if (fd < 0)
         return shmap__os_failed(errno);
     if (gift->access == SHMAP_ACCESS_READ)
@@ -318,7 +329,9 @@ static shmap__os_status take_descriptor(shmap__os_object *object, int fd,
     if (shmap__os_access_of(fd, access) != access)
         return (shmap__os_status){SHMAP_EACCES, 0};
     return gift->kind == SHMAP_KIND_NAMED
-               ? shmap__os_named_take(object, fd, os_name, access, owner)
+               ? shmap__os_named_take(object, fd,
+                                      gift->way != SHMAP__OS_TO_PROCESS,
+                                      os_name, access, owner)
                : take_nameless(object, fd, &stat, gift->kind, access, owner);
 }
 

@@ -318,9 +318,14 @@ shmap__os_status shmap__os_named_open(shmap__os_object *object,
     return (shmap__os_status){SHMAP_EBUSY, 0};
 }
 
+void shmap__os_named_lend(int fd)
+{
+    shmap__os_lock(fd, SHMAP__OS_MARK, F_RDLCK);
+}
+
 shmap__os_status shmap__os_named_take(shmap__os_object *object, int fd,
-                                      const char *os_name, int access,
-                                      int owner)
+                                      bool lent, const char *os_name,
+                                      int access, int owner)
 {
     const shmap__os_status gone = {SHMAP_ENOENT, 0};
     shmap__os_object found;
@@ -330,7 +335,12 @@ shmap__os_status shmap__os_named_take(shmap__os_object *object, int fd,
 
     if (fstat(fd, &stat) != 0)
         return shmap__os_failed(errno);
-    if (shmap__os_make_of(&stat) != SHMAP__OS_FOREIGN) {
+    if (check(&found, fd, &stat, access, owner, &status) != OPENED)
+        return status;
+    if (!found.foreign) {
+        /* As for one who opens: first ask whether there is a holder. */
+        if (!lent && shmap__os_locked(fd, SHMAP__OS_MARK) != F_RDLCK)
+            return gone;
         if (shmap__os_lock(fd, SHMAP__OS_MARK, F_RDLCK) != 0)
             return gone; /* Somebody is removing it. */
         SHMAP__STOP("take.marked");
@@ -339,8 +349,6 @@ shmap__os_status shmap__os_named_take(shmap__os_object *object, int fd,
         if (shmap__os_make_of(&stat) != SHMAP__OS_REGION)
             return gone;
     }
-    if (check(&found, fd, &stat, access, owner, &status) != OPENED)
-        return status;
     /* Who gives it only says that it has this name. */
     if (!shmap__os_name_means(os_name, &found))
         return gone;

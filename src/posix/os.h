@@ -202,12 +202,14 @@ int shmap__os_open_again(int fd, int flags);
 /* channel.c: wait until there is room for a message. */
 shmap__os_status shmap__os_channel_await(intptr_t channel, int64_t deadline);
 
-/* named.c: be a holder of the named region that a descriptor means, which
- * another holder, still alive, gave to this process. Its description may be
- * shared with that one. The descriptor is the object's then. */
+/* named.c: give a holder's mark to a new description of a named region, which
+ * is to be given away. And be a holder of one that a descriptor means, which
+ * another holder gave to this process: `lent`, with that mark. The descriptor
+ * is the object's then. */
+void shmap__os_named_lend(int fd);
 shmap__os_status shmap__os_named_take(shmap__os_object *object, int fd,
-                                      const char *os_name, int access,
-                                      int owner);
+                                      bool lent, const char *os_name,
+                                      int access, int owner);
 
 /* A new descriptor to give away, for the access of the gift; fills `native` and
  * `identity`. */

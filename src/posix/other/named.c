@@ -273,15 +273,22 @@ bool shmap__os_named_owner(const char *os_name, char *out, size_t size)
 }
 
 /* Being a holder takes a mark of its own, which is found by the name. */
+
+void shmap__os_named_lend(int fd)
+{
+    (void)fd;
+}
+
 shmap__os_status shmap__os_named_take(shmap__os_object *object, int fd,
-                                      const char *os_name, int access,
-                                      int owner)
+                                      bool lent, const char *os_name,
+                                      int access, int owner)
 {
     shmap__os_object found;
     struct stat stat;
     shmap__os_status status =
         shmap__os_named_open(&found, os_name, access, owner);
 
+    (void)lent;
     if (status.code < 0)
         return status;
     if (fstat(fd, &stat) != 0 || (uint64_t)stat.st_dev != found.identity[0] ||
