@@ -52,6 +52,16 @@ static void end_inherited(shmap_region *region, int access)
         shmap__os_give_child_end(&region->object, (int64_t)native);
 }
 
+/* Another thread may have handed it over for reading meanwhile. */
+static shmap__os_status recheck(shmap_region *region, shmap__os_gift *gift)
+{
+    if (gift->access == SHMAP_ACCESS_READ ||
+        shmap__load64(&region->read_only) == 0)
+        return shmap__refuse(0);
+    end_inherited(region, SHMAP_ACCESS_READ_WRITE);
+    return shmap__refuse(SHMAP_EACCES);
+}
+
 /* What children inherit is made once for each access, if nobody closes it. Who
  * may only read must not inherit the other, too. */
 static shmap__os_status give_child(shmap_region *region, shmap__os_gift *gift)
@@ -63,12 +73,14 @@ static shmap__os_status give_child(shmap_region *region, shmap__os_gift *gift)
 
     if (status.code < 0)
         return status;
-    if (gift->access == SHMAP_ACCESS_READ)
+    if (gift->access == SHMAP_ACCESS_READ) {
+        shmap__store64(&region->read_only, 1);
         end_inherited(region, SHMAP_ACCESS_READ_WRITE);
+    }
     while (found == 0 || !shmap__os_is_given_child(object, (int64_t)found)) {
         if (shmap__cas64(inherited, &found, (uint64_t)gift->native)) {
             shmap__refs_retain(&region->loans);
-            return status;
+            return recheck(region, gift);
         }
     }
     shmap__os_give_child_end(object, gift->native);
@@ -107,7 +119,7 @@ int shmap_region_export(const shmap_region *region, int access, int64_t target,
 {
     if (region == NULL || token == NULL || target < 0)
         return shmap__result(shmap__refuse(SHMAP_EINVAL));
-    /* Not a change that the caller can see. */
+    /* What a region is does not change, but what it may be used for can. */
     return shmap__result(
         give((shmap_region *)(uintptr_t)region, access, target, token, size));
 }

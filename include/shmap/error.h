@@ -19,7 +19,8 @@
     X(SHMAP_EINVAL, -1, "an argument is not valid")                           \
     /* An empty or ill-formed name, or one that the system reserves. */       \
     X(SHMAP_ENAME, -2, "the name is not valid")                               \
-    /* Nobody holds a region of this name, or there is no such file. */       \
+    /* Nobody holds a region of this name, there is no such file, or what a   \
+     * token means is gone. */                                                \
     X(SHMAP_ENOENT, -3, "no region has this name")                            \
     /* Somebody holds a region of this name: open it instead. */              \
     X(SHMAP_EEXIST, -4, "a region of this name exists already")               \

@@ -108,8 +108,8 @@ SHMAP_API void shmap_region_unexport(shmap_region *region);
  *          whose regions to accept; NULL for the defaults.
  *
  * The kind is that of the region which was handed over; so is a named one's
- * name. What a child inherited is the region's from now on, and no longer
- * inherited by its own children.
+ * name. A named region must still have its name. What a child inherited is the
+ * region's from now on, and no longer inherited by its own children.
  *
  * Returns 0 or
  *   SHMAP_EINVAL    an argument is not valid
@@ -122,6 +122,8 @@ SHMAP_API void shmap_region_unexport(shmap_region *region);
  *   SHMAP_EACCES    more access is asked than the token has, or the system
  *                   refuses
  *   SHMAP_EOWNER    it belongs to a user whom the options do not accept
+ *   SHMAP_ETYPE     what the token means is no memory and no file
+ *   SHMAP_ENOTREADY it has no size
  *   SHMAP_ENOTSUP, SHMAP_ENOMEM, SHMAP_EMFILE, SHMAP_EBUSY, SHMAP_ESYSTEM
  *
  * Since 0.1. */
@@ -145,12 +147,12 @@ SHMAP_API int shmap_region_import(shmap_region **region, const char *token,
  *
  * Returns 0 or SHMAP_EINVAL (no such channel), SHMAP_EACCES and SHMAP_ENOTSUP
  * as shmap_region_export, SHMAP_ETYPE (the channel cannot carry regions),
- * SHMAP_ENOENT (there is nobody at its other end), SHMAP_ETIMEDOUT,
- * SHMAP_ENOMEM, SHMAP_EMFILE, SHMAP_ESYSTEM. Nothing was sent then, unless
- * others use the same end of the channel at that moment, or the other end is
- * closed just then or, of packets, reads no more: a part may have been sent,
- * and on Linux memory that was to be handed over for reading stays sealed.
- * Since 0.1. */
+ * SHMAP_ENAME (a native name of over 255 bytes), SHMAP_ENOENT (there is nobody
+ * at its other end), SHMAP_ETIMEDOUT, SHMAP_ENOMEM, SHMAP_EMFILE,
+ * SHMAP_ESYSTEM. Nothing was sent then, unless others use the same end of the
+ * channel at that moment, or the other end is closed just then or, of packets,
+ * reads no more: a part may have been sent, and on Linux memory that was to be
+ * handed over for reading stays sealed. Since 0.1. */
 SHMAP_API int shmap_region_send(const shmap_region *region, int access,
                                 intptr_t channel, int64_t deadline);
 
@@ -159,8 +161,9 @@ SHMAP_API int shmap_region_send(const shmap_region *region, int access,
  * channel: as for shmap_region_send. The next thing in it must be a region.
  * deadline: until when to wait.
  * options: as for shmap_region_import. What belongs to another user is refused,
- *          with SHMAP_EOWNER, unless they say otherwise; on Windows also what a
- *          process of another user sends.
+ *          with SHMAP_EOWNER, unless `owner` says otherwise: SHMAP_OWNER_SYSTEM
+ *          for root's, SHMAP_OWNER_ANYBODY for those of all users. On Windows
+ *          that is so also for what a process of another user sends.
  *
  * Returns 0 or what shmap_region_import returns, or SHMAP_ETIMEDOUT (nothing
  * came, or not all of it), SHMAP_ENOENT (also: the other end is closed). What

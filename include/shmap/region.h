@@ -117,9 +117,11 @@ enum shmap_commit {
  * that has no meaning for a call must be zero there, else SHMAP_EINVAL. */
 typedef struct shmap_region_options {
     size_t struct_size; /* sizeof(shmap_region_options), from the macro */
-    int access;         /* enum shmap_access; open, open_file, adopt */
+    int access;         /* enum shmap_access; open, open_file, adopt, import,
+                           receive */
     int share;          /* enum shmap_share; whatever makes a region */
-    int owner;          /* enum shmap_owner; open, open_or_create */
+    int owner;          /* enum shmap_owner; open, open_or_create, import,
+                           receive */
     int scope;          /* enum shmap_scope; whatever takes a name */
     int create;         /* enum shmap_create; open_file */
     int commit;         /* enum shmap_commit; whatever makes a region */

@@ -63,11 +63,14 @@ static int new_descriptor(const shmap__os_object *object, int access)
 
     if (object->kind != SHMAP_KIND_ANONYMOUS || (read && !is_for_reading(fd)))
         again = shmap__os_open_again(fd, read ? O_RDONLY : O_RDWR);
+    if (again >= 0 && object->kind == SHMAP_KIND_NAMED && !object->foreign &&
+        !shmap__os_named_lend(again)) {
+        close(again);
+        again = -1;
+    }
     if (again < 0)
         return fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-    if (object->kind == SHMAP_KIND_NAMED && !object->foreign)
-        shmap__os_named_lend(again);
-    else if (object->kind == SHMAP_KIND_FILE && !read)
+    if (object->kind == SHMAP_KIND_FILE && !read)
         shmap__os_file_mark(again);
     return again;
 }
@@ -78,8 +81,9 @@ static void identify(const shmap__os_object *object, shmap__os_gift *gift)
     gift->identity[1] = object->identity[1];
 }
 
-/* Sealing comes last: it cannot be taken back. */
-shmap__os_status shmap__os_give(shmap__os_object *object, shmap__os_gift *gift)
+/* A new descriptor to give away, and what tells of it. Sealing comes last: it
+ * cannot be taken back. */
+static shmap__os_status give(shmap__os_object *object, shmap__os_gift *gift)
 {
     struct stat stat;
     shmap__os_status status = shmap__os_done;
@@ -110,7 +114,7 @@ shmap__os_status shmap__os_give_child(shmap__os_object *object,
                                       shmap__os_gift *gift)
 {
     shmap__os_gift made = *gift;
-    shmap__os_status status = shmap__os_give(object, &made);
+    shmap__os_status status = give(object, &made);
 
     if (status.code < 0)
         return status;
@@ -279,7 +283,7 @@ shmap__os_status shmap__os_give_channel(shmap__os_object *object,
     if (status.code < 0)
         return status;
     gift->way = SHMAP__OS_SENT;
-    return shmap__os_give(object, gift);
+    return give(object, gift);
 }
 
 void shmap__os_give_channel_end(const shmap__os_gift *gift, bool given)

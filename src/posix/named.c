@@ -318,9 +318,9 @@ shmap__os_status shmap__os_named_open(shmap__os_object *object,
     return (shmap__os_status){SHMAP_EBUSY, 0};
 }
 
-void shmap__os_named_lend(int fd)
+bool shmap__os_named_lend(int fd)
 {
-    shmap__os_lock(fd, SHMAP__OS_MARK, F_RDLCK);
+    return shmap__os_lock(fd, SHMAP__OS_MARK, F_RDLCK) == 0;
 }
 
 shmap__os_status shmap__os_named_take(shmap__os_object *object, int fd,

@@ -206,14 +206,10 @@ shmap__os_status shmap__os_channel_await(intptr_t channel, int64_t deadline);
  * is to be given away. And be a holder of one that a descriptor means, which
  * another holder gave to this process: `lent`, with that mark. The descriptor
  * is the object's then. */
-void shmap__os_named_lend(int fd);
+bool shmap__os_named_lend(int fd);
 shmap__os_status shmap__os_named_take(shmap__os_object *object, int fd,
                                       bool lent, const char *os_name,
                                       int access, int owner);
-
-/* A new descriptor to give away, for the access of the gift; fills `native` and
- * `identity`. */
-shmap__os_status shmap__os_give(shmap__os_object *object, shmap__os_gift *gift);
 
 /* identity.c: in a child after fork. */
 void shmap__os_identity_forget(void);

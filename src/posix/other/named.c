@@ -274,9 +274,10 @@ bool shmap__os_named_owner(const char *os_name, char *out, size_t size)
 
 /* Being a holder takes a mark of its own, which is found by the name. */
 
-void shmap__os_named_lend(int fd)
+bool shmap__os_named_lend(int fd)
 {
     (void)fd;
+    return true;
 }
 
 shmap__os_status shmap__os_named_take(shmap__os_object *object, int fd,
