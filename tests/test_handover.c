@@ -343,6 +343,38 @@ static void test_handover__a_child_imports_once(void **state)
         }
 }
 
+/* A forked child has what its parent has, and inherits as others do. */
+static void test_handover__forked_children_import(void **state)
+{
+    char token[SHMAP_TOKEN_SIZE];
+    (void)state;
+    if (!os_can_fork())
+        skip_because("there is no fork here");
+    for (size_t k = 0; k < COUNT(kinds); ++k) {
+        struct source source = make_source(kinds[k]);
+        struct child *child = given(source.region, TO_PROCESS, "");
+        snprintf(token, sizeof token, "%s", puppet_ask(child, "export 0"));
+        puppet_do(child, "fork");
+        puppet_do(child, "child import 1 %s", token);
+        puppet_do(child, "child map 1");
+        puppet_do(child, "child put 1 0 forked");
+        assert_string_equal(source.data, "forked");
+        assert_code(puppet(child, "child import 2 %s", token), SHMAP_ENOENT);
+        /* What it lets go of is its own. */
+        puppet_do(child, "child unexport 0");
+        puppet_do(child, "child unmap 0");
+        puppet_do(child, "child close 0");
+        puppet_do(child, "child map 2 1");
+        puppet_do(child, "spawn");
+        puppet_do(child, "grand import 0 %s", token);
+        puppet_do(child, "kill");
+        puppet_do(child, "put 0 0 parent");
+        assert_string_equal(source.data, "parent");
+        child_end(child);
+        end_source(&source);
+    }
+}
+
 /* It goes only to those that are started while it is exported. */
 static void test_handover__children_of_other_times_get_nothing(void **state)
 {
@@ -1053,6 +1085,12 @@ static void test_handover__who_gave_for_reading_goes_on_writing(void **state)
         assert_goes_on(&source, reader);
         assert_code(shmap_region_inspect(source.region, &info), 0);
         assert_int_equal(info.access, SHMAP_ACCESS_READ_WRITE);
+        /* Those who read can make it neither larger nor smaller: what they can
+         * open, this process can. */
+        intptr_t native = shmap_region_native(source.region);
+        assert_false(attack_extend(native, 2 * SIZE));
+        assert_false(attack_cut(native));
+        assert_true(shmap_region_size(source.region) == SIZE);
         /* Also when all views and all readers are gone. */
         shmap_view_unmap(&source.view);
         child_end(reader);
@@ -1611,6 +1649,7 @@ int main(int argc, char **argv)
         leak_checked(test_handover__several_children_and_theirs),
         leak_checked(test_handover__what_was_imported_is_handed_on),
         leak_checked(test_handover__a_child_imports_once),
+        leak_checked(test_handover__forked_children_import),
         leak_checked(test_handover__children_of_other_times_get_nothing),
         leak_checked(test_handover__exporting_again_is_the_same),
         leak_checked(test_handover__not_to_oneself),

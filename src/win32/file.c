@@ -42,9 +42,14 @@ bool shmap__os_file_is_alone(HANDLE file)
     marked = shmap__os_unlock(file, mark_byte);
     alone = nobody_marks(file);
     if (marked)
-        shmap__os_lock(file, mark_byte, 0);
+        shmap__os_file_mark(file);
     shmap__os_unlock(file, gate_byte);
     return alone;
+}
+
+void shmap__os_file_mark(HANDLE file)
+{
+    shmap__os_lock(file, mark_byte, 0);
 }
 
 void shmap__os_file_unmark(HANDLE file)
@@ -146,7 +151,7 @@ static shmap__os_status prepare(HANDLE file, uint64_t size, int access,
     status = ensure_size(file, size, access);
     SHMAP__STOP("file.sized");
     if (status.code == 0 && access == SHMAP_ACCESS_READ_WRITE)
-        shmap__os_lock(file, mark_byte, 0);
+        shmap__os_file_mark(file);
     /* Empty still, it is nobody's but ours. */
     if (status.code < 0 && made && (*alone || gate != ERROR_SUCCESS) &&
         shmap__os_file_size(file, &now).code == SHMAP_ENOTREADY)
@@ -215,7 +220,7 @@ static shmap__os_status open_once(HANDLE *file, const wchar_t *path,
     bool made;
 
     if (create != SHMAP_CREATE_NEVER) {
-        error = shmap__os_privacy_init(&privacy, FILE_ALL_ACCESS);
+        error = shmap__os_privacy_init(&privacy, FILE_ALL_ACCESS, false);
         security = &privacy.attributes;
         if (error == ERROR_SUCCESS)
             status =
@@ -226,7 +231,10 @@ static shmap__os_status open_once(HANDLE *file, const wchar_t *path,
         return shmap__os_failed(error);
     if (status.code < 0)
         return status;
-    *file = open_path(path, access, create, security, &error);
+    do {
+        *file = open_path(path, access, create, security, &error);
+    } while (*file == INVALID_HANDLE_VALUE &&
+             shmap__os_drop_label(security, error));
     if (*file == INVALID_HANDLE_VALUE)
         return open_failed(error, path);
     SHMAP__STOP("file.opened");
@@ -286,6 +294,7 @@ shmap__os_status shmap__os_file_open(shmap__os_object *object, const char *path,
     object->kind = SHMAP_KIND_FILE;
     object->access = access;
     object->foreign = false;
+    shmap__os_object_own(object);
     *alone = found_alone;
     return status;
 }

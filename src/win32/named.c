@@ -46,6 +46,7 @@ static void fill(shmap__os_object *object, HANDLE section, uint64_t size,
     object->kind = SHMAP_KIND_NAMED;
     object->access = access;
     object->foreign = false;
+    shmap__os_object_own(object);
 }
 
 shmap__os_status shmap__os_named_create(shmap__os_object *object,
@@ -55,8 +56,13 @@ shmap__os_status shmap__os_named_create(shmap__os_object *object,
     wchar_t *wide;
     HANDLE section;
     shmap__os_privacy privacy;
-    shmap__os_status status = shmap__os_section_privacy(&privacy, options);
+    shmap__os_status status;
+    DWORD error = shmap__os_privacy_init(&privacy, SECTION_ALL_ACCESS, false);
 
+    if (error != ERROR_SUCCESS)
+        return shmap__os_failed(error);
+    status = shmap__os_privacy_share(&privacy, options, SHMAP__OS_SECTION_READ,
+                                     SHMAP__OS_SECTION_WRITE);
     if (status.code == 0)
         status = shmap__os_utf16(&wide, os_name);
     if (status.code < 0)
@@ -95,6 +101,23 @@ static HANDLE open_section(const wchar_t *name, int access, int owner)
         GetLastError() == ERROR_ACCESS_DENIED)
         section = OpenFileMappingW(open_rights(access), FALSE, name);
     return section;
+}
+
+bool shmap__os_named_owner(const char *os_name, char *out, size_t size)
+{
+    wchar_t *wide;
+    HANDLE section;
+    bool told;
+
+    if (shmap__os_utf16(&wide, os_name).code < 0)
+        return false;
+    section = OpenFileMappingW(READ_CONTROL, FALSE, wide);
+    free(wide);
+    if (section == NULL)
+        return false;
+    told = shmap__os_owner(section, out, size);
+    CloseHandle(section);
+    return told;
 }
 
 shmap__os_status shmap__os_named_open(shmap__os_object *object,

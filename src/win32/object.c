@@ -3,10 +3,15 @@
 /* What sections and files have in common: adopting, closing, sizes. */
 #include "os.h"
 
+#include <stdlib.h>
+#include <string.h>
+#include <wchar.h>
+
 #include "stop.h"
 
 enum {
     CLASS_BASIC = 0, /* of NtQuerySection and of NtQueryObject */
+    CLASS_NAME = 1,  /* of NtQueryObject */
     SECTION_OF_IMAGE = 0x1000000,
     SECTION_RESERVED = 0x4000000
 };
@@ -55,6 +60,135 @@ DWORD shmap__os_handle_count(HANDLE handle, ULONG *count)
     return error;
 }
 
+DWORD shmap__os_granted(HANDLE handle, DWORD *rights)
+{
+    object_info info;
+    DWORD error = query_object(handle, &info);
+
+    if (error == ERROR_SUCCESS)
+        *rights = info.access;
+    return error;
+}
+
+/* The buffer that NtQueryObject wants for ObjectNameInformation: a name, and
+ * room for it. */
+typedef struct object_name {
+    USHORT size; /* bytes */
+    USHORT space;
+    const wchar_t *text;
+    wchar_t room[500];
+} object_name;
+
+/* Ask for the name; `*more` receives a larger buffer if one is needed, for the
+ * caller to free. NULL if there is none. */
+static const object_name *query_name(HANDLE handle, object_name *name,
+                                     object_name **more)
+{
+    const shmap__os_system *system = shmap__os_system_get();
+    object_name *found = name;
+    ULONG needed = 0;
+    LONG status;
+
+    *more = NULL;
+    if (system->query_object == NULL)
+        return NULL;
+    status =
+        system->query_object(handle, CLASS_NAME, name, sizeof *name, &needed);
+    if (status < 0 && needed > sizeof *name) {
+        found = *more = malloc(needed);
+        if (found == NULL)
+            return NULL;
+        status = system->query_object(handle, CLASS_NAME, found, needed, NULL);
+    }
+    return status < 0 || found->size == 0 ? NULL : found;
+}
+
+/* Two sums, so that two names hardly ever have the same. */
+static void sum_up(uint64_t identity[2], const wchar_t *text, size_t size)
+{
+    identity[0] = UINT64_C(0xCBF29CE484222325);
+    identity[1] = UINT64_C(0x9E3779B97F4A7C15);
+    for (size_t i = 0; i < size; i++) {
+        identity[0] = (identity[0] ^ text[i]) * UINT64_C(0x100000001B3);
+        identity[1] = (identity[1] + text[i]) * UINT64_C(0xD1342543DE82EF95);
+        identity[1] ^= identity[1] >> 29;
+    }
+}
+
+bool shmap__os_section_identify(HANDLE section, uint64_t identity[2])
+{
+    object_name name;
+    object_name *more;
+    const object_name *found = query_name(section, &name, &more);
+
+    if (found != NULL)
+        sum_up(identity, found->text, found->size / sizeof *found->text);
+    free(more);
+    return found != NULL;
+}
+
+/* The whole name begins with the folder that Local\ and the like mean; the
+ * rest is the same. */
+bool shmap__os_section_is_named(HANDLE section, const char *os_name)
+{
+    object_name name;
+    object_name *more;
+    const object_name *found;
+    wchar_t *wide;
+    const wchar_t *rest;
+    size_t size;
+    bool same;
+
+    if (shmap__os_utf16(&wide, os_name).code < 0)
+        return false;
+    rest = wcsrchr(wide, L'\\');
+    rest = rest == NULL ? wide : rest + 1;
+    size = wcslen(rest);
+    found = query_name(section, &name, &more);
+    same = found != NULL && found->size / sizeof *rest > size &&
+           memcmp((const char *)found->text + found->size - size * sizeof *rest,
+                  rest, size * sizeof *rest) == 0 &&
+           found->text[found->size / sizeof *rest - size - 1] == L'\\';
+    free(more);
+    free(wide);
+    return same;
+}
+
+static shmap__os_object *own_objects;
+static SRWLOCK own_objects_lock = SRWLOCK_INIT;
+
+void shmap__os_object_own(shmap__os_object *object)
+{
+    AcquireSRWLockExclusive(&own_objects_lock);
+    object->next = own_objects;
+    own_objects = object;
+    ReleaseSRWLockExclusive(&own_objects_lock);
+}
+
+static void disown(const shmap__os_object *object)
+{
+    shmap__os_object **at = &own_objects;
+
+    AcquireSRWLockExclusive(&own_objects_lock);
+    while (*at != NULL && *at != object)
+        at = &(*at)->next;
+    if (*at != NULL)
+        *at = object->next;
+    ReleaseSRWLockExclusive(&own_objects_lock);
+}
+
+bool shmap__os_object_has(HANDLE handle)
+{
+    const shmap__os_object *object;
+
+    AcquireSRWLockShared(&own_objects_lock);
+    object = own_objects;
+    while (object != NULL && (HANDLE)object->native != handle)
+        object = object->next;
+    ReleaseSRWLockShared(&own_objects_lock);
+    return object != NULL;
+}
+
 /* Whether the first page of a section is committed. */
 static bool has_begun(HANDLE section)
 {
@@ -101,14 +235,14 @@ static shmap__os_status find_access(HANDLE handle, ACCESS_MASK read,
                                     ACCESS_MASK write, int *access)
 {
     shmap__os_status done = {0, 0};
-    object_info info;
-    DWORD error = query_object(handle, &info);
+    DWORD granted;
+    DWORD error = shmap__os_granted(handle, &granted);
     bool writable;
 
     if (error != ERROR_SUCCESS)
         return shmap__os_failed(error);
-    writable = (info.access & write) != 0;
-    if ((info.access & read) == 0 ||
+    writable = (granted & write) != 0;
+    if ((granted & read) == 0 ||
         (*access == SHMAP_ACCESS_READ_WRITE && !writable))
         return shmap__os_failed_as(SHMAP_EACCES, 0);
     if (*access == SHMAP_ACCESS_DEFAULT)
@@ -176,6 +310,7 @@ shmap__os_status shmap__os_adopt(shmap__os_object *object, intptr_t native,
             handle, HANDLE_FLAG_INHERIT | HANDLE_FLAG_PROTECT_FROM_CLOSE, 0))
         return shmap__os_failed(GetLastError());
     *object = found;
+    shmap__os_object_own(object);
     return status;
 }
 
@@ -186,6 +321,7 @@ void shmap__os_close(shmap__os_object *object, const char *os_name)
 
     (void)os_name;
     SHMAP__STOP("close.begun");
+    disown(object);
     if (shmap__os_size(object, &size).code < 0)
         return;
     if (object->kind == SHMAP_KIND_FILE)

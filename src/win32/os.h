@@ -38,19 +38,29 @@ typedef LONG(NTAPI *shmap__os_query_section)(HANDLE section, int class_,
 typedef LONG(NTAPI *shmap__os_query_object)(HANDLE handle, int class_,
                                             void *out, ULONG size,
                                             ULONG *written);
+typedef LONG(NTAPI *shmap__os_query_file)(HANDLE file, void *result, void *out,
+                                          ULONG size, int class_);
 typedef ULONG(NTAPI *shmap__os_error_of)(LONG nt_status);
+typedef BOOL(WINAPI *shmap__os_client_computer)(HANDLE pipe, wchar_t *name,
+                                                ULONG size);
 
 /* The system's numbers, and its functions that no import library has. */
 typedef struct shmap__os_system {
-    uintptr_t lowest_address;              /* that a program can map */
-    uintptr_t highest_address;             /* as well */
-    int64_t ticks_per_second;              /* of the performance counter */
-    shmap__os_query_section query_section; /* NtQuerySection */
-    shmap__os_query_object query_object;   /* NtQueryObject */
-    shmap__os_error_of error_of;           /* RtlNtStatusToDosError */
+    uintptr_t lowest_address;                  /* that a program can map */
+    uintptr_t highest_address;                 /* as well */
+    int64_t ticks_per_second;                  /* of the performance counter */
+    shmap__os_query_section query_section;     /* NtQuerySection */
+    shmap__os_query_object query_object;       /* NtQueryObject */
+    shmap__os_query_file query_file;           /* NtQueryInformationFile */
+    shmap__os_error_of error_of;               /* RtlNtStatusToDosError */
+    shmap__os_client_computer client_computer; /* GetNamedPipeClientComputerName
+                                                */
 } shmap__os_system;
 
 const shmap__os_system *shmap__os_system_get(void);
+
+/* Random bytes, that nobody else can know; false if there are none. */
+bool shmap__os_random(void *out, ULONG size);
 
 /* memory.c */
 
@@ -88,12 +98,20 @@ typedef struct shmap__os_user {
     } token;
 } shmap__os_user;
 
+/* That processes of low integrity may write. */
+typedef union shmap__os_label {
+    ACL acl;
+    BYTE space[sizeof(ACL) + sizeof(SYSTEM_MANDATORY_LABEL_ACE) +
+               SECURITY_MAX_SID_SIZE];
+} shmap__os_label;
+
 /* The security of an object that is its user's own. It points into itself: do
  * not copy it. */
 typedef struct shmap__os_privacy {
     SECURITY_ATTRIBUTES attributes;
     SECURITY_DESCRIPTOR descriptor;
     shmap__os_user user;
+    shmap__os_label label;
     union {
         ACL acl;
         ACCESS_ALLOWED_ACE ace; /* for its alignment */
@@ -102,8 +120,11 @@ typedef struct shmap__os_privacy {
     } access;
 } shmap__os_privacy;
 
-/* Fill it; `rights` are those of the user. Returns 0 or an error. */
-DWORD shmap__os_privacy_init(shmap__os_privacy *privacy, DWORD rights);
+/* Fill it; `rights` are those of the user. If `binding`, these are all that the
+ * user has as the object's owner, who otherwise can always change who has
+ * which. Returns 0 or an error. */
+DWORD shmap__os_privacy_init(shmap__os_privacy *privacy, DWORD rights,
+                             bool binding);
 
 /* Let others in, as the options say, with these rights. */
 shmap__os_status shmap__os_privacy_share(shmap__os_privacy *privacy,
@@ -115,6 +136,8 @@ shmap__os_status shmap__os_privacy_share(shmap__os_privacy *privacy,
 typedef struct shmap__os_likeness {
     SECURITY_ATTRIBUTES attributes;
     SECURITY_DESCRIPTOR descriptor;
+    shmap__os_user user;
+    shmap__os_label label;
     union {
         ACL acl;
         BYTE space[2048];
@@ -126,9 +149,26 @@ typedef struct shmap__os_likeness {
 DWORD shmap__os_likeness_init(shmap__os_likeness *likeness, HANDLE region,
                               int kind, DWORD read, DWORD write);
 
+/* Whether to try once more after this error, without the label that the
+ * security had until now. */
+bool shmap__os_drop_label(SECURITY_ATTRIBUTES *attributes, DWORD error);
+
+/* Whether this stands for an object's owner, whoever that is, in a list. */
+bool shmap__os_is_owner_rights(PSID account);
+
+/* Write the SID of who owns the object. The handle has READ_CONTROL. */
+bool shmap__os_owner(HANDLE handle, char *out, size_t size);
+
 /* Whether SHMAP_OWNER_... accepts who owns the object. The handle has
  * READ_CONTROL. */
 shmap__os_status shmap__os_check_owner(HANDLE handle, int owner);
+
+/* Whether it accepts the user of a process. */
+shmap__os_status shmap__os_check_process(DWORD id, int owner);
+
+/* Whether it accepts the user at the other end of a pipe that this process has
+ * read from, and has made. */
+shmap__os_status shmap__os_check_client(HANDLE pipe, int owner);
 
 /* object.c */
 
@@ -141,6 +181,22 @@ typedef struct shmap__os_section_info {
 /* How many handles of an object there are, in all processes. Returns 0 or an
  * error. */
 DWORD shmap__os_handle_count(HANDLE handle, ULONG *count);
+
+/* What a handle allows. Returns 0 or an error. */
+DWORD shmap__os_granted(HANDLE handle, DWORD *rights);
+
+/* Which section the handle means, on this machine. False if it has no name, or
+ * cannot be asked. */
+bool shmap__os_section_identify(HANDLE section, uint64_t identity[2]);
+
+/* Whether this is its name. */
+bool shmap__os_section_is_named(HANDLE section, const char *os_name);
+
+/* Let this object be known as this process's, until it is closed. */
+void shmap__os_object_own(shmap__os_object *object);
+
+/* Whether it is the handle of one of these. */
+bool shmap__os_object_has(HANDLE handle);
 
 /* Ask about a section; the handle has SECTION_QUERY. Returns 0 or an error. */
 DWORD shmap__os_section_query(HANDLE section, shmap__os_section_info *info);
@@ -156,11 +212,12 @@ HANDLE shmap__os_thread_open(uint64_t id, bool *dead);
 
 /* anonymous.c */
 
-/* The security of a new section, as the options say. */
-shmap__os_status shmap__os_section_privacy(shmap__os_privacy *privacy,
-                                           const shmap_region_options *options);
+enum {
+    SHMAP__OS_SECTION_READ = SECTION_QUERY | SECTION_MAP_READ | READ_CONTROL,
+    SHMAP__OS_SECTION_WRITE = SHMAP__OS_SECTION_READ | SECTION_MAP_WRITE
+};
 
-/* Make a section; `name` may be NULL. ERROR_ALREADY_EXISTS is a failure. */
+/* Make a section. ERROR_ALREADY_EXISTS is a failure. */
 shmap__os_status shmap__os_section_create(HANDLE *section, const wchar_t *name,
                                           uint64_t size,
                                           shmap__os_privacy *privacy);
@@ -170,6 +227,17 @@ shmap__os_status shmap__os_section_create(HANDLE *section, const wchar_t *name,
 /* The handle of the region that this address is a view of, and its kind; NULL
  * if it is none's. */
 HANDLE shmap__os_view_region(const void *address, int *kind);
+
+/* seal.c */
+
+/* Whether somebody with the rights of this process, who has only this handle
+ * for reading, can get one for writing. */
+bool shmap__os_can_be_written(HANDLE handle, int kind);
+
+/* channel.c */
+
+/* The process at the other end of a pipe. */
+shmap__os_status shmap__os_channel_peer(intptr_t channel, int64_t *peer);
 
 /* file.c */
 
@@ -182,6 +250,9 @@ bool shmap__os_file_identify(HANDLE file, uint64_t identity[2], uint64_t *size);
 
 /* The file's size, which is more than 0, or SHMAP_ENOTREADY. */
 shmap__os_status shmap__os_file_size(HANDLE file, uint64_t *size);
+
+/* Mark the file as one that may be written. */
+void shmap__os_file_mark(HANDLE file);
 
 /* Whether no other handle marks the file as one that may be written. */
 bool shmap__os_file_is_alone(HANDLE file);

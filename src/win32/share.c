@@ -4,6 +4,7 @@
 #include "os.h"
 
 #include <sddl.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* The user's token: the thread's if it acts for somebody, else the process's.
@@ -41,7 +42,25 @@ static DWORD find_user(shmap__os_user *user)
     return query_token(TokenUser, &user->token, sizeof user->token);
 }
 
-DWORD shmap__os_privacy_init(shmap__os_privacy *privacy, DWORD rights)
+/* SIDs that no header has. */
+static SID owner_rights = {SID_REVISION,
+                           1,
+                           {SECURITY_CREATOR_SID_AUTHORITY},
+                           {SECURITY_CREATOR_OWNER_RIGHTS_RID}};
+static SID low_integrity = {SID_REVISION,
+                            1,
+                            {SECURITY_MANDATORY_LABEL_AUTHORITY},
+                            {SECURITY_MANDATORY_LOW_RID}};
+
+bool shmap__os_is_owner_rights(PSID account)
+{
+    return EqualSid(account, &owner_rights) != FALSE;
+}
+
+/* Without an entry for the owner's rights, an owner can always read the list
+ * and write a new one. */
+DWORD shmap__os_privacy_init(shmap__os_privacy *privacy, DWORD rights,
+                             bool binding)
 {
     SECURITY_DESCRIPTOR *descriptor = &privacy->descriptor;
     ACL *acl = &privacy->access.acl;
@@ -52,7 +71,8 @@ DWORD shmap__os_privacy_init(shmap__os_privacy *privacy, DWORD rights)
         return error;
     /* Protected: a folder that hands down its own rules adds none. */
     if (!InitializeAcl(acl, sizeof privacy->access, ACL_REVISION) ||
-        !AddAccessAllowedAce(acl, ACL_REVISION, rights, user) ||
+        !AddAccessAllowedAce(acl, ACL_REVISION, rights,
+                             binding ? &owner_rights : user) ||
         !InitializeSecurityDescriptor(descriptor,
                                       SECURITY_DESCRIPTOR_REVISION) ||
         !SetSecurityDescriptorOwner(descriptor, user, FALSE) ||
@@ -64,6 +84,31 @@ DWORD shmap__os_privacy_init(shmap__os_privacy *privacy, DWORD rights)
     privacy->attributes.lpSecurityDescriptor = descriptor;
     privacy->attributes.bInheritHandle = FALSE;
     return ERROR_SUCCESS;
+}
+
+/* Without this, processes of lower integrity, which are the same users', could
+ * not write. To lower a new object's integrity takes no privilege. */
+static BOOL add_label(SECURITY_DESCRIPTOR *descriptor, shmap__os_label *label)
+{
+    return InitializeAcl(&label->acl, sizeof *label, ACL_REVISION) &&
+           AddMandatoryAce(&label->acl, ACL_REVISION, 0,
+                           SYSTEM_MANDATORY_LABEL_NO_WRITE_UP,
+                           &low_integrity) &&
+           SetSecurityDescriptorSacl(descriptor, TRUE, &label->acl, FALSE);
+}
+
+bool shmap__os_drop_label(SECURITY_ATTRIBUTES *attributes, DWORD error)
+{
+    ACL *label = NULL;
+    BOOL present = FALSE;
+    BOOL defaulted;
+
+    return error == ERROR_PRIVILEGE_NOT_HELD && attributes != NULL &&
+           GetSecurityDescriptorSacl(attributes->lpSecurityDescriptor, &present,
+                                     &label, &defaulted) &&
+           present &&
+           SetSecurityDescriptorSacl(attributes->lpSecurityDescriptor, FALSE,
+                                     NULL, FALSE);
 }
 
 typedef union account_id {
@@ -122,7 +167,10 @@ shmap__os_status shmap__os_privacy_share(shmap__os_privacy *privacy,
     case SHMAP_SHARE_OWNER:
         return status;
     case SHMAP_SHARE_EVERYONE:
-        rights = write; /* fall through */
+        rights = write;
+        if (!add_label(&privacy->descriptor, &privacy->label))
+            return shmap__os_failed(GetLastError());
+        /* fall through */
     case SHMAP_SHARE_EVERYONE_READ:
         if (!CreateWellKnownSid(WinWorldSid, NULL, &others.sid, &size))
             return shmap__os_failed(GetLastError());
@@ -147,25 +195,45 @@ typedef struct region_rules {
         BYTE space[2048];
     } security;
     PACL list; /* NULL: everybody may do everything */
+    PSID owner;
+    bool is_low; /* its label says so */
     DWORD to_read;
     DWORD to_write;
 } region_rules;
 
+static bool label_is_low(PSECURITY_DESCRIPTOR descriptor)
+{
+    ACL *list = NULL;
+    SYSTEM_MANDATORY_LABEL_ACE *label;
+    BOOL present = FALSE;
+    BOOL defaulted;
+
+    return GetSecurityDescriptorSacl(descriptor, &present, &list, &defaulted) &&
+           present && list != NULL && GetAce(list, 0, (void **)&label) &&
+           label->Header.AceType == SYSTEM_MANDATORY_LABEL_ACE_TYPE &&
+           EqualSid((PSID)&label->SidStart, &low_integrity);
+}
+
 static DWORD find_rules(region_rules *rules, HANDLE region, int kind)
 {
-    bool is_file = kind == SHMAP_KIND_FILE;
+    const bool is_file = kind == SHMAP_KIND_FILE;
+    PSECURITY_DESCRIPTOR descriptor = &rules->security.descriptor;
     BOOL present;
     BOOL defaulted;
     DWORD needed;
 
-    if (!GetKernelObjectSecurity(region, DACL_SECURITY_INFORMATION,
-                                 &rules->security.descriptor,
-                                 sizeof rules->security, &needed) ||
-        !GetSecurityDescriptorDacl(&rules->security.descriptor, &present,
-                                   &rules->list, &defaulted))
+    if (!GetKernelObjectSecurity(region,
+                                 OWNER_SECURITY_INFORMATION |
+                                     DACL_SECURITY_INFORMATION |
+                                     LABEL_SECURITY_INFORMATION,
+                                 descriptor, sizeof rules->security, &needed) ||
+        !GetSecurityDescriptorOwner(descriptor, &rules->owner, &defaulted) ||
+        !GetSecurityDescriptorDacl(descriptor, &present, &rules->list,
+                                   &defaulted))
         return GetLastError();
     if (!present)
         rules->list = NULL;
+    rules->is_low = label_is_low(descriptor);
     rules->to_read = GENERIC_ALL | GENERIC_READ;
     rules->to_read |= is_file ? FILE_READ_DATA : SECTION_MAP_READ;
     rules->to_write = GENERIC_ALL | GENERIC_WRITE;
@@ -185,6 +253,20 @@ static BOOL add_rule(ACL *acl, ACCESS_ALLOWED_ACE *rule, DWORD rights)
     return TRUE;
 }
 
+/* The owner of an anonymous region has handles for writing, whatever its list
+ * says, and need not be the owner of what is made here. */
+static bool is_for_owner(ACCESS_ALLOWED_ACE *rule)
+{
+    return rule->Header.AceType == ACCESS_ALLOWED_ACE_TYPE &&
+           shmap__os_is_owner_rights((PSID)&rule->SidStart);
+}
+
+static BOOL add_owner(ACL *acl, PSID owner, DWORD rights)
+{
+    return owner == NULL ||
+           AddAccessAllowedAce(acl, ACL_REVISION, rights, owner);
+}
+
 static DWORD add_rules(ACL *acl, const region_rules *rules, DWORD read,
                        DWORD write)
 {
@@ -200,7 +282,8 @@ static DWORD add_rules(ACL *acl, const region_rules *rules, DWORD read,
             rights |= read;
         if ((rule->Mask & rules->to_write) != 0)
             rights |= write;
-        if (!add_rule(acl, rule, rights))
+        if (is_for_owner(rule) ? !add_owner(acl, rules->owner, read | write)
+                               : !add_rule(acl, rule, rights))
             return GetLastError();
     }
     /* Without what is unused, which the system would keep. */
@@ -223,10 +306,15 @@ DWORD shmap__os_likeness_init(shmap__os_likeness *likeness, HANDLE region,
         error = GetLastError();
     if (error == ERROR_SUCCESS && rules.list != NULL)
         error = add_rules(acl, &rules, read, write);
+    if (error == ERROR_SUCCESS)
+        error = find_user(&likeness->user);
     if (error != ERROR_SUCCESS)
         return error;
     if (!InitializeSecurityDescriptor(descriptor,
                                       SECURITY_DESCRIPTOR_REVISION) ||
+        !SetSecurityDescriptorOwner(
+            descriptor, likeness->user.token.user.User.Sid, FALSE) ||
+        (rules.is_low && !add_label(descriptor, &likeness->label)) ||
         !SetSecurityDescriptorDacl(descriptor, TRUE,
                                    rules.list == NULL ? NULL : acl, FALSE) ||
         !SetSecurityDescriptorControl(descriptor, SE_DACL_PROTECTED,
@@ -261,9 +349,18 @@ static bool is_system(PSID owner)
            IsWellKnownSid(owner, WinBuiltinAdministratorsSid);
 }
 
-shmap__os_status shmap__os_check_owner(HANDLE handle, int owner)
+static shmap__os_status check_account(PSID account, int owner)
 {
     shmap__os_status done = {0, 0};
+
+    if (owner == SHMAP_OWNER_ANYBODY || is_own(account) ||
+        (owner == SHMAP_OWNER_SYSTEM && is_system(account)))
+        return done;
+    return shmap__os_failed_as(SHMAP_EOWNER, 0);
+}
+
+shmap__os_status shmap__os_check_owner(HANDLE handle, int owner)
+{
     union {
         SECURITY_DESCRIPTOR descriptor;
         BYTE space[sizeof(SECURITY_DESCRIPTOR) + SECURITY_MAX_SID_SIZE];
@@ -281,7 +378,86 @@ shmap__os_status shmap__os_check_owner(HANDLE handle, int owner)
     /* Nobody's is not ours. */
     if (found == NULL || !IsValidSid(found))
         return shmap__os_failed_as(SHMAP_EOWNER, 0);
-    if (is_own(found) || (owner == SHMAP_OWNER_SYSTEM && is_system(found)))
-        return done;
-    return shmap__os_failed_as(SHMAP_EOWNER, 0);
+    return check_account(found, owner);
+}
+
+/* Check whose a token is, and close it. */
+static shmap__os_status check_token(HANDLE token, int owner)
+{
+    shmap__os_user user;
+    DWORD written;
+    DWORD error = ERROR_SUCCESS;
+
+    if (!GetTokenInformation(token, TokenUser, &user.token, sizeof user.token,
+                             &written))
+        error = GetLastError();
+    CloseHandle(token);
+    return error == ERROR_SUCCESS
+               ? check_account(user.token.user.User.Sid, owner)
+               : shmap__os_failed_as(SHMAP_EOWNER, error);
+}
+
+shmap__os_status shmap__os_check_process(DWORD id, int owner)
+{
+    HANDLE process = OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, FALSE, id);
+    HANDLE token = NULL;
+    DWORD error;
+
+    if (process == NULL)
+        return shmap__os_failed_as(SHMAP_EOWNER, GetLastError());
+    OpenProcessToken(process, TOKEN_QUERY, &token);
+    error = GetLastError();
+    CloseHandle(process);
+    return token == NULL ? shmap__os_failed_as(SHMAP_EOWNER, error)
+                         : check_token(token, owner);
+}
+
+/* The system tells this only by letting a thread act as that user. */
+shmap__os_status shmap__os_check_client(HANDLE pipe, int owner)
+{
+    HANDLE before = NULL;
+    HANDLE token = NULL;
+    DWORD error = ERROR_SUCCESS;
+
+    if (!OpenThreadToken(GetCurrentThread(), TOKEN_IMPERSONATE, TRUE,
+                         &before) &&
+        GetLastError() != ERROR_NO_TOKEN)
+        return shmap__os_failed(GetLastError());
+    if (!ImpersonateNamedPipeClient(pipe) ||
+        !OpenThreadToken(GetCurrentThread(), TOKEN_QUERY, TRUE, &token))
+        error = GetLastError();
+    /* The thread must not go on as somebody else. */
+    if (!SetThreadToken(NULL, before)) {
+        error = GetLastError();
+        RevertToSelf();
+        if (token != NULL)
+            CloseHandle(token);
+        token = NULL;
+    }
+    if (before != NULL)
+        CloseHandle(before);
+    return token == NULL ? shmap__os_failed_as(SHMAP_EOWNER, error)
+                         : check_token(token, owner);
+}
+
+bool shmap__os_owner(HANDLE handle, char *out, size_t size)
+{
+    union {
+        SECURITY_DESCRIPTOR descriptor;
+        BYTE space[sizeof(SECURITY_DESCRIPTOR) + SECURITY_MAX_SID_SIZE];
+    } security;
+    PSID owner = NULL;
+    BOOL defaulted;
+    DWORD needed;
+    char *text;
+
+    if (!GetKernelObjectSecurity(handle, OWNER_SECURITY_INFORMATION,
+                                 &security.descriptor, sizeof security,
+                                 &needed) ||
+        !GetSecurityDescriptorOwner(&security.descriptor, &owner, &defaulted) ||
+        owner == NULL || !ConvertSidToStringSidA(owner, &text))
+        return false;
+    snprintf(out, size, "%s", text);
+    LocalFree(text);
+    return true;
 }

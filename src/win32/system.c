@@ -18,13 +18,22 @@ static const int64_t record_wake_ns = 1000000;
 static shmap__os_facts the_facts;
 static shmap__os_system the_system;
 
+/* What ntsecapi.h calls RtlGenRandom; not every version of that header can be
+ * used in C for 32 bits. */
+BOOLEAN NTAPI SystemFunction036(void *out, ULONG size);
+
 typedef void (*any_function)(void);
+
+static any_function find_in(const wchar_t *library, const char *name)
+{
+    HMODULE module = GetModuleHandleW(library);
+
+    return module == NULL ? NULL : (any_function)GetProcAddress(module, name);
+}
 
 static any_function find_in_ntdll(const char *name)
 {
-    HMODULE ntdll = GetModuleHandleW(L"ntdll.dll");
-
-    return ntdll == NULL ? NULL : (any_function)GetProcAddress(ntdll, name);
+    return find_in(L"ntdll.dll", name);
 }
 
 /* How many processors this process can use now. */
@@ -79,8 +88,12 @@ static BOOL CALLBACK fill_system(INIT_ONCE *once, void *argument,
         (shmap__os_query_section)find_in_ntdll("NtQuerySection");
     the_system.query_object =
         (shmap__os_query_object)find_in_ntdll("NtQueryObject");
+    the_system.query_file =
+        (shmap__os_query_file)find_in_ntdll("NtQueryInformationFile");
     the_system.error_of =
         (shmap__os_error_of)find_in_ntdll("RtlNtStatusToDosError");
+    the_system.client_computer = (shmap__os_client_computer)find_in(
+        L"kernel32.dll", "GetNamedPipeClientComputerNameW");
     return TRUE;
 }
 
@@ -90,6 +103,11 @@ const shmap__os_system *shmap__os_system_get(void)
 
     InitOnceExecuteOnce(&once, fill_system, NULL, NULL);
     return &the_system;
+}
+
+bool shmap__os_random(void *out, ULONG size)
+{
+    return SystemFunction036(out, size) != FALSE;
 }
 
 const shmap__os_facts *shmap__os_facts_get(void)

@@ -13,8 +13,7 @@ typedef struct known_view {
     struct known_view *next;
     const void *base;
     size_t size;
-    HANDLE region;
-    int kind;
+    const shmap__os_object *region;
 } known_view;
 
 static known_view *known_views;
@@ -30,8 +29,7 @@ static bool remember(const void *base, size_t size,
         return false;
     view->base = base;
     view->size = size;
-    view->region = (HANDLE)object->native;
-    view->kind = object->kind;
+    view->region = object;
     AcquireSRWLockExclusive(&known_views_lock);
     view->next = known_views;
     known_views = view;
@@ -61,8 +59,8 @@ HANDLE shmap__os_view_region(const void *address, int *kind)
     AcquireSRWLockShared(&known_views_lock);
     for (const known_view *view = known_views; view != NULL; view = view->next)
         if ((uintptr_t)address - (uintptr_t)view->base < view->size) {
-            region = view->region;
-            *kind = view->kind;
+            region = (HANDLE)view->region->native;
+            *kind = view->region->kind;
             break;
         }
     ReleaseSRWLockShared(&known_views_lock);

@@ -26,10 +26,6 @@ enum {
     ID_DIGITS = SHMAP__WAIT_ID_BITS / 4
 };
 
-/* What ntsecapi.h calls RtlGenRandom; not every version of that header can be
- * used in C for 32 bits. */
-BOOLEAN NTAPI SystemFunction036(void *out, ULONG size);
-
 /* Semaphores of all sessions are in one place, where everybody may make some.
  */
 static const wchar_t prefix[] = L"Global\\shmap.wait.";
@@ -54,7 +50,7 @@ uint64_t shmap__os_wait_id(void)
     uint64_t id = 0;
 
     /* Nobody else can know it, and make the semaphore first. */
-    if (!SystemFunction036(&id, sizeof id))
+    if (!shmap__os_random(&id, sizeof id))
         id = (uint64_t)shmap__os_now() * UINT64_C(0x9E3779B97F4A7C15) ^
              GetCurrentThreadId();
     id >>= 64 - SHMAP__WAIT_ID_BITS;
@@ -71,6 +67,7 @@ static HANDLE make_semaphore(const wchar_t *name, const uint32_t *word)
         shmap__os_privacy privacy;
     } security;
     SECURITY_ATTRIBUTES *attributes = &security.likeness.attributes;
+    HANDLE made;
     int kind = 0;
     HANDLE region = shmap__os_view_region(word, &kind);
 
@@ -78,12 +75,16 @@ static HANDLE make_semaphore(const wchar_t *name, const uint32_t *word)
         shmap__os_likeness_init(&security.likeness, region, kind,
                                 SYNCHRONIZE | READ_CONTROL,
                                 SEMAPHORE_MODIFY_STATE) != ERROR_SUCCESS) {
-        if (shmap__os_privacy_init(&security.privacy, SEMAPHORE_ALL_ACCESS) !=
-            ERROR_SUCCESS)
+        if (shmap__os_privacy_init(&security.privacy, SEMAPHORE_ALL_ACCESS,
+                                   false) != ERROR_SUCCESS)
             return NULL;
         attributes = &security.privacy.attributes;
     }
-    return CreateSemaphoreExW(attributes, 0, TOKENS_MAX, name, 0, SYNCHRONIZE);
+    do {
+        made =
+            CreateSemaphoreExW(attributes, 0, TOKENS_MAX, name, 0, SYNCHRONIZE);
+    } while (made == NULL && shmap__os_drop_label(attributes, GetLastError()));
+    return made;
 }
 
 /* Without a semaphore, because there are no handles, or somebody who knew the

@@ -184,9 +184,12 @@ static enum attack_result by_executable_protection(const struct attack_on *on)
     return worked(protect(on->data, on->size, PAGE_EXECUTE_READWRITE));
 }
 
-/* A page of one's own is nobody else's. */
+/* A page of one's own is nobody else's; but Wine has the view's protection
+ * changed, and the page stays everybody's. */
 static enum attack_result by_private_protection(const struct attack_on *on)
 {
+    if (os_is_emulated())
+        return ATTACK_ABSENT;
     protect(on->data, on->size, PAGE_WRITECOPY);
     return ATTACK_REFUSED;
 }
