@@ -434,7 +434,7 @@ static void test_handover__exporting_again_is_the_same(void **state)
     puppet_do(child, "import 0 %s", second);
     child_end(child);
     shmap_region_unexport(source.region);
-    assert_int_equal(os_open_handles(), handles);
+    assert_true(units_same_handles(handles));
     end_source(&source);
 }
 
@@ -449,7 +449,7 @@ static void test_handover__not_to_oneself(void **state)
         size_t handles = os_open_handles();
         assert_code(shmap_region_import(&region, token, NULL), SHMAP_ENOENT);
         assert_ptr_equal(region, no_region);
-        assert_int_equal(os_open_handles(), handles);
+        assert_true(units_same_handles(handles));
         /* It is still there for the children. */
         struct child *child = puppet_start();
         puppet_do(child, "import 0 %s", token);
@@ -654,7 +654,7 @@ static void test_handover__no_such_process(void **state)
     assert_code(export_to(source.region, 0, -1, token), SHMAP_EINVAL);
     assert_code(export_to(source.region, 0, INT64_MIN, token), SHMAP_EINVAL);
     assert_string_equal(token, "untouched");
-    assert_int_equal(os_open_handles(), handles);
+    assert_true(units_same_handles(handles));
     /* Nothing was sealed either. */
     child_end(given(source.region, TO_PROCESS, "write"));
     end_source(&source);
@@ -1143,7 +1143,7 @@ static void test_handover__after_reading_none_is_for_writing(void **state)
         channel_close(ends[0]);
         channel_close(ends[1]);
         assert_string_equal(token, "untouched");
-        assert_int_equal(os_open_handles(), handles);
+        assert_true(units_same_handles(handles));
         child_end(given(source.region, TO_CHILD, "read"));
         child_end(given(source.region, TO_PROCESS, "read"));
         child_end(given(source.region, THROUGH_CHANNEL, "read"));
@@ -1202,7 +1202,7 @@ static void assert_not_enforced(shmap_region *region, int code)
     assert_code(shmap_region_inspect(region, &after), 0);
     assert_int_equal(after.seals, before.seals);
     assert_int_equal(after.access, before.access);
-    assert_true(os_open_handles() <= handles);
+    assert_true(os_open_handles() <= handles || units_same_handles(handles));
     for (int way = 0; way < WAYS; ++way) {
         child = given(region, way, "write");
         puppet_do(child, "map 1 0 write");
@@ -1459,7 +1459,8 @@ static void test_handover__by_many_threads(void **state)
         assert_true(memory_load((uint64_t *)(void *)(source.data + 4096)) > 0);
         end_source(&source);
         /* The first threads make the process open things for good. */
-        assert_true(os_open_handles() <= handles);
+        assert_true(os_open_handles() <= handles ||
+                    units_same_handles(handles));
         if (round == 0)
             handles = os_open_handles();
     }

@@ -65,6 +65,13 @@ bool attack_identify(intptr_t native, uint64_t identity[2]);
  * number. */
 bool attack_be_stream(int stream, const char *path);
 
+/* A handle of a file that this process need not be allowed to open, with which
+ * nothing can be done but to say which file it means; -1 where there is none.
+ */
+intptr_t attack_look_at(const char *path);
+/* Let go of all the locks that the handle's description has. */
+bool attack_drop_locks(intptr_t native);
+
 /* Nameless memory that can be sealed, or cannot; -1 where there is no such
  * difference. */
 intptr_t attack_memory(uint64_t size, bool sealable);

@@ -128,6 +128,20 @@ static inline void units_run_role(const char *role, const char *argument,
         skip_because(reason);
 }
 
+/* Whether as many handles are open as before. Wine's threads that wait for
+ * children come and go, and have some. */
+static inline bool units_same_handles(size_t before)
+{
+    int64_t until = patience_until(PATIENCE / 2);
+
+    if (!os_is_emulated())
+        return os_open_handles() == before;
+    while (os_open_handles() > before)
+        if (!patience_nap(until))
+            return false;
+    return true;
+}
+
 static inline int units_count_handles(void **state)
 {
     static bool warm;

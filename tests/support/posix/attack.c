@@ -583,3 +583,24 @@ bool attack_is_gone(int process)
     snprintf(path, sizeof path, "/proc/%d/fd/0", process);
     return gone && stat(path, &status) != 0;
 }
+
+intptr_t attack_look_at(const char *path)
+{
+#ifdef O_PATH
+    return open(path, O_PATH | O_CLOEXEC);
+#else
+    (void)path;
+    return -1;
+#endif
+}
+
+bool attack_drop_locks(intptr_t native)
+{
+#ifdef F_OFD_SETLK
+    struct flock lock = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
+    return fcntl((int)native, F_OFD_SETLK, &lock) == 0;
+#else
+    (void)native;
+    return false;
+#endif
+}

@@ -346,3 +346,15 @@ bool attack_is_gone(int process)
     CloseHandle(handle);
     return gone;
 }
+
+intptr_t attack_look_at(const char *path)
+{
+    (void)path;
+    return -1;
+}
+
+bool attack_drop_locks(intptr_t native)
+{
+    (void)native;
+    return false;
+}
