@@ -1345,11 +1345,11 @@ static void test_handover__lost_rights_are_not_handed_over(void **state)
         assert_int_not_equal(sscanf(line, "= %d %1000s", &result, text), 0);
         if (result == 0) {
             assert_true(shmap__token_read(text, &gift, os_name));
-            puppet_do(bob, "spawn");
-            puppet_do(bob, "grand adopt 0 %d", (int)gift.native);
-            puppet_do(bob, "grand map 0 read");
+            puppet_do(bob, "fork");
+            puppet_do(bob, "child adopt 0 %d", (int)gift.native);
+            puppet_do(bob, "child map 0 read");
             for (size_t k = 0; k < attack_count(); ++k) {
-                result = atoi(puppet_ask(bob, "grand attack 0 %zu 0", k));
+                result = atoi(puppet_ask(bob, "child attack 0 %zu 0", k));
                 if (result == ATTACK_WORKED)
                     fail_msg("mode %o: this worked: %s", modes[i],
                              attack_name(k));

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "../stop.h"
@@ -165,14 +166,20 @@ static pthread_mutex_t inherited_lock = PTHREAD_MUTEX_INITIALIZER;
 bool shmap__os_is_given_child(const shmap__os_object *object, int64_t native)
 {
     struct stat stat;
+    bool given;
 
-    return is_inheritable(native, object->identity, &stat);
+    pthread_mutex_lock(&inherited_lock);
+    given = is_inheritable(native, object->identity, &stat);
+    pthread_mutex_unlock(&inherited_lock);
+    return given;
 }
 
 void shmap__os_give_child_end(const shmap__os_object *object, int64_t native)
 {
+    struct stat stat;
+
     pthread_mutex_lock(&inherited_lock);
-    if (shmap__os_is_given_child(object, native))
+    if (is_inheritable(native, object->identity, &stat))
         close((int)native);
     pthread_mutex_unlock(&inherited_lock);
 }
@@ -232,6 +239,29 @@ shmap__os_status shmap__os_give_process(shmap__os_object *object,
     return status;
 }
 
+/* Whether a process has ended, and only its parent has not looked yet. What it
+ * had is shown as root's until then. */
+static bool has_ended(int64_t process)
+{
+    char path[sizeof "/proc//stat" + 20];
+    char text[256];
+    const char *state;
+    ssize_t size;
+    int fd;
+
+    snprintf(path, sizeof path, "/proc/%lld/stat", (long long)process);
+    fd = shmap__os_open(path, O_RDONLY, 0);
+    if (fd < 0)
+        return errno == ENOENT;
+    size = read(fd, text, sizeof text - 1);
+    close(fd);
+    text[size > 0 ? size : 0] = '\0';
+    /* Behind the program's name, which may be anything. */
+    state = strrchr(text, ')');
+    return state != NULL && state[1] == ' ' &&
+           (state[2] == 'Z' || state[2] == 'X');
+}
+
 /* Look at another process's descriptor, which opens nothing. The link to it is
  * that process's user's, and readable or writable as the descriptor is: nobody
  * is led by a token to what the giver does not have. */
@@ -245,8 +275,13 @@ static shmap__os_status find_in_process(const shmap__os_gift *gift, int access,
 
     snprintf(path, sizeof path, "/proc/%lld/fd/%lld", (long long)gift->from,
              (long long)gift->native);
-    if (lstat(path, &link) != 0)
-        return shmap__os_failed(errno);
+    if (lstat(path, &link) != 0) {
+        int error = errno;
+
+        return error == EACCES && has_ended(gift->from)
+                   ? (shmap__os_status){SHMAP_ENOENT, error}
+                   : shmap__os_failed(error);
+    }
     if (!shmap__os_accepts(owner, link.st_uid))
         return (shmap__os_status){SHMAP_EOWNER, 0};
     if ((link.st_mode & rights) != rights)

@@ -574,14 +574,17 @@ int64_t attack_no_process(void)
 bool attack_is_gone(int process)
 {
     char path[64];
-    struct stat status;
-    snprintf(path, sizeof path, "/proc/%d/maps", process);
+    char text[256] = "";
+    snprintf(path, sizeof path, "/proc/%d/stat", process);
     FILE *file = fopen(path, "r");
-    bool gone = file == NULL || fgetc(file) == EOF;
-    if (file != NULL)
-        fclose(file);
-    snprintf(path, sizeof path, "/proc/%d/fd/0", process);
-    return gone && stat(path, &status) != 0;
+    if (file == NULL)
+        return true;
+    size_t size = fread(text, 1, sizeof text - 1, file);
+    fclose(file);
+    /* The state follows the program's name. */
+    const char *state = strrchr(text, ')');
+    return size == 0 ||
+           (state != NULL && strchr("ZX", state[strlen(") ")]) != NULL);
 }
 
 intptr_t attack_look_at(const char *path)
