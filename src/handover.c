@@ -44,12 +44,26 @@ static const char *name_in_token(const shmap_region *region)
     return region->object.kind == SHMAP_KIND_NAMED ? region->os_name : "";
 }
 
+/* A number is used again for what another thread makes: what is kept has a
+ * count above it, so that each is told from the one before. */
+static uint64_t inherited_of(const shmap__os_gift *gift)
+{
+    static uint32_t count;
+
+    return (uint64_t)shmap__add32(&count, 1) << 32 | (uint32_t)gift->native;
+}
+
+static int64_t number_of(uint64_t inherited)
+{
+    return (int64_t)(uint32_t)inherited;
+}
+
 static void end_inherited(shmap_region *region, int access)
 {
-    uint64_t native = shmap__exchange64(&region->inherited[access - 1], 0);
+    uint64_t found = shmap__exchange64(&region->inherited[access - 1], 0);
 
-    if (native != 0)
-        shmap__os_give_child_end(&region->object, (int64_t)native);
+    if (found != 0)
+        shmap__os_give_child_end(&region->object, number_of(found));
 }
 
 /* Another thread may have handed it over for reading meanwhile. */
@@ -77,14 +91,14 @@ static shmap__os_status give_child(shmap_region *region, shmap__os_gift *gift)
         shmap__store64(&region->read_only, 1);
         end_inherited(region, SHMAP_ACCESS_READ_WRITE);
     }
-    while (found == 0 || !shmap__os_is_given_child(object, (int64_t)found)) {
-        if (shmap__cas64(inherited, &found, (uint64_t)gift->native)) {
+    while (found == 0 || !shmap__os_is_given_child(object, number_of(found))) {
+        if (shmap__cas64(inherited, &found, inherited_of(gift))) {
             shmap__refs_retain(&region->loans);
             return recheck(region, gift);
         }
     }
     shmap__os_give_child_end(object, gift->native);
-    gift->native = (int64_t)found;
+    gift->native = number_of(found);
     return status;
 }
 
