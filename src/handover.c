@@ -295,7 +295,7 @@ static shmap__os_status receive(shmap_region **region, intptr_t channel,
     status =
         code == 0 ? take(region, &gift, os_name, options) : shmap__refuse(code);
     if (status.code < 0)
-        shmap__os_refuse(&gift);
+        shmap__os_drop(&gift);
     return status;
 }
 

@@ -220,7 +220,7 @@ shmap__os_status shmap__os_take(shmap__os_object *object,
 
 /* Let go of what came through a channel and is not taken: of what was sent, or
  * of what was put into this process and is what the gift says. */
-void shmap__os_refuse(const shmap__os_gift *gift);
+void shmap__os_drop(const shmap__os_gift *gift);
 
 /* channel.c: messages of up to SHMAP__OS_MESSAGE bytes through what the caller
  * has. */

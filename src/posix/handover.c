@@ -327,7 +327,7 @@ void shmap__os_give_channel_end(const shmap__os_gift *gift, bool given)
     close((int)gift->native);
 }
 
-void shmap__os_refuse(const shmap__os_gift *gift)
+void shmap__os_drop(const shmap__os_gift *gift)
 {
     if (gift->way == SHMAP__OS_SENT)
         close((int)gift->native);

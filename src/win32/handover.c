@@ -358,7 +358,7 @@ shmap__os_status shmap__os_take(shmap__os_object *object,
 }
 
 /* If the message was none, it named nothing. */
-void shmap__os_refuse(const shmap__os_gift *gift)
+void shmap__os_drop(const shmap__os_gift *gift)
 {
     AcquireSRWLockExclusive(&taking);
     if (gift->native != 0 && is_here(gift))
