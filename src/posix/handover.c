@@ -186,8 +186,8 @@ void shmap__os_give_child_end(const shmap__os_object *object, int64_t native)
 
 #ifdef O_PATH
 
-/* Other users can be told by root that there is something, but cannot take it.
- * What may not be looked at seems to be root's. */
+/* Root may signal other users' processes, but these could not take the object.
+ * A process that may not be looked at seems to be root's. */
 static shmap__os_status check_target(int64_t process)
 {
     char path[sizeof "/proc/" + 20];
