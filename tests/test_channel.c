@@ -624,13 +624,6 @@ static void test_channel__no_free_handles(void **state)
     if (!os_is_root()) \
     skip_because("only root can become other users")
 
-static struct child *start_as(unsigned user)
-{
-    struct child *child = puppet_start();
-    puppet_do(child, "become %u", user);
-    return child;
-}
-
 /* What belongs to Bob is taken from him on request only. */
 static void test_channel__other_users_are_told_apart(void **state)
 {
@@ -643,7 +636,7 @@ static void test_channel__other_users_are_told_apart(void **state)
         shmap_region *region = no_region;
         unique_name(name, __func__);
         intptr_t end = channel_listen(address, CHANNEL_STREAM);
-        struct child *bob = start_as(BOB);
+        struct child *bob = puppet_start_as(BOB);
         if (named == 0)
             puppet_do(bob, "create 0 - 4096");
         else
@@ -690,7 +683,7 @@ static void test_channel__to_another_user(void **state)
         shmap_region *region =
             make_region(named != 0 ? name : NULL, "for alice");
         intptr_t end = channel_listen(address, CHANNEL_STREAM);
-        struct child *alice = start_as(ALICE);
+        struct child *alice = puppet_start_as(ALICE);
         puppet_do(alice, "channel_join 0 %s", address);
         end = channel_accept(end);
         assert_code(shmap_region_send(region, 0, end, within(PATIENCE)), 0);

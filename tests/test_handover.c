@@ -728,20 +728,13 @@ static void test_handover__the_exporter_is_a_zombie(void **state)
     if (!os_is_root()) \
     skip_because("only root can become other users")
 
-static struct child *start_as(unsigned user)
-{
-    struct child *child = puppet_start();
-    puppet_do(child, "become %u", user);
-    return child;
-}
-
 static void test_handover__not_to_another_users_process(void **state)
 {
     char token[SHMAP_TOKEN_SIZE];
     (void)state;
     NEEDS_USERS();
-    struct child *alice = start_as(ALICE);
-    struct child *bob = start_as(BOB);
+    struct child *alice = puppet_start_as(ALICE);
+    struct child *bob = puppet_start_as(BOB);
     puppet_do(alice, "create 0 - 4096");
     assert_code(puppet(alice, "export 0 to=%d", child_pid(bob)), SHMAP_EACCES);
     assert_code(puppet(alice, "export 0 to=%d read", child_pid(bob)),
@@ -1288,9 +1281,9 @@ static void test_handover__anothers_region_for_reading(void **state)
     if (os_has_lock_files())
         skip_because("named regions cannot be shared here");
     struct place place = place_make(__func__, SHMAP_SCOPE_MACHINE);
-    struct child *alice = start_as(ALICE);
-    struct child *bob = start_as(BOB);
-    struct child *other = start_as(BOB);
+    struct child *alice = puppet_start_as(ALICE);
+    struct child *bob = puppet_start_as(BOB);
+    struct child *other = puppet_start_as(BOB);
     puppet_do(alice, "create 0 %s 8192 machine everyone_read", place.name);
     puppet_do(alice, "map 0");
     puppet_do(alice, "put 0 0 alices");
@@ -1330,8 +1323,8 @@ static void test_handover__lost_rights_are_not_handed_over(void **state)
         char text[SHMAP_TOKEN_SIZE];
         char os_name[SHMAP_TOKEN_SIZE];
         shmap__os_gift gift;
-        struct child *alice = start_as(ALICE);
-        struct child *bob = start_as(BOB);
+        struct child *alice = puppet_start_as(ALICE);
+        struct child *bob = puppet_start_as(BOB);
         puppet_do(alice, "create 0 %s 8192 machine everyone", place.name);
         puppet_do(alice, "map 0");
         puppet_do(alice, "put 0 0 alices");

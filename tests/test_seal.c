@@ -440,6 +440,26 @@ static void test_seal__writers_elsewhere(void **state)
 }
 
 /* What handing over for reading does. */
+/* Sealed before, it is handed over for reading as if it were not. */
+static void test_seal__readers_cannot_make_it_grow(void **state)
+{
+    char token[SHMAP_TOKEN_SIZE];
+    shmap_region_info info = SHMAP_REGION_INFO_INIT;
+    shmap_region *region = no_region;
+    (void)state;
+    if ((attack_facts()->seals & SHMAP_SEAL_WRITERS) == 0)
+        skip_because("nothing can be sealed here");
+    assert_code(shmap_region_create(&region, NULL, 4096, NULL), 0);
+    assert_code(shmap_region_seal(region, SHMAP_SEAL_WRITERS), 0);
+    assert_code(shmap_region_export(region, SHMAP_ACCESS_READ,
+                                    SHMAP_TARGET_CHILD, token, sizeof token),
+                0);
+    assert_code(shmap_region_inspect(region, &info), 0);
+    assert_true((info.seals & SHMAP_SEAL_GROW) != 0);
+    assert_false(attack_extend(shmap_region_native(region), 1 << 20));
+    shmap_region_close(region);
+}
+
 static void test_seal__handing_over_is_told(void **state)
 {
     char token[SHMAP_TOKEN_SIZE];
@@ -527,6 +547,7 @@ int main(int argc, char **argv)
         leak_checked(test_seal__content_after_handing_over_for_reading),
         leak_checked(test_seal__no_more_writers),
         leak_checked(test_seal__writers_elsewhere),
+        leak_checked(test_seal__readers_cannot_make_it_grow),
         leak_checked(test_seal__handing_over_is_told),
         leak_checked(test_seal__adopted_memory),
         leak_checked(test_seal__where_nothing_can_be_sealed),

@@ -471,13 +471,6 @@ static void test_share__planted_by_another_user(void **state)
             skip_because("named regions cannot be shared here"); \
     } while (0)
 
-static struct child *start_as(unsigned user)
-{
-    struct child *child = puppet_start();
-    puppet_do(child, "become %u", user);
-    return child;
-}
-
 /* A value in a record, and locks, beside each other. */
 struct shared {
     shmap_event event;
@@ -627,8 +620,8 @@ static void test_share__who_may_open(void **state)
     (void)state;
     NEEDS_USERS();
     struct child *root = puppet_start();
-    struct child *bob = start_as(BOB);
-    struct child *carol = start_as(CAROL);
+    struct child *bob = puppet_start_as(BOB);
+    struct child *carol = puppet_start_as(CAROL);
     for (size_t i = 0; i < COUNT(shares); ++i) {
         struct place place = place_make(__func__, SHMAP_SCOPE_MACHINE);
         char path[OS_NAME_ROOM];
@@ -660,7 +653,7 @@ static void test_share__groups_that_one_may_not_give(void **state)
     size_t size = sizeof content;
     (void)state;
     NEEDS_USERS();
-    struct child *alice = start_as(ALICE);
+    struct child *alice = puppet_start_as(ALICE);
     size_t handles = (size_t)atoi(puppet_ask(alice, "handles"));
     scratch_path(path, __func__);
     assert_code(puppet(alice, "create 0 %s 4096 machine group group=%u",
@@ -702,8 +695,8 @@ static void test_share__refused_file_is_not_taken_from_others(void **state)
     (void)state;
     NEEDS_USERS();
     scratch_path(path, __func__);
-    struct child *maker = start_as(ALICE);
-    struct child *other = start_as(ALICE);
+    struct child *maker = puppet_start_as(ALICE);
+    struct child *other = puppet_start_as(ALICE);
     snprintf(line, sizeof line, "open_file 0 %s 4096 new group group=0", path);
     stops_run_into_first(maker, "file.opened", line);
     puppet_do(other, "open_file 0 %s 4096", path);
@@ -759,10 +752,10 @@ static void test_share__reader_of_anothers_region_holds_it(void **state)
     (void)state;
     NEEDS_USERS();
     for (int killed = 0; killed < 2; ++killed) {
-        struct child *alice = start_as(ALICE);
-        struct child *again = start_as(ALICE);
-        struct child *bob = start_as(BOB);
-        struct child *carol = start_as(CAROL);
+        struct child *alice = puppet_start_as(ALICE);
+        struct child *again = puppet_start_as(ALICE);
+        struct child *bob = puppet_start_as(BOB);
+        struct child *carol = puppet_start_as(CAROL);
         puppet_do(alice, "create 0 %s 8192 machine everyone_read", place.name);
         puppet_do(alice, "map 0");
         puppet_do(alice, "put 0 0 alices");
@@ -859,8 +852,8 @@ static void test_share__a_turn_for_ever_keeps_nobody(void **state)
     struct place place = place_make(__func__, SHMAP_SCOPE_MACHINE);
     (void)state;
     NEEDS_USERS();
-    struct child *alice = start_as(ALICE);
-    struct child *again = start_as(ALICE);
+    struct child *alice = puppet_start_as(ALICE);
+    struct child *again = puppet_start_as(ALICE);
     puppet_do(alice, "create 0 %s 8192 machine everyone_read", place.name);
     struct child *bob = mate_as(BOB, "look", place.name, "");
     child_tell(bob, "turn");
@@ -892,8 +885,8 @@ static void test_share__leaving_together_leaves_nothing_to_see(void **state)
     for (int inside = 0; inside < 2; ++inside) {
         struct stop stops[64];
         size_t count = 0;
-        struct child *alice = start_as(ALICE);
-        struct child *bob = start_as(BOB);
+        struct child *alice = puppet_start_as(ALICE);
+        struct child *bob = puppet_start_as(BOB);
         /* First find the steps. */
         for (size_t i = 0; i <= count; ++i) {
             puppet_do(alice, "create 0 %s 8192 machine everyone", place.name);
@@ -940,7 +933,7 @@ static void test_share__a_lock_for_ever_is_busy_within_a_bound(void **state)
     struct place place = place_make(__func__, SHMAP_SCOPE_MACHINE);
     (void)state;
     NEEDS_USERS();
-    struct child *alice = start_as(ALICE);
+    struct child *alice = puppet_start_as(ALICE);
     struct child *bob = child_start("mate", NULL);
     child_tell(bob, "become %u", BOB);
     child_expect(bob, "ready");
@@ -952,7 +945,7 @@ static void test_share__a_lock_for_ever_is_busy_within_a_bound(void **state)
     assert_eventually(!raw_is_held(place.os_name));
     child_tell(bob, "block %s", place.os_name);
     child_expect(bob, "blocked");
-    alice = start_as(ALICE);
+    alice = puppet_start_as(ALICE);
     for (size_t i = 0; i < COUNT(commands); ++i) {
         char line[2 * NAME_ROOM];
         size_t before = strcspn(commands[i], "%");

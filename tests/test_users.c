@@ -14,19 +14,12 @@
 #define ALICE 60001
 #define BOB   60002
 
-static struct child *start_as(unsigned user)
-{
-    struct child *child = puppet_start();
-    puppet_do(child, "become %u", user);
-    return child;
-}
-
 /* Alice has a region of this mode. */
 static struct child *alice_with(const struct place *place, unsigned mode)
 {
     if (os_has_lock_files())
         skip_because("regions have other modes, and cannot be shared yet");
-    struct child *alice = start_as(ALICE);
+    struct child *alice = puppet_start_as(ALICE);
     puppet_do(alice, "create 0 %s 8192 machine", place->name);
     puppet_do(alice, "map 0");
     puppet_do(alice, "put 0 0 alices");
@@ -122,7 +115,7 @@ static void test_users__live_region_of_another(void **state)
     for (size_t i = 0; i < COUNT(answers); ++i) {
         struct place place = place_make(__func__, SHMAP_SCOPE_MACHINE);
         struct child *alice = alice_with(&place, answers[i].mode);
-        struct child *bob = start_as(BOB);
+        struct child *bob = puppet_start_as(BOB);
         assert_answers(&place, bob, &answers[i]);
         puppet_do(bob, "reap -");
         assert_untouched(&place, answers[i].mode);
@@ -137,7 +130,7 @@ static void test_users__who_is_refused_is_told_whose_it_is(void **state)
     struct place place = place_make(__func__, SHMAP_SCOPE_MACHINE);
     (void)state;
     struct child *alice = alice_with(&place, 01666);
-    struct child *bob = start_as(BOB);
+    struct child *bob = puppet_start_as(BOB);
     assert_code(puppet(bob, "open 0 %s machine", place.name), SHMAP_EOWNER);
     assert_string_equal(puppet_ask(bob, "detail"), "it belongs to user 60001");
     assert_true(raw_set_mode(place.os_name, 01600));
@@ -164,13 +157,13 @@ static void test_users__leftover_of_another(void **state)
     for (size_t i = 0; i < COUNT(answers); ++i) {
         struct place place = place_make(__func__, SHMAP_SCOPE_MACHINE);
         leave_over(&place, answers[i].mode);
-        struct child *bob = start_as(BOB);
+        struct child *bob = puppet_start_as(BOB);
         assert_answers(&place, bob, &answers[i]);
         assert_string_equal(puppet_ask(bob, "reap -"), "0");
         assert_string_equal(puppet_ask(bob, "reap - every"), "0");
         assert_untouched(&place, answers[i].mode);
         /* Its owner gets rid of it. */
-        struct child *alice = start_as(ALICE);
+        struct child *alice = puppet_start_as(ALICE);
         assert_string_equal(puppet_ask(alice, "reap -"), "1");
         assert_false(raw_exists(place.os_name));
         assert_code(puppet(bob, "create 0 %s 4096 machine", place.name), 0);
@@ -184,7 +177,7 @@ static void test_users__a_leftover_of_another_says_why(void **state)
     struct place place = place_make(__func__, SHMAP_SCOPE_MACHINE);
     (void)state;
     leave_over(&place, 01666);
-    struct child *bob = start_as(BOB);
+    struct child *bob = puppet_start_as(BOB);
     for (size_t i = 0; i < COUNT(commands); ++i) {
         char line[2 * NAME_ROOM];
         format_command(line, commands[i], &place);
@@ -206,7 +199,7 @@ static void test_users__stranger_takes_no_exclusive_step(void **state)
     struct place place = place_make(__func__, SHMAP_SCOPE_MACHINE);
     (void)state;
     leave_over(&place, 01666);
-    struct child *bob = start_as(BOB);
+    struct child *bob = puppet_start_as(BOB);
     for (size_t i = 0; i < COUNT(commands); ++i) {
         char line[2 * NAME_ROOM];
         format_command(line, commands[i], &place);
@@ -224,7 +217,7 @@ static void test_users__owner_reclaims_whatever_the_mode(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(modes); ++i) {
         struct place place = place_make(__func__, SHMAP_SCOPE_MACHINE);
-        struct child *alice = start_as(ALICE);
+        struct child *alice = puppet_start_as(ALICE);
         leave_over(&place, modes[i]);
         assert_code(puppet(alice, "open 0 %s machine", place.name),
                     SHMAP_ENOENT);
@@ -284,7 +277,7 @@ static void test_users__root_makes_a_dead_users_name_its_own(void **state)
     options.scope = SHMAP_SCOPE_MACHINE;
     leave_over(&place, 01600);
     assert_code(shmap_region_create(&region, place.name, 4096, &options), 0);
-    assert_code(puppet(start_as(ALICE), "open 0 %s machine", place.name),
+    assert_code(puppet(puppet_start_as(ALICE), "open 0 %s machine", place.name),
                 SHMAP_EACCES);
     shmap_region_close(region);
     assert_false(raw_exists(place.os_name));
@@ -317,7 +310,7 @@ static void test_users__the_systems_regions_are_accepted_on_request(
     if (os_has_lock_files())
         skip_because("lock files are their owner's only");
     options.scope = SHMAP_SCOPE_MACHINE;
-    struct child *bob = start_as(BOB);
+    struct child *bob = puppet_start_as(BOB);
     assert_code(shmap_region_create(&region, place.name, 4096, &options), 0);
     assert_true(raw_set_mode(place.os_name, 01666));
     assert_code(puppet(bob, "open 0 %s machine", place.name), SHMAP_EOWNER);
@@ -332,8 +325,8 @@ static void test_users__reader_of_anothers_region_holds_it(void **state)
     struct place place = place_make(__func__, SHMAP_SCOPE_MACHINE);
     (void)state;
     struct child *alice = alice_with(&place, 01644);
-    struct child *again = start_as(ALICE);
-    struct child *bob = start_as(BOB);
+    struct child *again = puppet_start_as(ALICE);
+    struct child *bob = puppet_start_as(BOB);
     puppet_do(bob, "open 0 %s machine read anybody", place.name);
     puppet_do(bob, "map 0");
     puppet_do(bob, "close 0");
@@ -357,7 +350,7 @@ static void test_users__refused_opener_leaves_nothing_behind(void **state)
 {
     struct place place = place_make(__func__, SHMAP_SCOPE_MACHINE);
     (void)state;
-    struct child *bob = start_as(BOB);
+    struct child *bob = puppet_start_as(BOB);
     for (int i = 0; i < 20; ++i) {
         struct child *alice = alice_with(&place, 01666);
         puppet_do(alice, "unmap 0");
@@ -383,7 +376,7 @@ static void test_users__refused_root_leaves_nothing_behind(void **state)
     (void)state;
     if (os_has_lock_files())
         skip_because("lock files are their owner's only");
-    struct child *alice = start_as(ALICE);
+    struct child *alice = puppet_start_as(ALICE);
     struct child *root = puppet_start();
     snprintf(line, sizeof line, "open 0 %s machine", place.name);
     for (int i = 0; i < 50; ++i) {
@@ -402,8 +395,8 @@ static void test_users__have_names_of_their_own(void **state)
 {
     struct place place = place_make(__func__, SHMAP_SCOPE_MACHINE);
     (void)state;
-    struct child *alice = start_as(ALICE);
-    struct child *bob = start_as(BOB);
+    struct child *alice = puppet_start_as(ALICE);
+    struct child *bob = puppet_start_as(BOB);
     assert_code(puppet(alice, "create 0 %s 4096", place.name), 0);
     assert_code(puppet(bob, "open 0 %s anybody", place.name), SHMAP_ENOENT);
     assert_code(puppet(bob, "create 0 %s 4096", place.name), 0);
@@ -421,8 +414,8 @@ static void test_users__nobody_plants_content_under_anothers_name(void **state)
     if (os_has_lock_files())
         skip_because("lock files are their owner's only");
     snprintf(os_name, sizeof os_name, "/shmap.%d.%s", ALICE, place.name);
-    struct child *alice = start_as(ALICE);
-    struct child *bob = start_as(BOB);
+    struct child *alice = puppet_start_as(ALICE);
+    struct child *bob = puppet_start_as(BOB);
     assert_code(puppet(bob, "create 0 %s 4096 native", os_name), 0);
     assert_true(raw_set_mode(os_name, 01666));
     assert_code(puppet(alice, "open 0 %s", place.name), SHMAP_EOWNER);
@@ -445,7 +438,7 @@ static void test_users__foreign_region_of_another(void **state)
     intptr_t handle = raw_plant(place.os_name, RAW_REGION, 8192, 0666);
     assert_true(handle > 0);
     assert_true(raw_write(handle, 0, "alices", 7));
-    struct child *bob = start_as(BOB);
+    struct child *bob = puppet_start_as(BOB);
     assert_code(puppet(bob, "open 0 %s machine", place.name), SHMAP_EOWNER);
     assert_code(puppet(bob, "create 0 %s 4096 machine", place.name),
                 SHMAP_EEXIST);
@@ -464,7 +457,7 @@ static void test_users__process_that_gave_up_root_is_like_any_other(
     struct place place = place_make(__func__, SHMAP_SCOPE_MACHINE);
     (void)state;
     struct child *daemon = puppet_start();
-    struct child *alice = start_as(ALICE);
+    struct child *alice = puppet_start_as(ALICE);
     puppet_do(daemon, "drop %u", ALICE);
     assert_code(puppet(daemon, "create 0 %s 4096 machine", place.name), 0);
     puppet_do(daemon, "map 0");

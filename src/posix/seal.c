@@ -129,10 +129,14 @@ shmap__os_status shmap__os_forbid_writing(shmap__os_object *object)
     shmap__os_status status = {SHMAP_ENOTSUP, 0};
     struct stat stat;
 
-    if (is_forbidden(object))
-        return shmap__os_done;
     if (!shmap__os_still_ours(object, &stat))
         return (shmap__os_status){SHMAP_EINVAL, EBADF};
+    if (is_forbidden(object)) {
+        /* Who was given it for reading could not do that, and need not. */
+        if (!object->foreign)
+            fcntl((int)object->native, F_ADD_SEALS, F_SEAL_GROW);
+        return shmap__os_done;
+    }
     if (object->access == SHMAP_ACCESS_READ_WRITE &&
         object->kind == SHMAP_KIND_ANONYMOUS)
         status = forbid(object);

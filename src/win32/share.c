@@ -57,32 +57,40 @@ bool shmap__os_is_owner_rights(PSID account)
     return EqualSid(account, &owner_rights) != FALSE;
 }
 
+/* Fill in the attributes of a new object with this owner and list; without a
+ * list, everybody may do everything. */
+static BOOL fill_attributes(SECURITY_ATTRIBUTES *attributes,
+                            SECURITY_DESCRIPTOR *descriptor, PSID owner,
+                            ACL *list)
+{
+    attributes->nLength = sizeof *attributes;
+    attributes->lpSecurityDescriptor = descriptor;
+    attributes->bInheritHandle = FALSE;
+    /* Protected: a folder that hands down its own rules adds none. */
+    return InitializeSecurityDescriptor(descriptor,
+                                        SECURITY_DESCRIPTOR_REVISION) &&
+           SetSecurityDescriptorOwner(descriptor, owner, FALSE) &&
+           SetSecurityDescriptorDacl(descriptor, TRUE, list, FALSE) &&
+           SetSecurityDescriptorControl(descriptor, SE_DACL_PROTECTED,
+                                        SE_DACL_PROTECTED);
+}
+
 /* Without an entry for the owner's rights, an owner can always read the list
  * and write a new one. */
 DWORD shmap__os_privacy_init(shmap__os_privacy *privacy, DWORD rights,
                              bool binding)
 {
-    SECURITY_DESCRIPTOR *descriptor = &privacy->descriptor;
     ACL *acl = &privacy->access.acl;
     DWORD error = find_user(&privacy->user);
     PSID user = privacy->user.token.user.User.Sid;
 
     if (error != ERROR_SUCCESS)
         return error;
-    /* Protected: a folder that hands down its own rules adds none. */
     if (!InitializeAcl(acl, sizeof privacy->access, ACL_REVISION) ||
         !AddAccessAllowedAce(acl, ACL_REVISION, rights,
                              binding ? &owner_rights : user) ||
-        !InitializeSecurityDescriptor(descriptor,
-                                      SECURITY_DESCRIPTOR_REVISION) ||
-        !SetSecurityDescriptorOwner(descriptor, user, FALSE) ||
-        !SetSecurityDescriptorDacl(descriptor, TRUE, acl, FALSE) ||
-        !SetSecurityDescriptorControl(descriptor, SE_DACL_PROTECTED,
-                                      SE_DACL_PROTECTED))
+        !fill_attributes(&privacy->attributes, &privacy->descriptor, user, acl))
         return GetLastError();
-    privacy->attributes.nLength = sizeof privacy->attributes;
-    privacy->attributes.lpSecurityDescriptor = descriptor;
-    privacy->attributes.bInheritHandle = FALSE;
     return ERROR_SUCCESS;
 }
 
@@ -296,7 +304,6 @@ static DWORD add_rules(ACL *acl, const region_rules *rules, DWORD read,
 DWORD shmap__os_likeness_init(shmap__os_likeness *likeness, HANDLE region,
                               int kind, DWORD read, DWORD write)
 {
-    SECURITY_DESCRIPTOR *descriptor = &likeness->descriptor;
     ACL *acl = &likeness->access.acl;
     region_rules rules;
     DWORD error = find_rules(&rules, region, kind);
@@ -310,19 +317,11 @@ DWORD shmap__os_likeness_init(shmap__os_likeness *likeness, HANDLE region,
         error = find_user(&likeness->user);
     if (error != ERROR_SUCCESS)
         return error;
-    if (!InitializeSecurityDescriptor(descriptor,
-                                      SECURITY_DESCRIPTOR_REVISION) ||
-        !SetSecurityDescriptorOwner(
-            descriptor, likeness->user.token.user.User.Sid, FALSE) ||
-        (rules.is_low && !add_label(descriptor, &likeness->label)) ||
-        !SetSecurityDescriptorDacl(descriptor, TRUE,
-                                   rules.list == NULL ? NULL : acl, FALSE) ||
-        !SetSecurityDescriptorControl(descriptor, SE_DACL_PROTECTED,
-                                      SE_DACL_PROTECTED))
+    if (!fill_attributes(&likeness->attributes, &likeness->descriptor,
+                         likeness->user.token.user.User.Sid,
+                         rules.list == NULL ? NULL : acl) ||
+        (rules.is_low && !add_label(&likeness->descriptor, &likeness->label)))
         return GetLastError();
-    likeness->attributes.nLength = sizeof likeness->attributes;
-    likeness->attributes.lpSecurityDescriptor = descriptor;
-    likeness->attributes.bInheritHandle = FALSE;
     return ERROR_SUCCESS;
 }
 
@@ -359,22 +358,35 @@ static shmap__os_status check_account(PSID account, int owner)
     return shmap__os_failed_as(SHMAP_EOWNER, 0);
 }
 
-shmap__os_status shmap__os_check_owner(HANDLE handle, int owner)
+typedef union owner_security {
+    SECURITY_DESCRIPTOR descriptor;
+    BYTE space[sizeof(SECURITY_DESCRIPTOR) + SECURITY_MAX_SID_SIZE];
+} owner_security;
+
+/* The owner, which lies in `security`; NULL if there is none. Returns 0 or an
+ * error. */
+static DWORD find_owner(HANDLE handle, owner_security *security, PSID *owner)
 {
-    union {
-        SECURITY_DESCRIPTOR descriptor;
-        BYTE space[sizeof(SECURITY_DESCRIPTOR) + SECURITY_MAX_SID_SIZE];
-    } security;
-    PSID found = NULL;
     BOOL defaulted;
     DWORD needed;
 
+    *owner = NULL;
     if (!GetKernelObjectSecurity(handle, OWNER_SECURITY_INFORMATION,
-                                 &security.descriptor, sizeof security,
-                                 &needed))
-        return shmap__os_failed(GetLastError());
-    if (!GetSecurityDescriptorOwner(&security.descriptor, &found, &defaulted))
-        return shmap__os_failed(GetLastError());
+                                 &security->descriptor, sizeof *security,
+                                 &needed) ||
+        !GetSecurityDescriptorOwner(&security->descriptor, owner, &defaulted))
+        return GetLastError();
+    return ERROR_SUCCESS;
+}
+
+shmap__os_status shmap__os_check_owner(HANDLE handle, int owner)
+{
+    owner_security security;
+    PSID found;
+    DWORD error = find_owner(handle, &security, &found);
+
+    if (error != ERROR_SUCCESS)
+        return shmap__os_failed(error);
     /* Nobody's is not ours. */
     if (found == NULL || !IsValidSid(found))
         return shmap__os_failed_as(SHMAP_EOWNER, 0);
@@ -442,19 +454,11 @@ shmap__os_status shmap__os_check_client(HANDLE pipe, int owner)
 
 bool shmap__os_owner(HANDLE handle, char *out, size_t size)
 {
-    union {
-        SECURITY_DESCRIPTOR descriptor;
-        BYTE space[sizeof(SECURITY_DESCRIPTOR) + SECURITY_MAX_SID_SIZE];
-    } security;
-    PSID owner = NULL;
-    BOOL defaulted;
-    DWORD needed;
+    owner_security security;
+    PSID owner;
     char *text;
 
-    if (!GetKernelObjectSecurity(handle, OWNER_SECURITY_INFORMATION,
-                                 &security.descriptor, sizeof security,
-                                 &needed) ||
-        !GetSecurityDescriptorOwner(&security.descriptor, &owner, &defaulted) ||
+    if (find_owner(handle, &security, &owner) != ERROR_SUCCESS ||
         owner == NULL || !ConvertSidToStringSidA(owner, &text))
         return false;
     snprintf(out, size, "%s", text);

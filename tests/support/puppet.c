@@ -691,6 +691,13 @@ struct child *puppet_start(void)
     return child_start("puppet", NULL);
 }
 
+struct child *puppet_start_as(unsigned user)
+{
+    struct child *child = puppet_start();
+    puppet_do(child, "become %u", user);
+    return child;
+}
+
 static const char *read_answer(struct child *child, int *result)
 {
     const char *line = child_read_line(child, PATIENCE);

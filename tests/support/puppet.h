@@ -80,6 +80,8 @@
 #include "support.h"
 
 struct child *puppet_start(void);
+/* One that has become another user: see os_become_user. */
+struct child *puppet_start_as(unsigned user);
 
 /* Give a command, and wait for the result. */
 int puppet(struct child *puppet, const char *format, ...) PRINTF_LIKE(2);
