@@ -139,6 +139,36 @@ static void test_forgery__makes_nothing_writable(void **state)
     remove(path);
 }
 
+/* A token that was altered to mean a region's own handle takes that from
+ * nobody: it leads nowhere, or to a handle of its own. */
+static void test_forgery__takes_no_regions_own_handle(void **state)
+{
+    char token[SHMAP_TOKEN_SIZE];
+    char name[SHMAP_TOKEN_SIZE];
+    shmap__os_gift gift;
+    shmap_region *made = no_region;
+    shmap_region *taken = no_region;
+    shmap_view view;
+    (void)state;
+    assert_code(shmap_region_create(&made, NULL, 4096, NULL), 0);
+    int result = shmap_region_export(made, SHMAP_ACCESS_READ_WRITE,
+                                     os_process_id(), token, sizeof token);
+    if (result == SHMAP_ENOTSUP)
+        skip_because("nothing is handed over to running processes here");
+    assert_code(result, 0);
+    assert_code(shmap_region_import(&taken, token, NULL), 0);
+    assert_true(shmap__token_read(token, &gift, name));
+    gift.native = shmap_region_native(taken);
+    shmap__token_write(token, &gift, name);
+    result = import(token, SHMAP_OWNER_SELF);
+    assert_code(result, attack_facts()->must_live ? 0 : SHMAP_ENOENT);
+    assert_code(shmap_view_map(&view, taken, NULL), 0);
+    shmap_view_unmap(&view);
+    assert_true(units_is_open(shmap_region_native(taken)));
+    shmap_region_close(taken);
+    shmap_region_close(made);
+}
+
 /* Mallory gets a region or file through a channel, drops all locks of what she
  * got, and keeps it. */
 static int play_unmarker(int count, char **arguments)
@@ -221,6 +251,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(
             test_forgery__leads_to_nothing_the_giver_does_not_have),
         cmocka_unit_test(test_forgery__makes_nothing_writable),
+        cmocka_unit_test(test_forgery__takes_no_regions_own_handle),
         cmocka_unit_test(test_forgery__nobody_can_unmark_what_others_hold),
         cmocka_unit_test(test_forgery__nobody_can_make_one_alone_with_a_file),
     };
