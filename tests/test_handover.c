@@ -414,6 +414,25 @@ static void test_handover__children_of_other_times_get_nothing(void **state)
     shmap_region_unexport(NULL);
 }
 
+/* Who is started to read does not inherit what was made for writers before. */
+static void test_handover__readers_inherit_no_writers_handle(void **state)
+{
+    char writers[SHMAP_TOKEN_SIZE];
+    char readers[SHMAP_TOKEN_SIZE];
+    struct source source = make_source(SHMAP_KIND_ANONYMOUS);
+    (void)state;
+    if (!attack_facts()->reads_only)
+        skip_because("reading only cannot be enforced here");
+    assert_code(export_to(source.region, SHMAP_ACCESS_READ_WRITE, 0, writers),
+                0);
+    assert_code(export_to(source.region, SHMAP_ACCESS_READ, 0, readers), 0);
+    struct child *child = puppet_start();
+    assert_code(puppet(child, "import 0 %s", writers), SHMAP_ENOENT);
+    puppet_do(child, "import 0 %s", readers);
+    child_end(child);
+    end_source(&source);
+}
+
 static void test_handover__exporting_again_is_the_same(void **state)
 {
     char token[SHMAP_TOKEN_SIZE];
@@ -1645,6 +1664,7 @@ int main(int argc, char **argv)
         leak_checked(test_handover__a_child_imports_once),
         leak_checked(test_handover__forked_children_import),
         leak_checked(test_handover__children_of_other_times_get_nothing),
+        leak_checked(test_handover__readers_inherit_no_writers_handle),
         leak_checked(test_handover__exporting_again_is_the_same),
         leak_checked(test_handover__not_to_oneself),
         leak_checked(test_handover__tokens_travel_as_text),
