@@ -253,6 +253,7 @@ static int play_breaker(int count, char **arguments)
     shmap_region *region = NULL;
     intptr_t ends[2];
     (void)count, (void)arguments;
+    os_heed_broken_pipes();
     role_check(channel_pair(ends, CHANNEL_STREAM, true));
     role_check_code(shmap_region_create(&region, NULL, 4096, NULL), 0);
     channel_close(ends[1]);

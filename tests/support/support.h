@@ -214,6 +214,8 @@ void os_kill_self(void);
 bool os_use_one_processor(void);
 /* Writing to a child that is gone must not end the tests. */
 void os_ignore_broken_pipes(void);
+/* It ends this role, as it does programs that say nothing about signals. */
+void os_heed_broken_pipes(void);
 
 /* memory.c: looking at addresses that may not be there. */
 

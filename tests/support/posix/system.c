@@ -85,3 +85,8 @@ void os_ignore_broken_pipes(void)
 {
     signal(SIGPIPE, SIG_IGN);
 }
+
+void os_heed_broken_pipes(void)
+{
+    signal(SIGPIPE, SIG_DFL);
+}

@@ -80,3 +80,5 @@ bool os_use_one_processor(void)
 }
 
 void os_ignore_broken_pipes(void) {}
+
+void os_heed_broken_pipes(void) {}
