@@ -419,10 +419,10 @@ static void test_handover__readers_inherit_no_writers_handle(void **state)
 {
     char writers[SHMAP_TOKEN_SIZE];
     char readers[SHMAP_TOKEN_SIZE];
-    struct source source = make_source(SHMAP_KIND_ANONYMOUS);
     (void)state;
     if (!attack_facts()->reads_only)
         skip_because("reading only cannot be enforced here");
+    struct source source = make_source(SHMAP_KIND_ANONYMOUS);
     assert_code(export_to(source.region, SHMAP_ACCESS_READ_WRITE, 0, writers),
                 0);
     assert_code(export_to(source.region, SHMAP_ACCESS_READ, 0, readers), 0);
