@@ -251,13 +251,22 @@ static void test_channel__the_other_end_is_closed(void **state)
 static int play_breaker(int count, char **arguments)
 {
     shmap_region *region = NULL;
-    intptr_t ends[2];
     (void)count, (void)arguments;
     os_heed_broken_pipes();
-    role_check(channel_pair(ends, CHANNEL_STREAM, true));
     role_check_code(shmap_region_create(&region, NULL, 4096, NULL), 0);
-    channel_close(ends[1]);
-    role_check_code(shmap_region_send(region, 0, ends[0], 0), SHMAP_ENOENT);
+    for (int kind = 0; kind < CHANNEL_KINDS; ++kind)
+        for (int closes = 0; closes < 2; ++closes) {
+            intptr_t ends[2];
+            role_check(channel_pair(ends, (enum channel_kind)kind, true));
+            if (closes != 0 || !channel_stop_reading(ends[1])) {
+                channel_close(ends[1]);
+                ends[1] = -1;
+            }
+            role_check_code(shmap_region_send(region, 0, ends[0], 0),
+                            SHMAP_ENOENT);
+            channel_close(ends[0]);
+            channel_close(ends[1]);
+        }
     say("done");
     return 0;
 }

@@ -27,6 +27,9 @@ intptr_t channel_join(const char *address);
 intptr_t channel_accept(intptr_t listening);
 
 void channel_close(intptr_t end);
+/* What the other end sends from now on is refused. False where only closing
+ * does that. */
+bool channel_stop_reading(intptr_t end);
 
 /* Bytes, or a message, as they are, without waiting. */
 bool channel_write(intptr_t end, const void *data, size_t size);

@@ -81,6 +81,11 @@ void channel_close(intptr_t end)
         close((int)end);
 }
 
+bool channel_stop_reading(intptr_t end)
+{
+    return shutdown((int)end, SHUT_RD) == 0;
+}
+
 bool channel_write(intptr_t end, const void *data, size_t size)
 {
     return send((int)end, data, size, MSG_DONTWAIT | MSG_NOSIGNAL) ==

@@ -69,6 +69,12 @@ void channel_close(intptr_t end)
         CloseHandle((HANDLE)end);
 }
 
+bool channel_stop_reading(intptr_t end)
+{
+    (void)end;
+    return false;
+}
+
 static DWORD waiting(intptr_t end)
 {
     DWORD count = 0;
