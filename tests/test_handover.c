@@ -477,6 +477,63 @@ static void test_handover__not_to_oneself(void **state)
     }
 }
 
+/* Whoever hands on what he got: that stays so, and what he got stays his to
+ * take. */
+static void test_handover__not_to_oneself_when_handed_on(void **state)
+{
+    char token[SHMAP_TOKEN_SIZE];
+    (void)state;
+    for (size_t k = 0; k < COUNT(kinds); ++k) {
+        struct source source = make_source(kinds[k]);
+        shmap_region *region = no_region;
+        assert_code(export_to(source.region, 0, 0, token), 0);
+        struct child *first = puppet_start();
+        puppet_do(first, "import 0 %s", token);
+        puppet_ask(first, "export 0");
+        assert_code(shmap_region_import(&region, token, NULL), SHMAP_ENOENT);
+        child_end(first);
+        struct child *second = puppet_start();
+        assert_code(send_to(second, source.region, ""), 0);
+        puppet_ask(second, "export 0");
+        puppet_do(second, "import 1 %s", token);
+        child_end(second);
+        end_source(&source);
+    }
+}
+
+/* A process that becomes another program inherits from itself. */
+static int play_heir(int count, char **arguments)
+{
+    shmap_region *region = NULL;
+    shmap_view view = SHMAP_VIEW_INIT;
+    role_check(count == 1);
+    role_check_code(shmap_region_import(&region, arguments[0], NULL), 0);
+    role_check_code(shmap_view_map(&view, region, NULL), 0);
+    say("%s", strcmp(view.data, "left") == 0 ? "done" : "other memory");
+    return 0;
+}
+
+static int play_testator(int count, char **arguments)
+{
+    char token[SHMAP_TOKEN_SIZE];
+    shmap_region *region = NULL;
+    shmap_view view = SHMAP_VIEW_INIT;
+    (void)count, (void)arguments;
+    role_check_code(shmap_region_create(&region, NULL, 4096, NULL), 0);
+    role_check_code(shmap_view_map(&view, region, NULL), 0);
+    strcpy(view.data, "left");
+    role_check_code(shmap_region_export(region, 0, 0, token, sizeof token), 0);
+    os_exec_role("heir", token);
+    say("cannot");
+    return 0;
+}
+
+static void test_handover__to_the_next_program(void **state)
+{
+    (void)state;
+    units_run_role("testator", NULL, "processes keep their program here");
+}
+
 /* Every way in which text travels. */
 static void test_handover__tokens_travel_as_text(void **state)
 {
@@ -1652,6 +1709,8 @@ int main(int argc, char **argv)
 {
     static const struct role roles[] = {
         {"importer", play_importer},
+        {"testator", play_testator},
+        {"heir", play_heir},
         {"locker", play_locker},
         {"without_handles", play_without_handles},
         {0, 0}};
@@ -1667,6 +1726,8 @@ int main(int argc, char **argv)
         leak_checked(test_handover__readers_inherit_no_writers_handle),
         leak_checked(test_handover__exporting_again_is_the_same),
         leak_checked(test_handover__not_to_oneself),
+        leak_checked(test_handover__not_to_oneself_when_handed_on),
+        leak_checked(test_handover__to_the_next_program),
         leak_checked(test_handover__tokens_travel_as_text),
         leak_checked(test_handover__children_inherit_nothing_else),
         leak_checked(test_handover__an_importers_children_inherit_nothing),

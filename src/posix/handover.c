@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -82,6 +83,35 @@ static void identify(const shmap__os_object *object, shmap__os_gift *gift)
     gift->identity[1] = object->identity[1];
 }
 
+/* Which process made a descriptor for its children to inherit, by its number.
+ * These it must not take itself: the number of what was inherited and taken may
+ * be used again. What is found here, no other thread closes or takes. */
+static pthread_mutex_t inherited_lock = PTHREAD_MUTEX_INITIALIZER;
+static pid_t *makers;
+static size_t makers_count;
+
+static bool makers_reserve(int fd)
+{
+    enum { MORE = 64 };
+    size_t count = (size_t)fd + MORE;
+    pid_t *more;
+    bool done = true;
+
+    pthread_mutex_lock(&inherited_lock);
+    if ((size_t)fd >= makers_count) {
+        more = realloc(makers, count * sizeof *more);
+        done = more != NULL;
+        if (done) {
+            memset(more + makers_count, 0,
+                   (count - makers_count) * sizeof *more);
+            makers = more;
+            makers_count = count;
+        }
+    }
+    pthread_mutex_unlock(&inherited_lock);
+    return done;
+}
+
 /* A new descriptor to give away, and what tells of it. Sealing comes last: it
  * cannot be taken back. */
 static shmap__os_status give(shmap__os_object *object, shmap__os_gift *gift)
@@ -95,7 +125,9 @@ static shmap__os_status give(shmap__os_object *object, shmap__os_gift *gift)
     fd = new_descriptor(object, gift->access);
     if (fd < 0)
         return shmap__os_failed(errno);
-    if (gift->access == SHMAP_ACCESS_READ)
+    if (gift->way == SHMAP__OS_TO_CHILD && !makers_reserve(fd))
+        status = shmap__os_failed(ENOMEM);
+    if (status.code == 0 && gift->access == SHMAP_ACCESS_READ)
         status = shmap__os_forbid_writing(object);
     if (status.code == 0 && gift->access == SHMAP_ACCESS_READ &&
         !is_for_reading(fd) &&
@@ -114,20 +146,15 @@ static shmap__os_status give(shmap__os_object *object, shmap__os_gift *gift)
 shmap__os_status shmap__os_give_child(shmap__os_object *object,
                                       shmap__os_gift *gift)
 {
-    shmap__os_gift made = *gift;
-    shmap__os_status status = give(object, &made);
+    shmap__os_status status = give(object, gift);
 
     if (status.code < 0)
         return status;
-    /* Not for this process itself: see is_inherited. */
-    if (fcntl((int)made.native, F_SETOWN, getpid()) != 0 ||
-        fcntl((int)made.native, F_SETFD, 0) != 0) {
-        status = shmap__os_failed(errno);
-        close((int)made.native);
-        return status;
-    }
+    pthread_mutex_lock(&inherited_lock);
+    makers[gift->native] = getpid();
+    fcntl((int)gift->native, F_SETFD, 0);
+    pthread_mutex_unlock(&inherited_lock);
     SHMAP__STOP("give.inheritable");
-    *gift = made;
     return status;
 }
 
@@ -150,18 +177,12 @@ static bool is_inheritable(int64_t native, const uint64_t identity[2],
            means((int)native, identity, stat);
 }
 
-/* The same, and that this process did not make it so itself: the number of what
- * was inherited and taken may be used again. Who did is known as the one who
- * would get signals about the descriptor, of which there are none. */
 static bool is_inherited(int64_t native, const uint64_t identity[2],
                          struct stat *stat)
 {
     return is_inheritable(native, identity, stat) &&
-           fcntl((int)native, F_GETOWN) != getpid();
+           !((uint64_t)native < makers_count && makers[native] == getpid());
 }
-
-/* What a thread finds to be inheritable, no other closes or takes. */
-static pthread_mutex_t inherited_lock = PTHREAD_MUTEX_INITIALIZER;
 
 bool shmap__os_is_given_child(const shmap__os_object *object, int64_t native)
 {

@@ -342,6 +342,10 @@ int os_fork_sleeper(void);
 /* Replace the program by one that sleeps until this stream ends. Returns if
  * that failed. */
 void os_exec_sleeper(FILE *until);
+/* Replace the program by another run of it, in a role with an argument: the
+ * same process, which keeps what is inherited. Returns if that failed, or if
+ * the system has no such thing. */
+void os_exec_role(const char *role, const char *argument);
 /* Kill a forked child, or wait for it: its exit code, as from child_wait. */
 void os_fork_kill(int pid);
 int os_fork_wait(int pid);

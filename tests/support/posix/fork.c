@@ -52,6 +52,12 @@ void os_exec_sleeper(FILE *until)
     execvp("cat", arguments);
 }
 
+void os_exec_role(const char *role, const char *argument)
+{
+    fflush(NULL);
+    execl("/proc/self/exe", "test", "role", role, argument, (char *)NULL);
+}
+
 void os_fork_kill(int pid)
 {
     kill(pid, SIGKILL);

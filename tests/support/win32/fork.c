@@ -28,6 +28,11 @@ void os_exec_sleeper(FILE *until)
     (void)until;
 }
 
+void os_exec_role(const char *role, const char *argument)
+{
+    (void)role, (void)argument;
+}
+
 void os_fork_kill(int pid)
 {
     (void)pid;
