@@ -74,6 +74,21 @@ int shmap__result(shmap__os_status status)
     return status.code;
 }
 
+static void tell(const char *detail)
+{
+    snprintf(last_detail, sizeof last_detail, "%s", detail);
+}
+
+int shmap__result_meaning(shmap__os_status status, const shmap__meaning *list)
+{
+    shmap__result(status);
+    for (; status.code < 0 && list->code < 0; list++) {
+        if (list->code == status.code)
+            tell(list->detail);
+    }
+    return status.code;
+}
+
 static void tell_room(int kind, const char *path, uint64_t size)
 {
     uint64_t room;
@@ -99,6 +114,10 @@ int shmap__result_of_region(shmap__os_status status, int kind,
     shmap__result(status);
     if (status.code == SHMAP_ENOSPC)
         tell_room(kind, os_name, size);
+    else if (status.code == SHMAP_EINVAL)
+        tell("no group has the name that was given");
+    else if (status.code == SHMAP_ENOENT && kind == SHMAP_KIND_FILE)
+        tell("there is no such file or folder");
     else if (kind == SHMAP_KIND_NAMED &&
              (status.code == SHMAP_EOWNER || status.code == SHMAP_ESTALE ||
               status.code == SHMAP_EACCES))

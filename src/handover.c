@@ -14,6 +14,44 @@
 #include "stop.h"
 #include "token.h"
 
+#define NOT_FOR_READING                                               \
+    "for reading only, anonymous regions at most can be given here; " \
+    "to a running process, where the system leads to what it has"
+
+static const shmap__meaning exporting[] = {
+    {SHMAP_EACCES, "the handle is for reading, or the region was handed over "
+                   "for reading or sealed, or the process is another user's or "
+                   "cannot look at this one"},
+    {SHMAP_ENOENT, "no process has this number"},
+    {SHMAP_ENOTSUP, NOT_FOR_READING},
+    {0, NULL}};
+
+static const shmap__meaning importing[] = {
+    {SHMAP_ENOENT, "its region is closed or its maker has ended, or it was "
+                   "imported before, or this process did not inherit it"},
+    {SHMAP_ETOKEN, "it is cut or altered, or has another process's number"},
+    {SHMAP_EACCES, "the token is for reading, or the region was sealed, or the "
+                   "system keeps this process from its maker"},
+    {SHMAP_ETYPE, "what it means is no memory and no file"},
+    {0, NULL}};
+
+static const shmap__meaning sending[] = {
+    {SHMAP_EACCES, "the handle is for reading, or the region was handed over "
+                   "for reading or sealed, or the receiver cannot be reached"},
+    {SHMAP_ENOENT, "nobody is at the other end of the channel"},
+    {SHMAP_ETYPE, "this is no channel that can carry a region"},
+    {SHMAP_ENOTSUP, NOT_FOR_READING},
+    {0, NULL}};
+
+static const shmap__meaning receiving[] = {
+    {SHMAP_ENOENT, "the other end of the channel is closed, or the region that "
+                   "came has no name here"},
+    {SHMAP_ETOKEN, "what came through the channel is no region"},
+    {SHMAP_EACCES, "the region was sent for reading, or was sealed"},
+    {SHMAP_ETYPE, "this is no channel that can carry a region, or what came is "
+                  "no memory and no file"},
+    {0, NULL}};
+
 /* Begin a gift. Returns 0 or an error. */
 static int gift_begin(shmap__os_gift *gift, const shmap_region *region,
                       int access, int way)
@@ -29,7 +67,7 @@ static int gift_begin(shmap__os_gift *gift, const shmap_region *region,
     if (access == SHMAP_ACCESS_READ_WRITE &&
         (object->access == SHMAP_ACCESS_READ ||
          (shmap__os_seals(object) & SHMAP_SEAL_WRITERS) != 0 ||
-         shmap__load64(&region->read_only) != 0))
+         shmap__load32(&region->read_only) != 0))
         return SHMAP_EACCES;
     gift->way = way;
     gift->kind = object->kind;
@@ -70,7 +108,7 @@ static void end_inherited(shmap_region *region, int access)
 static shmap__os_status recheck(shmap_region *region, shmap__os_gift *gift)
 {
     if (gift->access == SHMAP_ACCESS_READ ||
-        shmap__load64(&region->read_only) == 0)
+        shmap__load32(&region->read_only) == 0)
         return shmap__refuse(0);
     end_inherited(region, SHMAP_ACCESS_READ_WRITE);
     return shmap__refuse(SHMAP_EACCES);
@@ -88,12 +126,14 @@ static shmap__os_status give_child(shmap_region *region, shmap__os_gift *gift)
     if (status.code < 0)
         return status;
     if (gift->access == SHMAP_ACCESS_READ) {
-        shmap__store64(&region->read_only, 1);
+        shmap__store32(&region->read_only, 1);
         end_inherited(region, SHMAP_ACCESS_READ_WRITE);
     }
-    while (found == 0 || !shmap__os_is_given_child(object, number_of(found))) {
+    /* What had the new one's number is gone. */
+    while (found == 0 || number_of(found) == gift->native ||
+           !shmap__os_is_given_child(object, number_of(found))) {
         if (shmap__cas64(inherited, &found, inherited_of(gift))) {
-            shmap__refs_retain(&region->loans);
+            shmap__store32(&region->lent, 1);
             return recheck(region, gift);
         }
     }
@@ -123,7 +163,7 @@ static shmap__os_status give(shmap_region *region, int access, int64_t target,
     if (status.code < 0)
         return status;
     if (gift.access == SHMAP_ACCESS_READ)
-        shmap__store64(&region->read_only, 1);
+        shmap__store32(&region->read_only, 1);
     shmap__token_write(token, &gift, os_name);
     return status;
 }
@@ -134,8 +174,9 @@ int shmap_region_export(const shmap_region *region, int access, int64_t target,
     if (region == NULL || token == NULL || target < 0)
         return shmap__result(shmap__refuse(SHMAP_EINVAL));
     /* What a region is does not change, but what it may be used for can. */
-    return shmap__result(
-        give((shmap_region *)(uintptr_t)region, access, target, token, size));
+    return shmap__result_meaning(
+        give((shmap_region *)(uintptr_t)region, access, target, token, size),
+        exporting);
 }
 
 void shmap_region_unexport(shmap_region *region)
@@ -159,7 +200,7 @@ static shmap__os_status take(shmap_region **region, const shmap__os_gift *gift,
     if (made == NULL)
         return shmap__refuse(SHMAP_ENOMEM);
     /* The giver may have the same description. */
-    shmap__refs_retain(&made->loans);
+    shmap__store32(&made->lent, 1);
     return shmap__region_deliver(
         region, made,
         shmap__os_take(&made->object, gift, os_name, access, options->owner));
@@ -219,7 +260,7 @@ int shmap_region_import(shmap_region **region, const char *token,
                                       SHMAP__HAS_ACCESS | SHMAP__HAS_OWNER);
     if (code < 0)
         return shmap__result(shmap__refuse(code));
-    return shmap__result(import(region, token, &checked));
+    return shmap__result_meaning(import(region, token, &checked), importing);
 }
 
 static shmap__os_status send(shmap_region *region, int access, intptr_t channel,
@@ -238,13 +279,13 @@ static shmap__os_status send(shmap_region *region, int access, intptr_t channel,
     status = shmap__os_give_channel(&region->object, &gift, channel, deadline);
     if (status.code < 0)
         return status;
-    shmap__refs_retain(&region->loans);
+    shmap__store32(&region->lent, 1);
     shmap__token_write(message, &gift, os_name);
     status = shmap__os_send(channel, &gift, message, deadline);
     SHMAP__STOP("send.sent");
     shmap__os_give_channel_end(&gift, status.code == 0);
     if (status.code == 0 && gift.access == SHMAP_ACCESS_READ)
-        shmap__store64(&region->read_only, 1);
+        shmap__store32(&region->read_only, 1);
     return status;
 }
 
@@ -253,8 +294,9 @@ int shmap_region_send(const shmap_region *region, int access, intptr_t channel,
 {
     if (region == NULL)
         return shmap__result(shmap__refuse(SHMAP_EINVAL));
-    return shmap__result(
-        send((shmap_region *)(uintptr_t)region, access, channel, deadline));
+    return shmap__result_meaning(
+        send((shmap_region *)(uintptr_t)region, access, channel, deadline),
+        sending);
 }
 
 /* What came must have come in the way that the token says. */
@@ -311,5 +353,6 @@ int shmap_region_receive(shmap_region **region, intptr_t channel,
                                       SHMAP__HAS_ACCESS | SHMAP__HAS_OWNER);
     if (code < 0)
         return shmap__result(shmap__refuse(code));
-    return shmap__result(receive(region, channel, deadline, &checked));
+    return shmap__result_meaning(receive(region, channel, deadline, &checked),
+                                 receiving);
 }

@@ -3,7 +3,6 @@
 /* Names: which are valid, and what the system calls a region. */
 #include "name.h"
 
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -68,7 +67,7 @@ static size_t sequence_size(const unsigned char *s)
     return size;
 }
 
-int shmap__name_is_utf8(const char *name)
+bool shmap__name_is_utf8(const char *name)
 {
     const unsigned char *s = (const unsigned char *)name;
 

@@ -4,6 +4,8 @@
 #ifndef SHMAP_NAME_H
 #define SHMAP_NAME_H
 
+#include <stdbool.h>
+
 /* Room for any name that shmap derives, with its NUL. */
 enum { SHMAP__NAME_SPACE = 320 };
 
@@ -13,6 +15,6 @@ const char *shmap__name_resolve(char space[SHMAP__NAME_SPACE], const char *name,
                                 int scope);
 
 /* Whether a string is well-formed UTF-8 of one byte or more. */
-int shmap__name_is_utf8(const char *name);
+bool shmap__name_is_utf8(const char *name);
 
 #endif

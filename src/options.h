@@ -12,7 +12,7 @@ enum {
     SHMAP__HAS_OWNER = 2,
     SHMAP__HAS_SCOPE = 4,
     SHMAP__HAS_CREATE = 8,
-    SHMAP__HAS_MAKING = 16 /* share, commit, reserve, page size, node */
+    SHMAP__HAS_MAKING = 16 /* share, group, commit, reserve, page size, node */
 };
 
 /* Copy `given`, NULL for the defaults, to `options`. Fields without a meaning

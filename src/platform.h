@@ -29,9 +29,9 @@ typedef struct shmap__os_status {
     int system; /* errno or GetLastError(); 0 if the system reported none */
 } shmap__os_status;
 
-/* The system's side of a region. Filled by the primitives that create, open or
- * adopt; the portable side only passes it back, and reads `native`, `kind`,
- * `access` and `foreign`. */
+/* The system's side of a region. Filled by the primitives that create, open,
+ * adopt or take; the portable side passes it back, reads `native`, `kind` and
+ * `access`, says `lent`, and makes `access` less when it has sealed. */
 typedef struct shmap__os_object {
     intptr_t native;      /* the descriptor; the section's or file's HANDLE */
     uint64_t identity[2]; /* device and inode, volume and index of a file: to
@@ -226,6 +226,9 @@ void shmap__os_drop(const shmap__os_gift *gift);
  * has. */
 
 enum { SHMAP__OS_MESSAGE = 1024 };
+
+/* What each begins with: anything else is SHMAP_ETOKEN at once. */
+#define SHMAP__OS_MESSAGE_START "shmap"
 
 /* Send a message, and with it the gift, until a deadline. */
 shmap__os_status shmap__os_send(intptr_t channel, const shmap__os_gift *gift,

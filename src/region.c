@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "atomic.h"
 #include "error.h"
 #include "name.h"
 #include "options.h"
@@ -20,7 +21,6 @@ shmap_region *shmap__region_new(const char *os_name)
         return NULL;
     memset(region, 0, sizeof *region);
     shmap__refs_init(&region->refs);
-    shmap__refs_init(&region->loans);
     memcpy(region->os_name, os_name, size);
     return region;
 }
@@ -44,7 +44,7 @@ void shmap__region_release(shmap_region *region)
 {
     if (!shmap__refs_release(&region->refs))
         return;
-    region->object.lent = !shmap__refs_release(&region->loans);
+    region->object.lent = shmap__load32(&region->lent) != 0;
     shmap__os_close(&region->object, region->os_name);
     free(region);
 }
@@ -282,7 +282,7 @@ int shmap_region_inspect(const shmap_region *region, shmap_region_info *info)
     found.kind = region->object.kind;
     found.access = region->object.access;
     found.flags = shmap__os_info_flags(&region->object, region->os_name);
-    found.seals = shmap__os_seals(&region->object);
+    found.seals = (unsigned)shmap__os_seals(&region->object);
     found.os_name = region->os_name;
 
     /* A caller with an older, shorter struct gets what it knows. */
@@ -297,7 +297,7 @@ intptr_t shmap_region_native(const shmap_region *region)
     if (region == NULL)
         return -1;
     /* Not a change that the caller can see. */
-    shmap__refs_retain(&((shmap_region *)(uintptr_t)region)->loans);
+    shmap__store32(&((shmap_region *)(uintptr_t)region)->lent, 1);
     return region->object.native;
 }
 
@@ -344,12 +344,20 @@ static shmap__os_status seal(shmap_region *region, int seals)
 
 int shmap_region_seal(shmap_region *region, unsigned seals)
 {
+    static const shmap__meaning sealing[] = {
+        {SHMAP_EACCES, "the handle is for reading, or no more seals are let"},
+        {SHMAP_EBUSY, "somebody can still write: a view is writable, or a "
+                      "handle; after handing over for reading, seal against "
+                      "writers first"},
+        {SHMAP_ENOTSUP, "only anonymous regions can be sealed, and not with "
+                        "every seal on every system"},
+        {0, NULL}};
     const unsigned known = SHMAP_SEAL_GROW | SHMAP_SEAL_SHRINK |
                            SHMAP_SEAL_WRITERS | SHMAP_SEAL_CONTENT;
 
     if (region == NULL || seals == 0 || (seals & ~known) != 0)
         return shmap__result(shmap__refuse(SHMAP_EINVAL));
-    return shmap__result(seal(region, (int)seals));
+    return shmap__result_meaning(seal(region, (int)seals), sealing);
 }
 
 static int reap(const char *name, unsigned flags, unsigned *reaped)

@@ -7,19 +7,16 @@
 #include "compiler.h"
 #include "platform.h"
 
-/* Accesses that a region can be handed over with. */
-enum { SHMAP__INHERITED = SHMAP_ACCESS_READ_WRITE };
-
 /* Windows drops a section's name with its last handle, even while views
  * remain, and POSIX needs the name to free a region with its last view. So a
  * region lives until its handle is closed and all its views are unmapped. */
 struct shmap_region {
     shmap__os_object object;
-    shmap__refs refs;  /* one for the handle, one for each view */
-    shmap__refs loans; /* of the descriptor, and one */
-    /* What children inherit, for each access; 0 if there is nothing. */
-    uint64_t inherited[SHMAP__INHERITED];
-    uint64_t read_only; /* not 0: it was handed over for reading only */
+    shmap__refs refs; /* one for the handle, one for each view */
+    uint32_t lent;    /* not 0: others may have its descriptor */
+    /* What children inherit, for reading and for all; 0 if there is nothing. */
+    uint64_t inherited[SHMAP_ACCESS_READ_WRITE];
+    uint32_t read_only; /* not 0: it was handed over for reading only */
     char os_name[];
 };
 

@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define PREFIX "shmap1:"
+#define PREFIX SHMAP__OS_MESSAGE_START "1:"
 
 /* Letters of the enumerators, which begin with 1. */
 static const char ways[] = "cps";
@@ -135,13 +135,18 @@ static const char *read_name(const char *at, char *name)
     return at;
 }
 
+/* ":", where the name ended, and the check; then at most what a line of text
+ * ends with. */
 static bool read_check(const char *at, const char *token)
 {
     char check[CHECK_DIGITS + 1];
 
     snprintf(check, sizeof check, "%08" PRIx32,
              check_of(token, (size_t)(at - token)));
-    return *at == ':' && strcmp(at + 1, check) == 0;
+    if (strncmp(at + 1, check, CHECK_DIGITS) != 0)
+        return false;
+    at += 1 + CHECK_DIGITS;
+    return at[strspn(at, " \t\r\n")] == '\0';
 }
 
 bool shmap__token_read(const char *token, shmap__os_gift *gift, char *os_name)

@@ -18,7 +18,7 @@ void shmap__token_write(char *out, const shmap__os_gift *gift,
                         const char *os_name);
 
 /* Read one. `os_name` has room for as many bytes as the token has. False if it
- * is not exactly what shmap__token_write makes. */
+ * is not what shmap__token_write makes, but for white space behind it. */
 bool shmap__token_read(const char *token, shmap__os_gift *gift, char *os_name);
 
 #endif

@@ -247,6 +247,51 @@ static void test_channel__the_other_end_is_closed(void **state)
         }
 }
 
+/* Nothing is sealed for who reads no more. */
+static void test_channel__who_reads_no_more_seals_nothing(void **state)
+{
+    shmap_region_info info = SHMAP_REGION_INFO_INIT;
+    struct stage stage = set_up(CHANNEL_STREAM, true);
+    (void)state;
+    if (channel_stop_reading(stage.ends[1])) {
+        if (attack_facts()->reads_only)
+            assert_code(shmap_region_send(stage.region, SHMAP_ACCESS_READ,
+                                          stage.ends[0], within(PATIENCE)),
+                        SHMAP_ENOENT);
+        assert_code(shmap_region_inspect(stage.region, &info), 0);
+        assert_int_equal(info.seals, attack_facts()->first_seals);
+    }
+    tear_down(&stage);
+}
+
+/* Standard output never is a region. */
+static int play_bare(int count, char **arguments)
+{
+    shmap_region *region = NULL;
+    shmap_region *received = no_region;
+    intptr_t ends[2];
+    (void)count, (void)arguments;
+    role_check_code(shmap_region_create(&region, NULL, 4096, NULL), 0);
+    if (!os_close_standard_streams()) {
+        say("cannot");
+        return 0;
+    }
+    role_check(channel_pair(ends, CHANNEL_STREAM, true));
+    role_check_code(shmap_region_send(region, 0, ends[0], 0), 0);
+    role_check_code(shmap_region_receive(&received, ends[1], 0, NULL), 0);
+    role_check(shmap_region_native(received) > 2);
+    shmap_region_close(received);
+    shmap_region_close(region);
+    say("done");
+    return 0;
+}
+
+static void test_channel__never_a_standard_stream(void **state)
+{
+    (void)state;
+    units_run_role("bare", NULL, "the streams cannot be closed here");
+}
+
 /* Breaking off must not end the program, whatever it does with signals. */
 static int play_breaker(int count, char **arguments)
 {
@@ -427,7 +472,44 @@ static void test_channel__garbage(void **state)
                sizeof message - strlen(message));
         assert_bad_message(message, NULL, 0);
     }
+    /* A name without an end. */
+    memset(message, 'x', sizeof message);
+    memcpy(message, "shmap1:snw:1:0:1:1:1:", 21);
+    assert_bad_message(message, NULL, 0);
     shmap_region_close(region);
+}
+
+/* Whoever speaks of other things is not waited for. */
+static void test_channel__another_protocol(void **state)
+{
+    static const char *const words[] = {"x", "GET / HTTP/1.1\r\n", "shmop1:"};
+    (void)state;
+    for (int kind = 0; kind < CHANNEL_KINDS; ++kind)
+        for (size_t i = 0; i < COUNT(words); ++i) {
+            struct stage stage = set_up((enum channel_kind)kind, true);
+            assert_true(
+                channel_write(stage.ends[1], words[i], strlen(words[i])));
+            int64_t begun = clock_ms();
+            assert_nothing(stage.ends[0], PATIENCE, SHMAP_ETOKEN);
+            assert_in_range(clock_ms() - begun, 0, PATIENCE / 2);
+            tear_down(&stage);
+        }
+}
+
+/* Who sends may end without reading what was sent to it. */
+static void test_channel__what_the_sender_left_unread(void **state)
+{
+    (void)state;
+    for (int kind = 0; kind < CHANNEL_KINDS; ++kind) {
+        struct stage stage = set_up((enum channel_kind)kind, true);
+        assert_true(channel_write(stage.ends[1], "unread", 6));
+        assert_code(shmap_region_send(stage.region, 0, stage.ends[0], 0), 0);
+        channel_close(stage.ends[0]);
+        stage.ends[0] = -1;
+        assert_received(stage.ends[1], "sent");
+        assert_nothing(stage.ends[1], PATIENCE, SHMAP_ENOENT);
+        tear_down(&stage);
+    }
 }
 
 static void test_channel__handles_with_garbage_are_closed(void **state)
@@ -573,6 +655,7 @@ static int play_feeder(int count, char **arguments)
     role_check(end != -1);
     say("ready");
     hear();
+    role_check(channel_write(end, "shmap", 5));
     for (int64_t until = patience_until(PATIENCE); patience_nap(until);)
         if (!channel_write(end, "x", 1))
             break;
@@ -814,7 +897,8 @@ static void test_channel__the_receiver_is_killed(void **state)
 
 int main(int argc, char **argv)
 {
-    static const struct role roles[] = {{"breaker", play_breaker},
+    static const struct role roles[] = {{"bare", play_bare},
+                                        {"breaker", play_breaker},
                                         {"feeder", play_feeder},
                                         {"full", play_full},
                                         {0, 0}};
@@ -824,10 +908,14 @@ int main(int argc, char **argv)
         leak_checked(test_channel__nothing_comes),
         leak_checked(test_channel__a_full_channel),
         leak_checked(test_channel__the_other_end_is_closed),
+        leak_checked(test_channel__who_reads_no_more_seals_nothing),
+        leak_checked(test_channel__never_a_standard_stream),
         leak_checked(test_channel__no_signal_follows),
         leak_checked(test_channel__waiting_ends),
         leak_checked(test_channel__what_is_no_channel),
         leak_checked(test_channel__garbage),
+        leak_checked(test_channel__another_protocol),
+        leak_checked(test_channel__what_the_sender_left_unread),
         leak_checked(test_channel__handles_with_garbage_are_closed),
         leak_checked(test_channel__things_that_are_no_regions),
         leak_checked(test_channel__further_handles_are_closed),

@@ -13,6 +13,7 @@
 #include "support/place.h"
 #include "support/puppet.h"
 #include "support/stops.h"
+#include "stop.h"
 #include "support/units.h"
 #include "token.h"
 
@@ -457,6 +458,62 @@ static void test_handover__exporting_again_is_the_same(void **state)
     end_source(&source);
 }
 
+/* Programs close what they do not know, and the number is used again, for the
+ * next export or for something else. */
+static void test_handover__what_was_closed_is_made_again(void **state)
+{
+    (void)state;
+    for (int taken = 0; taken < 2; ++taken) {
+        char token[SHMAP_TOKEN_SIZE];
+        char name[SHMAP_TOKEN_SIZE];
+        shmap__os_gift gift;
+        struct source source = make_source(SHMAP_KIND_ANONYMOUS);
+        assert_code(export_to(source.region, 0, 0, token), 0);
+        assert_true(shmap__token_read(token, &gift, name));
+        raw_close((intptr_t)gift.native);
+        intptr_t other = taken != 0 ? units_directory() : -1;
+        assert_code(export_to(source.region, 0, 0, token), 0);
+        struct child *child = puppet_start();
+        puppet_do(child, "import 0 %s", token);
+        child_end(child);
+        if (other != -1)
+            raw_close(other);
+        end_source(&source);
+    }
+}
+
+/* Another thread hands it over for reading, at the moment when children could
+ * inherit it for writing. */
+static shmap_region *between;
+
+static void hand_over_between(const char *point)
+{
+    char token[SHMAP_TOKEN_SIZE];
+    if (strcmp(point, "give.inheritable") != 0)
+        return;
+    shmap__stop_hook = NULL;
+    assert_code(export_to(between, SHMAP_ACCESS_READ, 0, token), 0);
+}
+
+static void test_handover__reading_overtakes_writing(void **state)
+{
+    char token[SHMAP_TOKEN_SIZE];
+    struct source source = make_source(SHMAP_KIND_ANONYMOUS);
+    (void)state;
+    if (!attack_facts()->reads_only) {
+        end_source(&source);
+        skip_because("reading only cannot be had here");
+    }
+    size_t handles = os_open_handles();
+    between = source.region;
+    shmap__stop_hook = hand_over_between;
+    assert_code(export_to(source.region, SHMAP_ACCESS_READ_WRITE, 0, token),
+                SHMAP_EACCES);
+    assert_null(shmap__stop_hook);
+    assert_int_equal(os_open_handles(), handles + 1);
+    end_source(&source);
+}
+
 static void test_handover__not_to_oneself(void **state)
 {
     char token[SHMAP_TOKEN_SIZE];
@@ -842,17 +899,92 @@ static void test_handover__to_a_child_of_another_user(void **state)
         puppet_do(child, "drop %u", ALICE);
         assert_code(puppet(child, "import 0 %s %s", token, words[accepts]),
                     accepts == 0 ? SHMAP_EOWNER : 0);
-        if (accepts != 0) {
-            puppet_do(child, "map 0");
-            puppet_do(child, "put 0 0 alice");
-            assert_string_equal(source.data, "alice");
-        }
+        /* What was refused can be taken later. */
+        if (accepts == 0)
+            puppet_do(child, "import 0 %s anybody", token);
+        puppet_do(child, "map 0");
+        puppet_do(child, "put 0 0 alice%d", accepts);
+        assert_int_equal(source.data[5], '0' + accepts);
         child_end(child);
     }
     end_source(&source);
 }
 
 /* Lifetime. */
+
+/* Of what was handed over for reading, too, closing frees all. */
+static int play_many(int count, char **arguments)
+{
+    enum { ROUNDS = 20 };
+    shmap_region_options options = SHMAP_REGION_OPTIONS_INIT;
+    char token[SHMAP_TOKEN_SIZE];
+    (void)count, (void)arguments;
+    options.commit = SHMAP_COMMIT_LAZY;
+    if (!attack_facts()->reads_only || !os_limit_memory(256 * MiB)) {
+        say("cannot");
+        return 0;
+    }
+    for (int round = 0; round < ROUNDS; ++round) {
+        shmap_region *region = NULL;
+        role_check_code(shmap_region_create(&region, NULL, 64 * MiB, &options),
+                        0);
+        role_check_code(export_to(region, SHMAP_ACCESS_READ, 0, token), 0);
+        shmap_region_close(region);
+    }
+    say("done");
+    return 0;
+}
+
+static void test_handover__closing_frees_all(void **state)
+{
+    (void)state;
+    units_run_role("many", NULL, "memory is not limited here");
+}
+
+/* Another program's region is not marked, while it is on its way either. */
+static void test_handover__foreign_regions_are_not_marked(void **state)
+{
+    char token[SHMAP_TOKEN_SIZE];
+    (void)state;
+    if (!os_has_leftovers() || os_has_lock_files())
+        skip_because("nothing is marked here");
+    struct place place = place_make(__func__, SHMAP_SCOPE_NATIVE);
+    shmap_region_options options = SHMAP_REGION_OPTIONS_INIT;
+    shmap_region *region = no_region;
+    intptr_t planted = raw_plant(place.os_name, RAW_REGION, 4096, 0);
+    options.scope = SHMAP_SCOPE_NATIVE;
+    assert_code(shmap_region_open(&region, place.name, &options), 0);
+    assert_code(export_to(region, 0, 0, token), 0);
+    struct child *child = puppet_start();
+    assert_false(raw_is_held(place.os_name));
+    puppet_do(child, "import 0 %s", token);
+    assert_false(raw_is_held(place.os_name));
+    child_end(child);
+    shmap_region_close(region);
+    raw_close(planted);
+    assert_true(raw_remove(place.os_name));
+}
+
+/* Who has inherited a file has it open, imported or not. */
+static void test_handover__an_inherited_file_is_open(void **state)
+{
+    char token[SHMAP_TOKEN_SIZE];
+    shmap_region *region = no_region;
+    struct source source = make_source(SHMAP_KIND_FILE);
+    (void)state;
+    assert_code(export_to(source.region, 0, 0, token), 0);
+    struct child *child = puppet_start();
+    shmap_view_unmap(&source.view);
+    shmap_region_close(source.region);
+    assert_code(shmap_region_open_file(&region, source.path, 0, NULL), 0);
+    shmap_region_close(region);
+    child_end(child);
+    assert_eventually(shmap_region_open_file(&region, source.path, 0, NULL) ==
+                          SHMAP_ALONE ||
+                      (shmap_region_close(region), false));
+    shmap_region_close(region);
+    remove(source.path);
+}
 
 static void test_handover__importers_are_holders(void **state)
 {
@@ -1342,6 +1474,8 @@ static void test_handover__adopted_memory_for_reading(void **state)
             strcpy(view.data, "adopted");
             assert_string_equal(puppet_ask(reader, "get 0 0"), "adopted");
             shmap_view_unmap(&view);
+            /* Its size is its maker's affair. */
+            assert_true(attack_extend(native, 20000));
             child_end(reader);
         }
         shmap_region_close(region);
@@ -1712,6 +1846,7 @@ int main(int argc, char **argv)
         {"testator", play_testator},
         {"heir", play_heir},
         {"locker", play_locker},
+        {"many", play_many},
         {"without_handles", play_without_handles},
         {0, 0}};
     static const struct CMUnitTest tests[] = {
@@ -1725,6 +1860,8 @@ int main(int argc, char **argv)
         leak_checked(test_handover__children_of_other_times_get_nothing),
         leak_checked(test_handover__readers_inherit_no_writers_handle),
         leak_checked(test_handover__exporting_again_is_the_same),
+        leak_checked(test_handover__what_was_closed_is_made_again),
+        leak_checked(test_handover__reading_overtakes_writing),
         leak_checked(test_handover__not_to_oneself),
         leak_checked(test_handover__not_to_oneself_when_handed_on),
         leak_checked(test_handover__to_the_next_program),
@@ -1738,6 +1875,9 @@ int main(int argc, char **argv)
         leak_checked(test_handover__the_exporter_is_a_zombie),
         leak_checked(test_handover__not_to_another_users_process),
         leak_checked(test_handover__to_a_child_of_another_user),
+        leak_checked(test_handover__closing_frees_all),
+        leak_checked(test_handover__foreign_regions_are_not_marked),
+        leak_checked(test_handover__an_inherited_file_is_open),
         leak_checked(test_handover__importers_are_holders),
         leak_checked(test_handover__what_nobody_imports_ends_with_the_child),
         leak_checked(test_handover__a_name_that_was_lost_misleads_nobody),

@@ -18,18 +18,18 @@ enum {
 
 static shmap_region *const no_region = (shmap_region *)(uintptr_t)8;
 
-static int possible(void)
+static unsigned possible(void)
 {
     return attack_facts()->seals;
 }
 
-static int at_first(void)
+static unsigned at_first(void)
 {
     return attack_facts()->first_seals;
 }
 
 /* Sealed content has no writers either. */
-static int with_implied(int seals)
+static unsigned with_implied(unsigned seals)
 {
     return (seals & SHMAP_SEAL_CONTENT) != 0 ? seals | SHMAP_SEAL_WRITERS
                                              : seals;
@@ -68,7 +68,7 @@ static struct child *give(shmap_region *region, const char *words)
     return child;
 }
 
-static void assert_seals(const shmap_region *region, int seals)
+static void assert_seals(const shmap_region *region, unsigned seals)
 {
     assert_int_equal(info_of(region).seals, seals);
 }
@@ -148,10 +148,10 @@ static void test_seal__only_anonymous_regions(void **state)
 static void test_seal__every_combination(void **state)
 {
     (void)state;
-    for (int seals = 1; seals <= ALL; ++seals) {
+    for (unsigned seals = 1; seals <= ALL; ++seals) {
         shmap_region *region = make_region();
         shmap_view view = SHMAP_VIEW_INIT;
-        int result = shmap_region_seal(region, (unsigned)seals);
+        int result = shmap_region_seal(region, seals);
         if ((seals & ~possible()) != 0) {
             assert_code(result, SHMAP_ENOTSUP);
             assert_seals(region, at_first());
@@ -160,15 +160,15 @@ static void test_seal__every_combination(void **state)
             continue;
         }
         assert_code(result, 0);
-        int held = with_implied(at_first() | seals);
+        unsigned held = with_implied(at_first() | seals);
         assert_seals(region, held);
         bool reads = (held & SHMAP_SEAL_WRITERS) != 0;
         assert_int_equal(info_of(region).access,
                          reads ? SHMAP_ACCESS_READ : SHMAP_ACCESS_READ_WRITE);
         /* And once more, also by those who read. */
-        for (int again = 1; again <= ALL; ++again)
+        for (unsigned again = 1; again <= ALL; ++again)
             if ((again & ~held) == 0)
-                assert_code(shmap_region_seal(region, (unsigned)again), 0);
+                assert_code(shmap_region_seal(region, again), 0);
         assert_code(map(&view, region, SHMAP_ACCESS_READ_WRITE),
                     reads ? SHMAP_EACCES : 0);
         shmap_view_unmap(&view);
@@ -207,16 +207,16 @@ static void test_seal__what_is_not_sealed_can_grow(void **state)
 
 static void test_seal__one_after_another(void **state)
 {
-    static const int order[] = {SHMAP_SEAL_SHRINK, SHMAP_SEAL_GROW,
-                                SHMAP_SEAL_WRITERS};
+    static const unsigned order[] = {SHMAP_SEAL_SHRINK, SHMAP_SEAL_GROW,
+                                     SHMAP_SEAL_WRITERS};
     shmap_region *region = make_region();
-    int held = at_first();
+    unsigned held = at_first();
     (void)state;
     for (size_t i = 0; i < COUNT(order); ++i) {
         if ((order[i] & ~possible()) != 0)
             continue;
         held |= order[i];
-        assert_code(shmap_region_seal(region, (unsigned)order[i]), 0);
+        assert_code(shmap_region_seal(region, order[i]), 0);
         assert_seals(region, held);
     }
     /* Who cannot write any more can still freeze it. */
@@ -233,8 +233,8 @@ static void test_seal__not_by_readers(void **state)
     shmap_region *region = make_region();
     (void)state;
     struct child *reader = give(region, "read");
-    for (int seals = 1; seals <= ALL; ++seals)
-        assert_code(puppet(reader, "seal 0 %d", seals),
+    for (unsigned seals = 1; seals <= ALL; ++seals)
+        assert_code(puppet(reader, "seal 0 %u", seals),
                     (seals & ~at_first()) == 0 ? 0
                     : possible() == 0          ? SHMAP_ENOTSUP
                                                : SHMAP_EACCES);
@@ -264,12 +264,11 @@ static void test_seal__content_with_a_writer_is_busy(void **state)
             writer = give(region, "");
             puppet_do(writer, "map 0");
         }
-        static const int sets[] = {
+        static const unsigned sets[] = {
             SHMAP_SEAL_CONTENT, SHMAP_SEAL_CONTENT | SHMAP_SEAL_GROW,
             SHMAP_SEAL_CONTENT | SHMAP_SEAL_WRITERS, ALL};
         for (size_t i = 0; i < COUNT(sets); ++i) {
-            assert_code(shmap_region_seal(region, (unsigned)sets[i]),
-                        SHMAP_EBUSY);
+            assert_code(shmap_region_seal(region, sets[i]), SHMAP_EBUSY);
             assert_seals(region, at_first());
             assert_untouched(region);
         }
@@ -351,7 +350,7 @@ static void test_seal__content_after_handing_over_for_reading(void **state)
     assert_code(
         shmap_region_export(region, SHMAP_ACCESS_READ, 0, token, sizeof token),
         0);
-    int held = info_of(region).seals;
+    unsigned held = info_of(region).seals;
     assert_code(shmap_region_seal(region, SHMAP_SEAL_CONTENT), SHMAP_EBUSY);
     assert_seals(region, held);
     assert_untouched(region);
@@ -390,7 +389,7 @@ static void test_seal__no_more_writers(void **state)
     struct child *reader = give(region, "");
     assert_int_equal(atoi(puppet_ask(reader, "access 0")), SHMAP_ACCESS_READ);
     /* Where nobody is stopped, only the giver knows that nobody else is. */
-    assert_int_equal(atoi(puppet_ask(reader, "seals 0")),
+    assert_int_equal((unsigned)atoi(puppet_ask(reader, "seals 0")),
                      attack_facts()->takes_turns ? info_of(region).seals
                                                  : at_first());
     puppet_do(reader, "map 0");
@@ -494,7 +493,7 @@ static void test_seal__adopted_memory(void **state)
 {
     (void)state;
     for (int sealable = 0; sealable < 2; ++sealable)
-        for (int seals = 1; seals <= ALL; ++seals) {
+        for (unsigned seals = 1; seals <= ALL; ++seals) {
             shmap_region *region = no_region;
             intptr_t native = attack_memory(SIZE, sealable != 0);
             if (native == -1 || possible() == 0) {
@@ -504,11 +503,10 @@ static void test_seal__adopted_memory(void **state)
             assert_code(shmap_region_adopt(&region, native, NULL), 0);
             assert_seals(region, 0);
             if (sealable != 0) {
-                assert_code(shmap_region_seal(region, (unsigned)seals), 0);
+                assert_code(shmap_region_seal(region, seals), 0);
                 assert_seals(region, with_implied(seals));
             } else {
-                assert_code(shmap_region_seal(region, (unsigned)seals),
-                            SHMAP_ENOTSUP);
+                assert_code(shmap_region_seal(region, seals), SHMAP_ENOTSUP);
                 assert_seals(region, 0);
                 assert_untouched(region);
             }

@@ -240,6 +240,7 @@ static void test_share__groups_that_are_none(void **state)
                                         "99999999999999999999",
                                         "S-1-",
                                         "S-1-5-x",
+                                        "AU",
                                         "\xff\xfe",
                                         "\n"};
     (void)state;

@@ -275,7 +275,7 @@ typedef struct shmap_region_info {
     int kind;            /* enum shmap_kind */
     int access;          /* enum shmap_access */
     int flags;           /* enum shmap_info_flags */
-    int seals;           /* enum shmap_seal: those that surely hold */
+    unsigned seals;      /* enum shmap_seal: those that surely hold */
     const char *os_name; /* the system's name for it, or the file's path as
                             given; "" if it has none. Valid until the region
                             is closed. */

@@ -172,9 +172,12 @@ static struct cmsghdr *next_header(struct msghdr *message,
 #pragma GCC diagnostic pop
 #endif
 
-/* Keep the first descriptor of all that came; close the others. */
-static void collect(struct msghdr *message, int64_t *native)
+/* Keep the first descriptor of all that came; close the others. False if there
+ * was no room for them. */
+static bool collect(struct msghdr *message, int64_t *native)
 {
+    bool complete = (message->msg_flags & MSG_CTRUNC) == 0;
+
     for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header != NULL;
          header = next_header(message, header)) {
         size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
@@ -189,12 +192,26 @@ static void collect(struct msghdr *message, int64_t *native)
             memcpy(&fd, CMSG_DATA(header) + i * sizeof fd, sizeof fd);
             if (MSG_CMSG_CLOEXEC == 0)
                 fcntl(fd, F_SETFD, FD_CLOEXEC);
-            if (*native < 0 && header->cmsg_type == SCM_RIGHTS)
+            if (*native < 0 && header->cmsg_type == SCM_RIGHTS) {
                 *native = shmap__os_above_stdio(fd);
-            else
+                complete = complete && *native >= 0;
+            } else {
                 close(fd);
+            }
         }
     }
+    return complete;
+}
+
+/* Whether this can be the beginning of a message: nobody waits for the rest of
+ * what is none. A packet has no rest. */
+static bool is_message(const char *message, size_t size, int type)
+{
+    static const char start[] = SHMAP__OS_MESSAGE_START;
+    size_t known = size < sizeof start - 1 ? size : sizeof start - 1;
+
+    return memcmp(message, start, known) == 0 &&
+           (type == SOCK_STREAM || size == SHMAP__OS_MESSAGE);
 }
 
 shmap__os_status shmap__os_receive(intptr_t channel,
@@ -205,6 +222,7 @@ shmap__os_status shmap__os_receive(intptr_t channel,
     shmap__os_status status = check_channel(channel, &type);
     int64_t found = -1;
     size_t received = 0;
+    bool reset = false;
 
     (void)owner; /* Who sends a descriptor could use what it means. */
     while (status.code == 0 && received < SHMAP__OS_MESSAGE) {
@@ -217,19 +235,22 @@ shmap__os_status shmap__os_receive(intptr_t channel,
         ssize_t count =
             recvmsg((int)channel, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
-        if (count >= 0)
-            collect(&header, &found);
-        /* There was no room for what came with it. */
-        if (count > 0 && (header.msg_flags & MSG_CTRUNC) != 0)
-            status = (shmap__os_status){SHMAP_EMFILE, 0};
-        else if (count > 0)
+        if (count > 0) {
             received += (size_t)count;
-        else if (count == 0)
+            if (!collect(&header, &found))
+                status = (shmap__os_status){SHMAP_EMFILE, 0};
+            else if (!is_message(message, received, type))
+                status = (shmap__os_status){SHMAP_ETOKEN, 0};
+        } else if (count == 0) {
+            collect(&header, &found);
             status = (shmap__os_status){SHMAP_ENOENT, 0};
-        else if (errno == EAGAIN)
+        } else if (errno == EAGAIN) {
             status = wait_again(channel, POLLIN, deadline);
-        else if (errno != EINTR)
+        } else if (errno == ECONNRESET && !reset) {
+            reset = true; /* Packets may be there still. */
+        } else if (errno != EINTR) {
             status = channel_failed(errno);
+        }
     }
     if (status.code == 0 && found < 0)
         status = (shmap__os_status){SHMAP_ETOKEN, 0};

@@ -71,7 +71,7 @@ static int new_descriptor(const shmap__os_object *object, int access)
         again = -1;
     }
     if (again < 0)
-        return fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+        return shmap__os_duplicate(fd);
     if (object->kind == SHMAP_KIND_FILE && !read)
         shmap__os_file_mark(again);
     return again;
@@ -128,7 +128,7 @@ static shmap__os_status give(shmap__os_object *object, shmap__os_gift *gift)
     if (gift->way == SHMAP__OS_TO_CHILD && !makers_reserve(fd))
         status = shmap__os_failed(ENOMEM);
     if (status.code == 0 && gift->access == SHMAP_ACCESS_READ)
-        status = shmap__os_forbid_writing(object);
+        status = shmap__os_forbid_writing(object, &stat);
     if (status.code == 0 && gift->access == SHMAP_ACCESS_READ &&
         !is_for_reading(fd) &&
         (shmap__os_seals(object) & SHMAP_SEAL_WRITERS) == 0)
@@ -160,8 +160,7 @@ shmap__os_status shmap__os_give_child(shmap__os_object *object,
 
 static bool means(int fd, const uint64_t identity[2], struct stat *stat)
 {
-    return fstat(fd, stat) == 0 && (uint64_t)stat->st_dev == identity[0] &&
-           (uint64_t)stat->st_ino == identity[1];
+    return fstat(fd, stat) == 0 && shmap__os_identifies(identity, stat);
 }
 
 /* Whether this number is of a descriptor that children inherit, as the standard
@@ -205,8 +204,6 @@ void shmap__os_give_child_end(const shmap__os_object *object, int64_t native)
     pthread_mutex_unlock(&inherited_lock);
 }
 
-#ifdef O_PATH
-
 /* Root may signal other users' processes, but these could not take the object.
  * A process that may not be looked at seems to be root's. */
 static shmap__os_status check_target(int64_t process)
@@ -225,17 +222,22 @@ static shmap__os_status check_target(int64_t process)
     return shmap__os_done;
 }
 
-/* What this process cannot open through /proc, others cannot either. */
+/* What this process cannot open through /proc, others cannot either. A process
+ * that may not be looked at, as one that gave up root, seems to be root's. */
 static shmap__os_status check_reach(int fd, int access)
 {
     char path[PATH_OF_DESCRIPTOR];
     int rights = access == SHMAP_ACCESS_READ ? R_OK : R_OK | W_OK;
+    struct stat link;
 
     find_own(path, fd);
-    if (faccessat(AT_FDCWD, path, rights, AT_EACCESS) == 0)
-        return shmap__os_done;
-    return errno == ENOENT ? (shmap__os_status){SHMAP_ENOTSUP, errno}
-                           : shmap__os_failed(errno);
+    if (faccessat(AT_FDCWD, path, rights, AT_EACCESS) != 0 ||
+        lstat(path, &link) != 0)
+        return errno == ENOENT ? (shmap__os_status){SHMAP_ENOTSUP, errno}
+                               : shmap__os_failed(errno);
+    if (link.st_uid != geteuid())
+        return (shmap__os_status){SHMAP_EACCES, 0};
+    return shmap__os_done;
 }
 
 shmap__os_status shmap__os_give_process(shmap__os_object *object,
@@ -252,7 +254,7 @@ shmap__os_status shmap__os_give_process(shmap__os_object *object,
     if (status.code < 0)
         return status;
     if (gift->access == SHMAP_ACCESS_READ)
-        status = shmap__os_forbid_writing(object);
+        status = shmap__os_forbid_writing(object, &stat);
     if (status.code < 0)
         return status;
     gift->native = object->native;
@@ -267,16 +269,12 @@ static bool has_ended(int64_t process)
     char path[sizeof "/proc//stat" + 20];
     char text[256];
     const char *state;
-    ssize_t size;
-    int fd;
+    int error;
 
     snprintf(path, sizeof path, "/proc/%lld/stat", (long long)process);
-    fd = shmap__os_open(path, O_RDONLY, 0);
-    if (fd < 0)
-        return errno == ENOENT;
-    size = read(fd, text, sizeof text - 1);
-    close(fd);
-    text[size > 0 ? size : 0] = '\0';
+    error = shmap__os_read_text(path, text, sizeof text);
+    if (error != 0)
+        return error == ENOENT || error == ESRCH;
     /* Behind the program's name, which may be anything. */
     state = strrchr(text, ')');
     return state != NULL && state[1] == ' ' &&
@@ -308,27 +306,9 @@ static shmap__os_status find_in_process(const shmap__os_gift *gift, int access,
     if ((link.st_mode & rights) != rights)
         return (shmap__os_status){SHMAP_EACCES, 0};
     *giver = link.st_uid;
-    *fd = shmap__os_open(path, O_PATH, 0);
+    *fd = shmap__os_open(path, O_PATH | O_NONBLOCK, 0);
     return *fd >= 0 ? shmap__os_done : shmap__os_failed(errno);
 }
-
-#else
-
-shmap__os_status shmap__os_give_process(shmap__os_object *object,
-                                        shmap__os_gift *gift)
-{
-    (void)object, (void)gift;
-    return (shmap__os_status){SHMAP_ENOTSUP, 0};
-}
-
-static shmap__os_status find_in_process(const shmap__os_gift *gift, int access,
-                                        int owner, int *fd, uid_t *giver)
-{
-    (void)gift, (void)access, (void)owner, (void)fd, (void)giver;
-    return (shmap__os_status){SHMAP_ENOTSUP, 0};
-}
-
-#endif
 
 shmap__os_status shmap__os_give_channel(shmap__os_object *object,
                                         shmap__os_gift *gift, intptr_t channel,
@@ -360,17 +340,16 @@ static shmap__os_status take_nameless(shmap__os_object *object, int fd,
                                       const struct stat *stat, int kind,
                                       int access, int owner)
 {
-    if (!shmap__os_accepts(owner, stat->st_uid))
-        return (shmap__os_status){SHMAP_EOWNER, 0};
-    if (stat->st_size == 0)
-        return (shmap__os_status){SHMAP_ENOTREADY, 0};
+    shmap__os_status status;
+
     /* A file whose name is gone looks like memory. */
     if (kind == SHMAP_KIND_ANONYMOUS && !shmap__os_is_memory(fd, stat))
         kind = SHMAP_KIND_FILE;
-    if (kind == SHMAP_KIND_FILE && access == SHMAP_ACCESS_READ_WRITE)
+    status = shmap__os_object_check(object, fd, stat, kind, access, owner);
+    if (status.code == 0 && kind == SHMAP_KIND_FILE &&
+        access == SHMAP_ACCESS_READ_WRITE)
         shmap__os_file_mark(fd);
-    shmap__os_object_fill(object, fd, stat, kind, access);
-    return shmap__os_done;
+    return status;
 }
 
 /* Make an object of a descriptor, if it means what was given. */
@@ -389,7 +368,7 @@ static shmap__os_status take_descriptor(shmap__os_object *object, int fd,
     if (shmap__os_access_of(fd, access) != access)
         return (shmap__os_status){SHMAP_EACCES, 0};
     return gift->kind == SHMAP_KIND_NAMED
-               ? shmap__os_named_take(object, fd,
+               ? shmap__os_named_take(object, fd, &stat,
                                       gift->way != SHMAP__OS_TO_PROCESS,
                                       os_name, access, owner)
                : take_nameless(object, fd, &stat, gift->kind, access, owner);

@@ -42,25 +42,6 @@ static uint32_t hash(uint32_t start, const void *data, size_t size)
     return start;
 }
 
-/* Read a small file as a string. 0 or errno. */
-static int read_file(const char *path, char *out, size_t room)
-{
-    int fd = shmap__os_open(path, O_RDONLY, 0);
-    ssize_t size;
-    int error;
-
-    if (fd < 0)
-        return errno;
-    do {
-        size = read(fd, out, room - 1);
-    } while (size < 0 && errno == EINTR);
-    error = size < 0 ? errno : 0;
-    shmap__os_close_quietly(fd);
-    if (error == 0)
-        out[size] = '\0';
-    return error;
-}
-
 /* Whether a file is kept from this process for good: not by a lack of
  * descriptors. */
 static bool is_missing(int error)
@@ -92,7 +73,8 @@ static int find_boot(uint32_t *half)
 {
     char text[128];
     uint32_t found;
-    int error = read_file("/proc/sys/kernel/random/boot_id", text, sizeof text);
+    int error = shmap__os_read_text("/proc/sys/kernel/random/boot_id", text,
+                                    sizeof text);
 
     if (error != 0 && !is_missing(error))
         return error;
@@ -145,7 +127,7 @@ static int find_thread(const char *path, unsigned long long *began, char *state)
 {
     char text[1024];
     const char *at;
-    int error = read_file(path, text, sizeof text);
+    int error = shmap__os_read_text(path, text, sizeof text);
 
     if (error != 0)
         return error;

@@ -67,8 +67,7 @@ bool shmap__os_name_means(const char *os_name, const shmap__os_object *object)
 
     shmap__os_find_path(path, os_name);
     return lstat(path, &now) == 0 &&
-           (uint64_t)now.st_dev == object->identity[0] &&
-           (uint64_t)now.st_ino == object->identity[1];
+           shmap__os_identifies(object->identity, &now);
 }
 
 /* Removing */
@@ -143,7 +142,6 @@ static void close_after_removing(int fd)
     shmap__os_fork_unlock();
 }
 
-/* Remove what has this path if it is a leftover. */
 enum shmap__os_reaping shmap__os_remove_leftover(const char *path)
 {
     int fd = open_for_removing(path);
@@ -300,8 +298,6 @@ static enum finding look(const char *path)
     return found;
 }
 
-/* Free the name if what has it is a leftover: 0 if it is free then, or why it
- * cannot be. Counts in `*reaped` what was removed. */
 shmap__os_status shmap__os_free_name(const char *path, unsigned *reaped)
 {
     unsigned attempt = 0;

@@ -16,14 +16,9 @@ static uint64_t available_memory(void)
     char text[512];
     unsigned long long kibibytes = 0;
     const char *line;
-    ssize_t size;
-    int fd = shmap__os_open("/proc/meminfo", O_RDONLY, 0);
 
-    if (fd < 0)
+    if (shmap__os_read_text("/proc/meminfo", text, sizeof text) != 0)
         return 0;
-    size = read(fd, text, sizeof text - 1);
-    close(fd);
-    text[size > 0 ? size : 0] = '\0';
     line = strstr(text, "MemAvailable:");
     if (line == NULL || sscanf(line, "MemAvailable: %llu", &kibibytes) != 1)
         return 0;
@@ -70,24 +65,6 @@ int shmap__os_check_room(int fd, uint64_t size, bool in_memory)
     return 0;
 }
 
-/* Also where a file system cannot allocate. */
-static int write_zeros(int fd, uint64_t from, uint64_t to)
-{
-    static const char zeros[65536];
-
-    while (from < to) {
-        size_t size =
-            to - from < sizeof zeros ? (size_t)(to - from) : sizeof zeros;
-        ssize_t written = pwrite(fd, zeros, size, (off_t)from);
-
-        if (written < 0 && errno != EINTR)
-            return errno;
-        if (written > 0)
-            from += (uint64_t)written;
-    }
-    return 0;
-}
-
 /* Allocate in pieces. Before Linux 6.11, tmpfs gives up the whole piece when a
  * signal arrives, and would never finish one that takes longer than a program's
  * timer interval: after each interruption the piece is halved. The size follows
@@ -104,7 +81,7 @@ static int allocate(int fd, uint64_t from, uint64_t to)
         if (fallocate(fd, FALLOC_FL_KEEP_SIZE, (off_t)at, (off_t)size) == 0)
             at += size;
         else if (errno == EOPNOTSUPP)
-            return write_zeros(fd, from, to);
+            return shmap__os_write_zeros(fd, from, to);
         else if (errno != EINTR)
             return errno;
         else if (piece > least)
@@ -121,7 +98,7 @@ int shmap__os_allocate(int fd, uint64_t from, uint64_t to, bool in_memory)
     const uint64_t worth_writing = UINT64_C(1) << 20;
 
     if (in_memory && to - from >= worth_writing)
-        return write_zeros(fd, from, to);
+        return shmap__os_write_zeros(fd, from, to);
     /* Of memory that nobody has seen yet, the size can come with the pages. */
     if (in_memory && fallocate(fd, 0, (off_t)from, (off_t)(to - from)) == 0)
         return 0;

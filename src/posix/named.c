@@ -215,15 +215,10 @@ static enum attempt check(shmap__os_object *object, int fd,
                           const struct stat *stat, int access, int owner,
                           shmap__os_status *status)
 {
-    if (!shmap__os_accepts(owner, stat->st_uid)) {
-        *status = (shmap__os_status){SHMAP_EOWNER, 0};
+    *status = shmap__os_object_check(object, fd, stat, SHMAP_KIND_NAMED, access,
+                                     owner);
+    if (status->code < 0)
         return OPEN_FAILED;
-    }
-    if (stat->st_size == 0) {
-        *status = (shmap__os_status){SHMAP_ENOTREADY, 0};
-        return OPEN_FAILED;
-    }
-    shmap__os_object_fill(object, fd, stat, SHMAP_KIND_NAMED, access);
     object->foreign = shmap__os_make_of(stat) == SHMAP__OS_FOREIGN;
     return OPENED;
 }
@@ -324,18 +319,17 @@ bool shmap__os_named_lend(int fd)
 }
 
 shmap__os_status shmap__os_named_take(shmap__os_object *object, int fd,
-                                      bool lent, const char *os_name,
-                                      int access, int owner)
+                                      const struct stat *stat, bool lent,
+                                      const char *os_name, int access,
+                                      int owner)
 {
     const shmap__os_status gone = {SHMAP_ENOENT, 0};
     shmap__os_object found;
     shmap__os_status status;
     uint32_t forks = shmap__os_forks();
-    struct stat stat;
+    struct stat now;
 
-    if (fstat(fd, &stat) != 0)
-        return shmap__os_failed(errno);
-    if (check(&found, fd, &stat, access, owner, &status) != OPENED)
+    if (check(&found, fd, stat, access, owner, &status) != OPENED)
         return status;
     if (!found.foreign) {
         /* As for one who opens: first ask whether there is a holder. */
@@ -344,9 +338,9 @@ shmap__os_status shmap__os_named_take(shmap__os_object *object, int fd,
         if (shmap__os_lock(fd, SHMAP__OS_MARK, F_RDLCK) != 0)
             return gone; /* Somebody is removing it. */
         SHMAP__STOP("take.marked");
-        if (fstat(fd, &stat) != 0)
+        if (fstat(fd, &now) != 0)
             return shmap__os_failed(errno);
-        if (shmap__os_make_of(&stat) != SHMAP__OS_REGION)
+        if (shmap__os_make_of(&now) != SHMAP__OS_REGION)
             return gone;
     }
     /* Who gives it only says that it has this name. */

@@ -8,13 +8,23 @@
 
 #include "../stop.h"
 
+int shmap__os_duplicate(int fd)
+{
+    int made = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+
+    /* Not even that number may be used. */
+    if (made < 0 && errno == EINVAL)
+        errno = EMFILE;
+    return made;
+}
+
 int shmap__os_above_stdio(int fd)
 {
     int moved;
 
     if (fd < 0 || fd > STDERR_FILENO)
         return fd;
-    moved = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    moved = shmap__os_duplicate(fd);
     shmap__os_close_quietly(fd);
     return moved;
 }
@@ -35,6 +45,41 @@ void shmap__os_close_quietly(int fd)
 
     close(fd);
     errno = error;
+}
+
+int shmap__os_read_text(const char *path, char *out, size_t room)
+{
+    int fd = shmap__os_open(path, O_RDONLY, 0);
+    ssize_t size;
+    int error;
+
+    if (fd < 0)
+        return errno;
+    do {
+        size = read(fd, out, room - 1);
+    } while (size < 0 && errno == EINTR);
+    error = size < 0 ? errno : 0;
+    shmap__os_close_quietly(fd);
+    if (error == 0)
+        out[size] = '\0';
+    return error;
+}
+
+int shmap__os_write_zeros(int fd, uint64_t from, uint64_t to)
+{
+    static const char zeros[65536];
+
+    while (from < to) {
+        size_t size =
+            to - from < sizeof zeros ? (size_t)(to - from) : sizeof zeros;
+        ssize_t written = pwrite(fd, zeros, size, (off_t)from);
+
+        if (written < 0 && errno != EINTR)
+            return errno;
+        if (written > 0)
+            from += (uint64_t)written;
+    }
+    return 0;
 }
 
 shmap__os_status shmap__os_extend(int fd, uint64_t from, uint64_t to,
@@ -82,11 +127,36 @@ void shmap__os_object_fill(shmap__os_object *object, int fd,
     object->access = access;
 }
 
+shmap__os_status shmap__os_object_check(shmap__os_object *object, int fd,
+                                        const struct stat *stat, int kind,
+                                        int access, int owner)
+{
+    if (!shmap__os_accepts(owner, stat->st_uid))
+        return (shmap__os_status){SHMAP_EOWNER, 0};
+    if (stat->st_size == 0)
+        return (shmap__os_status){SHMAP_ENOTREADY, 0};
+    shmap__os_object_fill(object, fd, stat, kind, access);
+    return shmap__os_done;
+}
+
+bool shmap__os_identifies(const uint64_t identity[2], const struct stat *stat)
+{
+    return (uint64_t)stat->st_dev == identity[0] &&
+           (uint64_t)stat->st_ino == identity[1];
+}
+
 bool shmap__os_still_ours(const shmap__os_object *object, struct stat *stat)
 {
     return fstat((int)object->native, stat) == 0 &&
-           (uint64_t)stat->st_dev == object->identity[0] &&
-           (uint64_t)stat->st_ino == object->identity[1];
+           shmap__os_identifies(object->identity, stat);
+}
+
+/* Whether nobody can map it for writing any more. */
+static bool is_sealed(int fd)
+{
+    const shmap__os_object object = {.native = fd};
+
+    return (shmap__os_seals(&object) & SHMAP_SEAL_WRITERS) != 0;
 }
 
 int shmap__os_access_of(int fd, int asked)
@@ -96,14 +166,11 @@ int shmap__os_access_of(int fd, int asked)
 
     if (flags < 0)
         return SHMAP_EINVAL;
-#ifdef O_PATH
-    if ((flags & O_PATH) != 0)
+    if ((flags & O_PATH) != 0 || (flags & O_ACCMODE) == O_WRONLY)
         return SHMAP_EACCES;
-#endif
-    if ((flags & O_ACCMODE) == O_WRONLY)
-        return SHMAP_EACCES;
-    allowed = (flags & O_ACCMODE) == O_RDWR ? SHMAP_ACCESS_READ_WRITE
-                                            : SHMAP_ACCESS_READ;
+    allowed = (flags & O_ACCMODE) == O_RDWR && !is_sealed(fd)
+                  ? SHMAP_ACCESS_READ_WRITE
+                  : SHMAP_ACCESS_READ;
     if (asked == SHMAP_ACCESS_DEFAULT)
         return allowed;
     return asked > allowed ? SHMAP_EACCES : asked;
@@ -127,7 +194,7 @@ shmap__os_status shmap__os_adopt(shmap__os_object *object, intptr_t native,
         return (shmap__os_status){SHMAP_ENOTREADY, 0};
 
     if (fd <= STDERR_FILENO)
-        owned = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+        owned = shmap__os_duplicate(fd);
     if (owned < 0 || fcntl(owned, F_SETFD, FD_CLOEXEC) != 0)
         return shmap__os_failed(errno);
     if (owned != fd)

@@ -12,6 +12,10 @@
 
 #include "../platform.h"
 
+#ifndef O_PATH /* macOS, which has no /proc to open anything in */
+#define O_PATH 0
+#endif
+
 static const shmap__os_status shmap__os_done = {0, 0};
 
 /* error.c: a failure with this errno, as an SHMAP_E... code. */
@@ -24,17 +28,26 @@ shmap__os_status shmap__os_failed(int error);
  * errno. */
 int shmap__os_open(const char *path, int flags, mode_t mode);
 
+/* A duplicate above 2, close-on-exec; or -1 and errno. */
+int shmap__os_duplicate(int fd);
+
 /* Move a new descriptor above 2. -1 stays -1. */
 int shmap__os_above_stdio(int fd);
 
 /* close() that leaves errno alone. */
 void shmap__os_close_quietly(int fd);
 
+/* Read a small file, as /proc has them, as a string. 0 or errno. */
+int shmap__os_read_text(const char *path, char *out, size_t room);
+
 /* Give a file `to` bytes instead of `from`, fewer. Committed, the new bytes
  * have room; what fails then has left the size anywhere between. `in_memory`:
  * the pages are the machine's memory. */
 shmap__os_status shmap__os_extend(int fd, uint64_t from, uint64_t to,
                                   int commit, bool in_memory);
+
+/* Write zeros, also where a file system cannot allocate. 0 or errno. */
+int shmap__os_write_zeros(int fd, uint64_t from, uint64_t to);
 
 /* Whether a descriptor can be that of a file or of shared memory. */
 bool shmap__os_can_be_memory(const struct stat *stat);
@@ -43,9 +56,18 @@ bool shmap__os_can_be_memory(const struct stat *stat);
  * SHMAP_ACCESS_DEFAULT; < 0 is an error. */
 int shmap__os_access_of(int fd, int asked);
 
+/* Whether this is the device and inode of what a stat is of. */
+bool shmap__os_identifies(const uint64_t identity[2], const struct stat *stat);
+
 /* Fill an object for a descriptor whose stat is known. */
 void shmap__os_object_fill(shmap__os_object *object, int fd,
                            const struct stat *stat, int kind, int access);
+
+/* The same for what was found, if it has a size and an owner whom
+ * SHMAP_OWNER_... accepts. */
+shmap__os_status shmap__os_object_check(shmap__os_object *object, int fd,
+                                        const struct stat *stat, int kind,
+                                        int access, int owner);
 
 /* Whether the descriptor is still the object's. Programs close descriptors that
  * they do not know (close_range, daemon starters), and the number is used again
@@ -168,9 +190,9 @@ shmap__os_status shmap__os_rights_init(shmap__os_rights *rights,
                                        const shmap_region_options *options);
 
 /* Give them to a file, whatever the umask, and these other bits of its mode.
- * Updates `*stat`. */
+ * `stat` is the file's until now. */
 shmap__os_status shmap__os_rights_give(const shmap__os_rights *rights, int fd,
-                                       mode_t bits, struct stat *stat);
+                                       mode_t bits, const struct stat *stat);
 
 /* Whether SHMAP_OWNER_... accepts what this user owns. */
 bool shmap__os_accepts(int owner, uid_t uid);
@@ -178,8 +200,10 @@ bool shmap__os_accepts(int owner, uid_t uid);
 /* seal.c */
 
 /* See to it that nobody can write to the object from now on who cannot write to
- * it now, but for this process: SHMAP_ENOTSUP if that cannot be had. */
-shmap__os_status shmap__os_forbid_writing(shmap__os_object *object);
+ * it now, but for this process: SHMAP_ENOTSUP if that cannot be had. `stat` is
+ * the descriptor's. */
+shmap__os_status shmap__os_forbid_writing(shmap__os_object *object,
+                                          const struct stat *stat);
 
 /* Map a range for writing where only object->writable leads to it still: at
  * `address` as shmap__os_view_map. Returns MAP_FAILED and errno. */
@@ -208,8 +232,9 @@ shmap__os_status shmap__os_channel_await(intptr_t channel, int64_t deadline);
  * is the object's then. */
 bool shmap__os_named_lend(int fd);
 shmap__os_status shmap__os_named_take(shmap__os_object *object, int fd,
-                                      bool lent, const char *os_name,
-                                      int access, int owner);
+                                      const struct stat *stat, bool lent,
+                                      const char *os_name, int access,
+                                      int owner);
 
 /* identity.c: in a child after fork. */
 void shmap__os_identity_forget(void);

@@ -124,13 +124,11 @@ static shmap__os_status forbid(shmap__os_object *object)
     return status;
 }
 
-shmap__os_status shmap__os_forbid_writing(shmap__os_object *object)
+shmap__os_status shmap__os_forbid_writing(shmap__os_object *object,
+                                          const struct stat *stat)
 {
     shmap__os_status status = {SHMAP_ENOTSUP, 0};
-    struct stat stat;
 
-    if (!shmap__os_still_ours(object, &stat))
-        return (shmap__os_status){SHMAP_EINVAL, EBADF};
     if (is_forbidden(object)) {
         /* Who was given it for reading could not do that, and need not. */
         if (!object->foreign)
@@ -144,7 +142,7 @@ shmap__os_status shmap__os_forbid_writing(shmap__os_object *object)
     if (status.code < 0 &&
         (is_forbidden(object) ||
          (status.code == SHMAP_ENOTSUP &&
-          shmap__os_cannot_write((int)object->native, &stat))))
+          shmap__os_cannot_write((int)object->native, stat))))
         status = shmap__os_done;
     return status;
 }

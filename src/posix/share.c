@@ -85,7 +85,7 @@ static shmap__os_status give_to_group(int fd, gid_t group)
 /* First the group, which others than the right one must not use, then what it
  * may do. */
 shmap__os_status shmap__os_rights_give(const shmap__os_rights *rights, int fd,
-                                       mode_t bits, struct stat *stat)
+                                       mode_t bits, const struct stat *stat)
 {
     const mode_t mode = bits | rights->mode;
 
@@ -97,9 +97,7 @@ shmap__os_status shmap__os_rights_give(const shmap__os_rights *rights, int fd,
     } else if ((stat->st_mode & 07777) == mode) {
         return shmap__os_done;
     }
-    if (fchmod(fd, mode) != 0 || fstat(fd, stat) != 0)
-        return shmap__os_failed(errno);
-    return shmap__os_done;
+    return fchmod(fd, mode) == 0 ? shmap__os_done : shmap__os_failed(errno);
 }
 
 /* Whether the kernel's number for a user is that user. In a user namespace,
@@ -111,18 +109,11 @@ static bool is_known(uid_t uid)
     unsigned inside;
     unsigned outside;
     unsigned count;
-    ssize_t size;
-    int fd;
 
     if (uid != UNMAPPED)
         return true;
-    fd = shmap__os_open("/proc/self/uid_map", O_RDONLY, 0);
-    if (fd < 0)
-        return false;
-    size = read(fd, map, sizeof map - 1);
-    close(fd);
-    map[size > 0 ? size : 0] = '\0';
-    return sscanf(map, "%u %u %u", &inside, &outside, &count) == 3 &&
+    return shmap__os_read_text("/proc/self/uid_map", map, sizeof map) == 0 &&
+           sscanf(map, "%u %u %u", &inside, &outside, &count) == 3 &&
            inside == 0 && outside == 0 && count == UINT32_MAX;
 }
 

@@ -4,6 +4,8 @@
  * not. */
 #include "os.h"
 
+#include <string.h>
+
 #define NS_PER_MS 1000000
 
 enum {
@@ -116,7 +118,7 @@ typedef struct io {
 
 static DWORD io_begin(io *at)
 {
-    static const OVERLAPPED none;
+    static const OVERLAPPED none = {0};
 
     at->overlapped = none;
     at->event = CreateEventW(NULL, TRUE, FALSE, NULL);
@@ -255,6 +257,16 @@ shmap__os_status shmap__os_send(intptr_t channel, const shmap__os_gift *gift,
     return done;
 }
 
+/* Whether this can be the beginning of a message: nobody waits for the rest of
+ * what is none. */
+static bool is_message(const char *message, size_t size)
+{
+    static const char start[] = SHMAP__OS_MESSAGE_START;
+
+    return memcmp(message, start,
+                  size < sizeof start - 1 ? size : sizeof start - 1) == 0;
+}
+
 /* Reading what is there does not wait, whatever the handle. */
 static shmap__os_status receive_all(HANDLE pipe, char *message,
                                     int64_t deadline)
@@ -279,6 +291,8 @@ static shmap__os_status receive_all(HANDLE pipe, char *message,
         if (count == 0 && !nap(&longest, deadline))
             return shmap__os_failed_as(SHMAP_ETIMEDOUT, 0);
         received += count;
+        if (!is_message(message, received))
+            return shmap__os_failed_as(SHMAP_ETOKEN, 0);
     }
     return done;
 }

@@ -30,7 +30,7 @@ static bool find_beginning(HANDLE thread, uint32_t *hash)
 
 shmap__os_status shmap__os_self_find(shmap__os_self *self)
 {
-    static const shmap__os_self nobody;
+    static const shmap__os_self nobody = {0};
     const shmap__os_status done = {0, 0};
     uint32_t began;
 

@@ -6,6 +6,7 @@
 #include <sddl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <wchar.h>
 
 /* The user's token: the thread's if it acts for somebody, else the process's.
  */
@@ -107,11 +108,13 @@ static BOOL add_label(SECURITY_DESCRIPTOR *descriptor, shmap__os_label *label)
 
 bool shmap__os_drop_label(SECURITY_ATTRIBUTES *attributes, DWORD error)
 {
+    enum { INVALID_LABEL = 1299 }; /* which not every winerror.h has */
     ACL *label = NULL;
     BOOL present = FALSE;
     BOOL defaulted;
 
-    return error == ERROR_PRIVILEGE_NOT_HELD && attributes != NULL &&
+    return (error == ERROR_PRIVILEGE_NOT_HELD || error == INVALID_LABEL) &&
+           attributes != NULL &&
            GetSecurityDescriptorSacl(attributes->lpSecurityDescriptor, &present,
                                      &label, &defaulted) &&
            present &&
@@ -150,7 +153,9 @@ static shmap__os_status find_account(account_id *id, const char *name)
         status.code = SHMAP_EINVAL;
     if (status.code < 0)
         return status;
-    if (ConvertStringSidToSidW(wide, &parsed)) {
+    /* The system takes two letters for a SID, too, as "AU" for all who have
+     * logged in. Here they are an account's name. */
+    if (wcschr(wide, L'-') != NULL && ConvertStringSidToSidW(wide, &parsed)) {
         if (!CopySid(sizeof *id, &id->sid, parsed))
             error = GetLastError();
         LocalFree(parsed);

@@ -121,10 +121,24 @@ static bool was_cut(const shmap__os_object *object, uint64_t offset,
            (now < offset || now - offset < size);
 }
 
-static shmap__os_status map_failed(DWORD error, const void *address)
+/* The whole range of addresses has no room for a view of this size. */
+static bool is_too_large(size_t size)
+{
+    const shmap__os_system *system = shmap__os_system_get();
+
+    return size > system->highest_address - system->lowest_address;
+}
+
+static shmap__os_status map_failed(DWORD error, const void *address,
+                                   size_t size)
 {
     if (address != NULL && error == ERROR_INVALID_PARAMETER)
         return shmap__os_failed_as(SHMAP_EADDRINUSE, error);
+    /* Another program made the section for reading only, whatever its handle
+     * may do. */
+    if (error == ERROR_INVALID_PARAMETER)
+        return shmap__os_failed_as(
+            is_too_large(size) ? SHMAP_ENOMEM : SHMAP_EACCES, error);
     /* Without an address, a place is not found for lack of places. */
     if (address == NULL && error == ERROR_INVALID_ADDRESS)
         return shmap__os_failed_as(SHMAP_ENOMEM, error);
@@ -153,7 +167,7 @@ shmap__os_status shmap__os_view_map(const shmap__os_object *object,
     if (start == NULL && was_cut(object, offset, size))
         return shmap__os_failed_as(SHMAP_ERANGE, error);
     if (start == NULL)
-        return map_failed(error, address);
+        return map_failed(error, address, size);
     if (address != NULL && start != address) {
         UnmapViewOfFile(start);
         return shmap__os_failed_as(SHMAP_EADDRINUSE, 0);

@@ -42,9 +42,9 @@ struct attack_facts {
     bool reads_only;  /* anonymous regions can be handed over for reading */
     bool takes_turns; /* the others' handles cannot write any more then */
     bool must_live;   /* what is for a process is taken from the exporter */
-    int seals;        /* that can be asked for, at a time when nobody else has
+    unsigned seals;   /* that can be asked for, at a time when nobody else has
                          the region */
-    int first_seals;  /* that anonymous regions have from the beginning */
+    unsigned first_seals; /* that anonymous regions have from the beginning */
 };
 const struct attack_facts *attack_facts(void);
 

@@ -280,7 +280,7 @@ static int do_seals(const struct command *command)
 {
     shmap_region_info info;
     int result = inspect(command, &info);
-    snprintf(answer, sizeof answer, "%d", info.seals);
+    snprintf(answer, sizeof answer, "%u", info.seals);
     return result;
 }
 

@@ -211,12 +211,6 @@ void shmap__mark_keep(shmap__os_object *object, int mark)
     }
 }
 
-static bool is_kept(const shmap__os_object *object, const struct stat *mark)
-{
-    return (uint64_t)mark->st_dev == object->lock_identity[0] &&
-           (uint64_t)mark->st_ino == object->lock_identity[1];
-}
-
 /* What a mark says. */
 struct note {
     bool held;
@@ -240,8 +234,7 @@ static struct note read_mark(int mark)
  * before it could. */
 static bool is_mark_of(const struct note *note, const struct stat *object)
 {
-    return !note->noted || (note->identity[0] == (uint64_t)object->st_dev &&
-                            note->identity[1] == (uint64_t)object->st_ino);
+    return !note->noted || shmap__os_identifies(note->identity, object);
 }
 
 /* Looking and freeing */
@@ -384,7 +377,8 @@ void shmap__os_named_close(const shmap__os_object *object, const char *os_name,
 {
     int lock = (int)object->lock;
     struct stat mark;
-    bool kept = fstat(lock, &mark) == 0 && is_kept(object, &mark);
+    bool kept = fstat(lock, &mark) == 0 &&
+                shmap__os_identifies(object->lock_identity, &mark);
     shmap__place place;
     bool entered;
     int gate;
@@ -411,13 +405,13 @@ bool shmap__os_name_means(const char *os_name, const shmap__os_object *object)
     if (shmap__memory_open(place.name, O_RDONLY, &fd, &now).code < 0)
         return false;
     close(fd);
-    if ((uint64_t)now.st_dev != object->identity[0] ||
-        (uint64_t)now.st_ino != object->identity[1])
+    if (!shmap__os_identifies(object->identity, &now))
         return false;
     if (object->foreign)
         return true;
     shmap__place_find(&place, os_name, now.st_uid);
-    return lstat(place.mark, &mark) == 0 && is_kept(object, &mark);
+    return lstat(place.mark, &mark) == 0 &&
+           shmap__os_identifies(object->lock_identity, &mark);
 }
 
 /* A lock does not tell how many share it. */

@@ -37,24 +37,6 @@ int shmap__os_check_room(int fd, uint64_t size, bool in_memory)
     return 0;
 }
 
-/* Write zeros where the file system cannot allocate. */
-static int write_zeros(int fd, uint64_t from, uint64_t to)
-{
-    static const char zeros[65536];
-
-    while (from < to) {
-        size_t size =
-            to - from < sizeof zeros ? (size_t)(to - from) : sizeof zeros;
-        ssize_t written = pwrite(fd, zeros, size, (off_t)from);
-
-        if (written < 0 && errno != EINTR)
-            return errno;
-        if (written > 0)
-            from += (uint64_t)written;
-    }
-    return 0;
-}
-
 /* 0 or an error, EINVAL among them where this cannot be done. */
 static int allocate(int fd, uint64_t from, uint64_t size)
 {
@@ -83,7 +65,7 @@ int shmap__os_allocate(int fd, uint64_t from, uint64_t to, bool in_memory)
         if (error == 0)
             from += size;
         else if (error == EINVAL || error == EOPNOTSUPP || error == ENODEV)
-            return in_memory ? 0 : write_zeros(fd, from, to);
+            return in_memory ? 0 : shmap__os_write_zeros(fd, from, to);
         else if (error != EINTR)
             return error;
         else if (piece > least)

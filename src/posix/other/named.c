@@ -149,18 +149,17 @@ static const shmap__os_status again = {1, 0};
 static shmap__os_status take(shmap__os_object *object,
                              const shmap__found *found, int access, int owner)
 {
-    if (!shmap__os_accepts(owner, found->stat.st_uid))
-        return (shmap__os_status){SHMAP_EOWNER, 0};
-    if (found->stat.st_size == 0)
-        return (shmap__os_status){SHMAP_ENOTREADY, 0};
-    shmap__os_object_fill(object, found->fd, &found->stat, SHMAP_KIND_NAMED,
-                          access);
+    shmap__os_status status = shmap__os_object_check(
+        object, found->fd, &found->stat, SHMAP_KIND_NAMED, access, owner);
+
+    if (status.code < 0)
+        return status;
     object->foreign = found->state == SHMAP__FOREIGN;
     if (!object->foreign)
         shmap__mark_keep(object, found->mark);
     else if (found->mark >= 0)
         close(found->mark);
-    return shmap__os_done;
+    return status;
 }
 
 static shmap__os_status open_in_step(shmap__os_object *object,
@@ -281,19 +280,18 @@ bool shmap__os_named_lend(int fd)
 }
 
 shmap__os_status shmap__os_named_take(shmap__os_object *object, int fd,
-                                      bool lent, const char *os_name,
-                                      int access, int owner)
+                                      const struct stat *stat, bool lent,
+                                      const char *os_name, int access,
+                                      int owner)
 {
     shmap__os_object found;
-    struct stat stat;
     shmap__os_status status =
         shmap__os_named_open(&found, os_name, access, owner);
 
     (void)lent;
     if (status.code < 0)
         return status;
-    if (fstat(fd, &stat) != 0 || (uint64_t)stat.st_dev != found.identity[0] ||
-        (uint64_t)stat.st_ino != found.identity[1]) {
+    if (!shmap__os_identifies(found.identity, stat)) {
         shmap__os_close(&found, os_name);
         return (shmap__os_status){SHMAP_ENOENT, 0};
     }

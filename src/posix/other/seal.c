@@ -17,13 +17,10 @@ int shmap__os_seals(const shmap__os_object *object)
     return 0;
 }
 
-shmap__os_status shmap__os_forbid_writing(shmap__os_object *object)
+shmap__os_status shmap__os_forbid_writing(shmap__os_object *object,
+                                          const struct stat *stat)
 {
-    struct stat stat;
-
-    if (!shmap__os_still_ours(object, &stat))
-        return (shmap__os_status){SHMAP_EINVAL, EBADF};
-    if (shmap__os_cannot_write((int)object->native, &stat))
+    if (shmap__os_cannot_write((int)object->native, stat))
         return shmap__os_done;
     return (shmap__os_status){SHMAP_ENOTSUP, 0};
 }
