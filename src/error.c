@@ -120,7 +120,7 @@ int shmap__result_of_region(shmap__os_status status, int kind,
         tell("there is no such file or folder");
     else if (kind == SHMAP_KIND_NAMED &&
              (status.code == SHMAP_EOWNER || status.code == SHMAP_ESTALE ||
-              status.code == SHMAP_EACCES))
+              status.code == SHMAP_EACCES || status.code == SHMAP_EEXIST))
         tell_owner(os_name);
     return status.code;
 }

@@ -9,6 +9,7 @@
 
 #include "atomic.h"
 #include "error.h"
+#include "name.h"
 #include "options.h"
 #include "region.h"
 #include "stop.h"

@@ -21,6 +21,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "shmap.h"
 
@@ -152,6 +153,10 @@ shmap__os_status shmap__os_size(const shmap__os_object *object, uint64_t *size);
 /* The SHMAP_INFO_ flags that hold now. */
 int shmap__os_info_flags(const shmap__os_object *object, const char *os_name);
 
+/* share.c: the number of the user who owns it, or a SID, as text; untouched
+ * where that cannot be told. */
+void shmap__os_owner(const shmap__os_object *object, char *out, size_t size);
+
 /* seal.c */
 
 /* Seal an anonymous region, as far as it is not. Codes: see shmap_region_seal.
@@ -227,8 +232,17 @@ void shmap__os_drop(const shmap__os_gift *gift);
 
 enum { SHMAP__OS_MESSAGE = 1024 };
 
-/* What each begins with: anything else is SHMAP_ETOKEN at once. */
 #define SHMAP__OS_MESSAGE_START "shmap"
+
+/* Whether this can be the beginning of a message. Nobody waits for the rest of
+ * what is none: that is SHMAP_ETOKEN at once. */
+static inline bool shmap__os_begins_message(const char *text, size_t size)
+{
+    const size_t start = sizeof SHMAP__OS_MESSAGE_START - 1;
+
+    return memcmp(text, SHMAP__OS_MESSAGE_START, size < start ? size : start) ==
+           0;
+}
 
 /* Send a message, and with it the gift, until a deadline. */
 shmap__os_status shmap__os_send(intptr_t channel, const shmap__os_gift *gift,

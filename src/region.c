@@ -284,6 +284,7 @@ int shmap_region_inspect(const shmap_region *region, shmap_region_info *info)
     found.flags = shmap__os_info_flags(&region->object, region->os_name);
     found.seals = (unsigned)shmap__os_seals(&region->object);
     found.os_name = region->os_name;
+    shmap__os_owner(&region->object, found.owner, sizeof found.owner);
 
     /* A caller with an older, shorter struct gets what it knows. */
     if (info->struct_size < found.struct_size)

@@ -7,7 +7,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "name.h"
 #include "platform.h"
 
 /* Room for a token of this name, with its NUL, whatever the gift. */

@@ -512,6 +512,32 @@ static void test_channel__what_the_sender_left_unread(void **state)
     }
 }
 
+/* Packets have no rest that could be waited for, and bring handles also when
+ * they are short or empty. */
+static void test_channel__short_packets(void **state)
+{
+    static const size_t sizes[] = {0, 1, 5, SHMAP__OS_MESSAGE - 1};
+    char message[SHMAP__OS_MESSAGE];
+    shmap_region *mine = make_region(NULL, "mine");
+    const intptr_t handle = shmap_region_native(mine);
+    (void)state;
+    fill_message(message, token_of(mine, SHMAP__OS_SENT, -1));
+    for (size_t i = 0; i < COUNT(sizes); ++i) {
+        struct stage stage = set_up(CHANNEL_RECORDS, true);
+        shmap_region *region = no_region;
+        size_t before = os_open_handles();
+        if (channel_write_with(stage.ends[1], message, sizes[i], &handle, 1)) {
+            assert_code(shmap_region_receive(&region, stage.ends[0],
+                                             within(PATIENCE), NULL),
+                        sizes[i] == 0 ? SHMAP_ENOENT : SHMAP_ETOKEN);
+            assert_ptr_equal(region, no_region);
+            assert_true(units_same_handles(before));
+        }
+        tear_down(&stage);
+    }
+    shmap_region_close(mine);
+}
+
 static void test_channel__handles_with_garbage_are_closed(void **state)
 {
     static const size_t counts[] = {1, 2, 3, 100, 253};
@@ -565,7 +591,7 @@ static void test_channel__things_that_are_no_regions(void **state)
             continue;
         for (gift.kind = SHMAP_KIND_NAMED; gift.kind <= SHMAP_KIND_FILE;
              ++gift.kind)
-            if (attack_identify(native, gift.identity)) {
+            if (attack_identify(native, gift.kind, gift.identity)) {
                 any = true;
                 shmap__token_write(token, &gift,
                                    gift.kind == SHMAP_KIND_NAMED ? "/thing"
@@ -916,6 +942,7 @@ int main(int argc, char **argv)
         leak_checked(test_channel__garbage),
         leak_checked(test_channel__another_protocol),
         leak_checked(test_channel__what_the_sender_left_unread),
+        leak_checked(test_channel__short_packets),
         leak_checked(test_channel__handles_with_garbage_are_closed),
         leak_checked(test_channel__things_that_are_no_regions),
         leak_checked(test_channel__further_handles_are_closed),

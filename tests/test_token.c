@@ -153,7 +153,6 @@ static void test_token__of_the_longest_names_fit(void **state)
     }
 }
 
-/* Whatever room there is: the whole token, or none of it. */
 /* The room that is asked for is enough, and no more than that. */
 static void test_token__largest_numbers_fit(void **state)
 {
@@ -169,6 +168,7 @@ static void test_token__largest_numbers_fit(void **state)
     assert_int_equal(strlen(token) + 1, shmap__token_space(name));
 }
 
+/* Whatever room there is: the whole token, or none of it. */
 static void test_token__does_not_fit(void **state)
 {
     char token[SHMAP_TOKEN_SIZE];
@@ -200,7 +200,8 @@ static void test_token__does_not_fit(void **state)
             if (fits)
                 assert_true(strlen(out) < size);
             shmap_region_unexport(region);
-            assert_true(os_open_handles() <= handles + 1);
+            assert_true(os_open_handles() <= handles + 1 ||
+                        units_same_handles(handles));
         }
         shmap_region_close(region);
     }
@@ -593,7 +594,6 @@ static void test_token__made_up_access_is_no_access(void **state)
 static int play_thing(int count, char **arguments)
 {
     enum { STREAMS = 3 };
-    uint64_t identity[2];
     shmap_region *region = no_region;
     shmap__os_gift gift = {.way = SHMAP__OS_TO_CHILD, .from = 1};
     intptr_t native;
@@ -614,24 +614,24 @@ static int play_thing(int count, char **arguments)
     }
     role_check(units_make_inheritable(native));
     gift.native = native;
-    if (!attack_identify(native, identity)) {
+    if (!attack_identify(native, SHMAP_KIND_NAMED, gift.identity)) {
         say("cannot");
         return 0;
     }
-    memcpy(gift.identity, identity, sizeof identity);
     size_t handles = os_open_handles();
     for (gift.kind = SHMAP_KIND_NAMED; gift.kind <= SHMAP_KIND_FILE;
          ++gift.kind)
         for (gift.access = SHMAP_ACCESS_READ;
              gift.access <= SHMAP_ACCESS_READ_WRITE; ++gift.access) {
             static char token[SHMAP_TOKEN_SIZE];
+            role_check(attack_identify(native, gift.kind, gift.identity));
             shmap__token_write(token, &gift,
                                gift.kind == SHMAP_KIND_NAMED ? "/thing" : "");
             int result = shmap_region_import(&region, token, NULL);
             role_check(result == SHMAP_ENOENT || result == SHMAP_ETOKEN ||
                        result == SHMAP_ETYPE);
             role_check(region == no_region);
-            role_check(os_open_handles() == handles);
+            role_check(units_same_handles(handles));
             role_check(units_is_open(native));
         }
     say("done");

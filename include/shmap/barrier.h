@@ -2,10 +2,10 @@
 
 /* Barriers: so many parties wait for each other.
  *
- * Who dies waiting has arrived: the others go on when the rest is there. Who
- * dies before it arrives is missed, and the others' waits end with their
- * deadlines; those who give up have not arrived. If parties can die, give
- * deadlines.
+ * A party that dies waiting has arrived: the others go on when the rest is
+ * there. One that dies before it arrives is missed, and the others' waits end
+ * with their deadlines; those who give up have not arrived. If parties can die,
+ * give deadlines.
  *
  * See shmap/wait.h for what all objects have in common.
  */

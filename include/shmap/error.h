@@ -19,13 +19,14 @@
     X(SHMAP_EINVAL, -1, "an argument is not valid")                           \
     /* An empty or ill-formed name, or one that the system reserves. */       \
     X(SHMAP_ENAME, -2, "the name is not valid")                               \
-    /* Nobody holds a region of this name, there is no such file, or what a   \
-     * token means is gone. */                                                \
+    /* Nobody holds a region of this name, there is no such file or process,  \
+     * what a token means is gone, or a channel's other end is closed:        \
+     * shmap_error_detail() tells which it can be. */                         \
     X(SHMAP_ENOENT, -3, "no region has this name")                            \
     /* Somebody holds a region of this name: open it instead. */              \
     X(SHMAP_EEXIST, -4, "a region of this name exists already")               \
     /* The system refuses access: another user's object, a read-only file, or \
-     * a writable view of a region that was opened for reading. */            \
+     * a writable view of a region that was opened for reading or sealed. */  \
     X(SHMAP_EACCES, -5, "access is denied")                                   \
     /* Creating in this scope needs a privilege that the process lacks. */    \
     X(SHMAP_EPRIVILEGE, -6, "the process lacks a privilege")                  \
@@ -34,7 +35,8 @@
     /* A dead region of another user occupies the name. That user, or an      \
      * administrator, can remove it with shmap_region_reap. */                \
     X(SHMAP_ESTALE, -8, "another user's dead region occupies the name")       \
-    /* What has this name is something else: a directory, a pipe, a mutex. */ \
+    /* What has this name is something else: a directory, a pipe, a mutex; or \
+     * a channel cannot carry regions. */                                     \
     X(SHMAP_ETYPE, -9, "the object of this name is not shared memory")        \
     /* The object exists, but whoever made it has not given it a size yet, or \
      * nobody has written the record yet. */                                  \
@@ -51,8 +53,9 @@
     /* Something is mapped at the requested address, or nothing can be. */    \
     X(SHMAP_EADDRINUSE, -15, "the address is not free")                       \
     /* Another process keeps the name in the middle of a step for too long,   \
-     * or another thread writes the record at this moment. Cure: try again;   \
-     * find the stopped process. */                                           \
+     * another thread writes the record at this moment, or what is to be      \
+     * sealed can still be written to. Cure: try again; find the stopped      \
+     * process, or the writer. */                                             \
     X(SHMAP_EBUSY, -16, "another process is busy with the object")            \
     /* The deadline passed. */                                                \
     X(SHMAP_ETIMEDOUT, -17, "the deadline passed")                            \

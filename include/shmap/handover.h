@@ -18,7 +18,7 @@
  *
  * Reading only
  *
- * Who gets a region with SHMAP_ACCESS_READ cannot write to it by any means
+ * Whoever gets a region with SHMAP_ACCESS_READ cannot write to it by any means
  * short of a privilege or of controlling a process that can: the system
  * refuses, also what does not go through this library. That is so for
  * anonymous regions on Linux 5.1 and Windows (there, if `share` does not let
@@ -31,8 +31,11 @@
  * (SHMAP_SEAL_WRITERS). The handle that handed the region over can still map
  * such views, as can children forked from its process, and all that are mapped
  * stay; other handles for writing cannot any more: SHMAP_EACCES. On all
- * systems, who has handed a region over for reading can no longer hand it over
- * for writing: SHMAP_EACCES.
+ * systems, a handle that has handed a region over for reading can no longer
+ * hand it over for writing: SHMAP_EACCES.
+ *
+ * What came from somebody else is not to be believed yet: shmap_region_inspect
+ * tells whose it is, how large, and what is sealed, before anything is mapped.
  */
 #ifndef SHMAP_HANDOVER_H
 #define SHMAP_HANDOVER_H
@@ -49,7 +52,8 @@ extern "C" {
 
 /* Bytes that are enough for every token, with its NUL, but for those of native
  * names of over 255 bytes. A token has no spaces and only letters, digits and
- * ":+./_-"; it is well below 200 bytes where names are not long. */
+ * ":+./_-"; it is well below 200 bytes where names are not long. White space
+ * behind it, as at the end of a line, does no harm. */
 #define SHMAP_TOKEN_SIZE 1024
 
 /* For whom a token is: a process's number, which is more than 0, or this. */
@@ -68,13 +72,17 @@ extern "C" {
  * For reading only, what this handle made for children before with all rights
  * ends; what other handles of the region made does not.
  * It goes with shmap_region_unexport or shmap_region_close: start the child
- * before. Each child can import the token once. A child that never does holds
- * the region until it ends.
+ * before. Each child can import the token once; a second call with the same
+ * access gives the same token, and no second import. A child that never imports
+ * it holds the region until it ends. Windows: a file counts as open there once
+ * it is imported; until then others can be told SHMAP_ALONE.
  *
  * For a process that is running: on Windows a handle is put into that process,
  * which holds the region until it imports the token, once, or ends. On POSIX
  * systems the importer takes the region from this process: it must run, and
- * this handle must be open, until that has happened.
+ * this handle must be open, until that has happened. A process that may not be
+ * looked at (one that gave up root, PR_SET_DUMPABLE) cannot be taken from:
+ * SHMAP_EACCES; send the region.
  *
  * Where named regions need lock files (macOS, BSD), one that is on its way
  * holds nothing: keep the handle open until it was taken, also after
@@ -85,7 +93,7 @@ extern "C" {
  *   SHMAP_ERANGE   the token does not fit into `size` bytes
  *   SHMAP_EACCES   the handle is for reading only, or the region was handed
  *                  over for reading only, or sealed; the target belongs to
- *                  somebody else
+ *                  somebody else, or may not look at this process
  *   SHMAP_ENOENT   no process has the number
  *   SHMAP_ENOTSUP  reading only cannot be enforced for this region or on this
  *                  system; the system has no way to hand something to a
@@ -108,8 +116,19 @@ SHMAP_API void shmap_region_unexport(shmap_region *region);
  *          whose regions to accept; NULL for the defaults.
  *
  * The kind is that of the region which was handed over; so is a named one's
- * name. A named region must still have its name. What a child inherited is the
- * region's from now on, and no longer inherited by its own children.
+ * name. A named region must still have its name, also where this process looks
+ * for it: one with a /dev/shm of its own, as in a container, can be given
+ * anonymous regions. What a child inherited is the region's from now on, and no
+ * longer inherited by its own children.
+ *
+ * Import a token once. A second time is SHMAP_ENOENT, but may succeed on POSIX
+ * systems if it is for a running process, as long as its exporter keeps the
+ * handle.
+ *
+ * An old token never leads to other memory, but it can lead to another file: if
+ * its own was removed, the other has its number and is open in its place, and
+ * they were made within a few milliseconds, or where nobody tells when (some
+ * file systems; macOS, BSD).
  *
  * Returns 0 or
  *   SHMAP_EINVAL    an argument is not valid
@@ -118,9 +137,11 @@ SHMAP_API void shmap_region_unexport(shmap_region *region);
  *   SHMAP_ENOENT    the region that the token means is not there any more, or
  *                   never was: its exporter has closed it or ended, the child
  *                   did not inherit it, the token was imported before, or this
- *                   process itself made it for children
- *   SHMAP_EACCES    more access is asked than the token has, or the system
- *                   refuses
+ *                   process itself made it for children (and did not become
+ *                   another program since: exec)
+ *   SHMAP_EACCES    more access is asked than the token has; it is one for
+ *                   writing, and the memory was sealed against that; or the
+ *                   system refuses
  *   SHMAP_EOWNER    it belongs to a user whom the options do not accept
  *   SHMAP_ETYPE     what the token means is no memory and no file
  *   SHMAP_ENOTREADY it has no size
@@ -136,9 +157,10 @@ SHMAP_API int shmap_region_import(shmap_region **region, const char *token,
  * access: as for shmap_region_export.
  * channel: POSIX: a connected Unix domain socket, of a stream or of packets in
  *          sequence. Windows: the HANDLE of a named pipe, whose other end was
- *          opened by the process that is to get the region; with buffers of
- *          1 KiB or more, if it is not overlapped. It stays the caller's, and
- *          may be blocking or not.
+ *          opened by the process that is to get the region. If it is not
+ *          overlapped, it needs buffers of 1 KiB or more, and nobody else may
+ *          be using it: the system lets this call wait for them, whatever the
+ *          deadline. It stays the caller's, and may be blocking or not.
  * deadline: until when to wait for room in the channel.
  *
  * The receiver may belong to another user, whom the region need not be shared
@@ -152,7 +174,10 @@ SHMAP_API int shmap_region_import(shmap_region **region, const char *token,
  * SHMAP_ESYSTEM. Nothing was sent then, unless others use the same end of the
  * channel at that moment, or the other end is closed just then or, of packets,
  * reads no more: a part may have been sent, and on Linux memory that was to be
- * handed over for reading stays sealed. Since 0.1. */
+ * handed over for reading stays sealed. It stays sealed as well if the system
+ * refuses the message itself: for want of memory, or because too many
+ * descriptors of this user are on their way (SHMAP_EMFILE, with ETOOMANYREFS).
+ * Since 0.1. */
 SHMAP_API int shmap_region_send(const shmap_region *region, int access,
                                 intptr_t channel, int64_t deadline);
 
@@ -166,10 +191,12 @@ SHMAP_API int shmap_region_send(const shmap_region *region, int access,
  *          that is so also for what a process of another user sends.
  *
  * Returns 0 or what shmap_region_import returns, or SHMAP_ETIMEDOUT (nothing
- * came, or not all of it), SHMAP_ENOENT (also: the other end is closed). What
- * was read from the channel by a call that failed is lost; of a named region
- * that everybody else has closed by then, a leftover may stay on POSIX systems,
- * as of one that is never received. Since 0.1. */
+ * came, or not all of it), SHMAP_ENOENT (also: the other end is closed).
+ * Anything but a region is SHMAP_ETOKEN at once; all but sockets of packets are
+ * out of step then, and of no more use. What was read from the channel by a
+ * call that failed is lost; of a named region that everybody else has closed by
+ * then, a leftover may stay on POSIX systems, as of one that is never received.
+ * Since 0.1. */
 SHMAP_API int shmap_region_receive(shmap_region **region, intptr_t channel,
                                    int64_t deadline,
                                    const shmap_region_options *options);

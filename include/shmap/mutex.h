@@ -50,7 +50,7 @@ typedef struct shmap_mutex {
     uint16_t spin_;
 } shmap_mutex;
 
-/* Lock a mutex, waiting until the deadline for who has it.
+/* Lock a mutex, waiting until the deadline for the one who has it.
  *
  * What was done before the mutex was last unlocked is visible after.
  *

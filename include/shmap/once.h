@@ -12,8 +12,8 @@
  *     else if (result > 0)
  *         shmap_once_abandon(&shared->once);
  *
- * If who is at it ends, in whatever way, or unmaps the once, another takes
- * over.
+ * If the one who is at it ends, in whatever way, or unmaps the once, another
+ * takes over.
  *
  * See shmap/wait.h for what all objects have in common.
  */
@@ -42,7 +42,7 @@ typedef struct shmap_once {
  * Returns
  *   0                  it is done; what was set up is visible
  *   SHMAP_ONCE_YOURS   (> 0) do it, then commit or abandon
- *   SHMAP_OWNER_DIED   (> 0) the same, but who was at it before has ended:
+ *   SHMAP_OWNER_DIED   (> 0) the same, but the one before has ended:
  *                      something may be half done
  *   SHMAP_ETIMEDOUT    somebody was still at it at the deadline
  *   SHMAP_EDEADLK      this thread is at it

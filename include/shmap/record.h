@@ -61,6 +61,7 @@ typedef struct shmap_record {
  *                   writers of other PID namespaces
  *   SHMAP_EINVAL    a null pointer, not a multiple of 8, size 0 or absurd
  *   SHMAP_ENOTSUP   the system does not tell of deaths
+ *   SHMAP_EMFILE    as from shmap_mutex_lock
  *
  * Several may write in turns, for instance under a mutex. Since 0.1. */
 SHMAP_API int shmap_record_write(shmap_record *record, const void *value,

@@ -79,7 +79,9 @@ enum shmap_share {
 };
 
 /* Whose regions an opener accepts. Anybody can occupy a name, so accepting
- * another owner means to trust what that user put there. */
+ * another owner means to trust what that user put there. To accept one certain
+ * user's, such as a service's, accept anybody's, and compare the `owner` that
+ * shmap_region_inspect tells before anything is mapped. */
 enum shmap_owner {
     SHMAP_OWNER_SELF = 0,   /* this user's */
     SHMAP_OWNER_SYSTEM = 1, /* also the system's: root;
@@ -237,7 +239,9 @@ SHMAP_API int shmap_region_open_or_create(shmap_region **region,
  *                    is stopped while it opens it, or keeps others out
  *   SHMAP_E2BIG, SHMAP_ENOMEM, SHMAP_EMFILE, SHMAP_ENOTSUP, SHMAP_ESYSTEM
  *
- * A failed call leaves the file as it was, and makes none. Since 0.1. */
+ * A failed call leaves the file as it was, and makes none; but an empty one
+ * that it made can stay after SHMAP_EBUSY, since another process has it open.
+ * Since 0.1. */
 SHMAP_API int shmap_region_open_file(shmap_region **region, const char *path,
                                      uint64_t size,
                                      const shmap_region_options *options);
@@ -279,11 +283,13 @@ typedef struct shmap_region_info {
     const char *os_name; /* the system's name for it, or the file's path as
                             given; "" if it has none. Valid until the region
                             is closed. */
+    char owner[192];     /* whose it is: a user's number as in "1000"; Windows:
+                            a SID; "" if the system does not tell */
 } shmap_region_info;
 
-#define SHMAP_REGION_INFO_INIT                            \
-    {                                                     \
-        sizeof(shmap_region_info), 0, 0, 0, 0, 0, 0, 0, 0 \
+#define SHMAP_REGION_INFO_INIT                                \
+    {                                                         \
+        sizeof(shmap_region_info), 0, 0, 0, 0, 0, 0, 0, 0, "" \
     }
 
 /* Ask what is known about a region. Returns 0 or SHMAP_EINVAL. Since 0.1. */
@@ -294,9 +300,10 @@ SHMAP_API int shmap_region_inspect(const shmap_region *region,
 enum shmap_seal {
     SHMAP_SEAL_GROW = 1,    /* nobody can make it larger */
     SHMAP_SEAL_SHRINK = 2,  /* nobody can make it smaller: touching it never
-                               ends a process */
-    SHMAP_SEAL_WRITERS = 4, /* nobody can become one who writes; who has
-                               writable views keeps them */
+                               ends a process, but for want of memory if it
+                               was made with SHMAP_COMMIT_LAZY */
+    SHMAP_SEAL_WRITERS = 4, /* nobody can become one who writes; writable views
+                               that exist stay so */
     SHMAP_SEAL_CONTENT = 8  /* nobody can write: it stays as it is */
 };
 
@@ -343,7 +350,8 @@ SHMAP_API intptr_t shmap_region_native(const shmap_region *region);
  *         needs the right SECTION_QUERY, which OpenFileMapping gives with
  *         FILE_MAP_ALL_ACCESS, and should be one of memory: to adopt a file,
  *         give the file's handle.
- * options: access; default: what the descriptor allows.
+ * options: access; default: what the descriptor allows, for reading if the
+ *          memory is sealed against writing.
  *
  * An adopted region is never resized, marked or removed. Its kind is
  * anonymous for memory and file for a file.

@@ -41,7 +41,7 @@
  *
  * Linux: processes of different PID (or time) namespaces cannot tell whether
  * the other's threads live. Mutexes, rwlocks, onces and the writers of records
- * belong to the namespaces of who used them first; others get SHMAP_ELAYOUT.
+ * belong to the namespaces of their first user; others get SHMAP_ELAYOUT.
  * After a restart of the machine they are anybody's again.
  */
 #ifndef SHMAP_WAIT_H

@@ -203,14 +203,10 @@ static bool collect(struct msghdr *message, int64_t *native)
     return complete;
 }
 
-/* Whether this can be the beginning of a message: nobody waits for the rest of
- * what is none. A packet has no rest. */
+/* A packet has no rest. */
 static bool is_message(const char *message, size_t size, int type)
 {
-    static const char start[] = SHMAP__OS_MESSAGE_START;
-    size_t known = size < sizeof start - 1 ? size : sizeof start - 1;
-
-    return memcmp(message, start, known) == 0 &&
+    return shmap__os_begins_message(message, size) &&
            (type == SOCK_STREAM || size == SHMAP__OS_MESSAGE);
 }
 

@@ -77,10 +77,26 @@ static int new_descriptor(const shmap__os_object *object, int access)
     return again;
 }
 
+/* A file's inode has the number of the one before it that was removed, but not
+ * its birth. */
+static uint64_t birth_of(int fd, const shmap__os_gift *gift)
+{
+    return gift->kind == SHMAP_KIND_FILE ? shmap__os_file_birth(fd) : 0;
+}
+
 static void identify(const shmap__os_object *object, shmap__os_gift *gift)
 {
     gift->identity[0] = object->identity[0];
-    gift->identity[1] = object->identity[1];
+    gift->identity[1] =
+        object->identity[1] ^ birth_of((int)object->native, gift);
+}
+
+static bool means(int fd, const shmap__os_gift *gift, struct stat *stat)
+{
+    const uint64_t identity[2] = {gift->identity[0],
+                                  gift->identity[1] ^ birth_of(fd, gift)};
+
+    return fstat(fd, stat) == 0 && shmap__os_identifies(identity, stat);
 }
 
 /* Which process made a descriptor for its children to inherit, by its number.
@@ -158,48 +174,44 @@ shmap__os_status shmap__os_give_child(shmap__os_object *object,
     return status;
 }
 
-static bool means(int fd, const uint64_t identity[2], struct stat *stat)
-{
-    return fstat(fd, stat) == 0 && shmap__os_identifies(identity, stat);
-}
-
-/* Whether this number is of a descriptor that children inherit, as the standard
- * ones and the library's others are not, and that means this object. */
-static bool is_inheritable(int64_t native, const uint64_t identity[2],
-                           struct stat *stat)
+/* Whether children inherit what has this number, as they do not the standard
+ * descriptors and the library's others. */
+static bool is_inheritable(int64_t native)
 {
     int flags = -1;
 
     if (native > STDERR_FILENO && native <= INT32_MAX)
         flags = fcntl((int)native, F_GETFD);
-    return flags >= 0 && (flags & FD_CLOEXEC) == 0 &&
-           means((int)native, identity, stat);
+    return flags >= 0 && (flags & FD_CLOEXEC) == 0;
 }
 
-static bool is_inherited(int64_t native, const uint64_t identity[2],
-                         struct stat *stat)
+static bool is_own(int64_t native)
 {
-    return is_inheritable(native, identity, stat) &&
-           !((uint64_t)native < makers_count && makers[native] == getpid());
+    return (uint64_t)native < makers_count && makers[native] == getpid();
+}
+
+static bool is_given(const shmap__os_object *object, int64_t native)
+{
+    struct stat stat;
+
+    return is_inheritable(native) && fstat((int)native, &stat) == 0 &&
+           shmap__os_identifies(object->identity, &stat);
 }
 
 bool shmap__os_is_given_child(const shmap__os_object *object, int64_t native)
 {
-    struct stat stat;
     bool given;
 
     pthread_mutex_lock(&inherited_lock);
-    given = is_inheritable(native, object->identity, &stat);
+    given = is_given(object, native);
     pthread_mutex_unlock(&inherited_lock);
     return given;
 }
 
 void shmap__os_give_child_end(const shmap__os_object *object, int64_t native)
 {
-    struct stat stat;
-
     pthread_mutex_lock(&inherited_lock);
-    if (is_inheritable(native, object->identity, &stat))
+    if (is_given(object, native))
         close((int)native);
     pthread_mutex_unlock(&inherited_lock);
 }
@@ -361,7 +373,7 @@ static shmap__os_status take_descriptor(shmap__os_object *object, int fd,
     struct stat stat;
 
     SHMAP__STOP("take.found");
-    if (!means(fd, gift->identity, &stat))
+    if (!means(fd, gift, &stat))
         return (shmap__os_status){SHMAP_ENOENT, 0};
     if (!shmap__os_can_be_memory(&stat))
         return (shmap__os_status){SHMAP_ETYPE, 0};
@@ -384,7 +396,8 @@ static shmap__os_status take_inherited(shmap__os_object *object,
     struct stat stat;
 
     pthread_mutex_lock(&inherited_lock);
-    if (is_inherited(gift->native, gift->identity, &stat)) {
+    if (is_inheritable(gift->native) && !is_own(gift->native) &&
+        means((int)gift->native, gift, &stat)) {
         int fd = (int)gift->native;
 
         fcntl(fd, F_SETFD, FD_CLOEXEC);
@@ -413,7 +426,7 @@ static shmap__os_status take_from_process(shmap__os_object *object,
         return status;
     /* Opening some things has effects. And another user could have put
      * something else there since it was looked at. */
-    if (!means(found, gift->identity, &stat) || !S_ISREG(stat.st_mode))
+    if (!means(found, gift, &stat) || !S_ISREG(stat.st_mode))
         status = (shmap__os_status){SHMAP_ENOENT, 0};
     else if (giver != geteuid() && giver != stat.st_uid)
         status = (shmap__os_status){SHMAP_EOWNER, 0};

@@ -31,12 +31,21 @@ int shmap__os_above_stdio(int fd)
 
 int shmap__os_open(const char *path, int flags, mode_t mode)
 {
+    const int makes = O_CREAT | O_EXCL;
     int fd;
+    int moved;
 
     do {
         fd = open(path, flags | O_CLOEXEC | O_NOCTTY, mode);
     } while (fd < 0 && errno == EINTR);
-    return shmap__os_above_stdio(fd);
+    moved = shmap__os_above_stdio(fd);
+    if (moved < 0 && fd >= 0 && (flags & makes) == makes) {
+        int error = errno;
+
+        unlink(path);
+        errno = error;
+    }
+    return moved;
 }
 
 void shmap__os_close_quietly(int fd)

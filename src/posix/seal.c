@@ -128,10 +128,11 @@ shmap__os_status shmap__os_forbid_writing(shmap__os_object *object,
                                           const struct stat *stat)
 {
     shmap__os_status status = {SHMAP_ENOTSUP, 0};
+    int held = shmap__os_seals(object);
 
-    if (is_forbidden(object)) {
+    if ((held & SHMAP_SEAL_WRITERS) != 0) {
         /* Who was given it for reading could not do that, and need not. */
-        if (!object->foreign)
+        if (!object->foreign && (held & SHMAP_SEAL_GROW) == 0)
             fcntl((int)object->native, F_ADD_SEALS, F_SEAL_GROW);
         return shmap__os_done;
     }

@@ -123,3 +123,11 @@ bool shmap__os_accepts(int owner, uid_t uid)
            (owner == SHMAP_OWNER_SYSTEM && uid == 0) ||
            (uid == geteuid() && is_known(uid));
 }
+
+void shmap__os_owner(const shmap__os_object *object, char *out, size_t size)
+{
+    struct stat stat;
+
+    if (shmap__os_still_ours(object, &stat))
+        snprintf(out, size, "%lu", (unsigned long)stat.st_uid);
+}

@@ -20,7 +20,7 @@ static shmap__os_status section_failed(DWORD error)
 
 shmap__os_status shmap__os_section_create(HANDLE *section, const wchar_t *name,
                                           uint64_t size,
-                                          shmap__os_privacy *privacy)
+                                          shmap__os_security *privacy)
 {
     shmap__os_status done = {0, 0};
     DWORD error;
@@ -76,7 +76,7 @@ static bool make_name(random_name *name)
 /* Whoever holds a handle for reading must not be able to make it one for
  * writing, so the list lets nobody write but whom the options name, not even
  * the user. The handle made here can, whatever the list says. */
-static shmap__os_status make_security(shmap__os_privacy *privacy,
+static shmap__os_status make_security(shmap__os_security *privacy,
                                       const shmap_region_options *options)
 {
     DWORD error = shmap__os_privacy_init(privacy, SHMAP__OS_SECTION_READ, true);
@@ -94,7 +94,7 @@ shmap__os_status shmap__os_anonymous_create(shmap__os_object *object,
                                             const shmap_region_options *options)
 {
     HANDLE section = NULL;
-    shmap__os_privacy privacy;
+    shmap__os_security privacy;
     random_name name;
     shmap__os_status status = make_security(&privacy, options);
 
@@ -108,11 +108,7 @@ shmap__os_status shmap__os_anonymous_create(shmap__os_object *object,
     if (status.code < 0)
         return status;
     SHMAP__STOP("create.made");
-    object->native = (intptr_t)section;
-    object->size = size;
-    object->kind = SHMAP_KIND_ANONYMOUS;
-    object->access = SHMAP_ACCESS_READ_WRITE;
-    object->foreign = false;
-    shmap__os_object_own(object);
+    shmap__os_object_fill(object, section, size, SHMAP_KIND_ANONYMOUS,
+                          SHMAP_ACCESS_READ_WRITE);
     return status;
 }

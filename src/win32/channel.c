@@ -4,10 +4,6 @@
  * not. */
 #include "os.h"
 
-#include <string.h>
-
-#define NS_PER_MS 1000000
-
 enum {
     CLASS_MODE = 16, /* of NtQueryInformationFile */
     SYNCHRONOUS = 0x30,
@@ -83,22 +79,10 @@ shmap__os_status shmap__os_channel_peer(intptr_t channel, int64_t *peer)
     return status;
 }
 
-/* How long to sleep until a deadline, at most `longest`; 0 if it has come. */
-static DWORD milliseconds(int64_t deadline, DWORD longest)
-{
-    int64_t now = shmap__os_now();
-    int64_t left;
-
-    if (deadline <= now)
-        return 0;
-    left = (deadline - now - 1) / NS_PER_MS + 1;
-    return left < (int64_t)longest ? (DWORD)left : longest;
-}
-
 /* Sleep before looking again, longer each time. False at the deadline. */
 static bool nap(DWORD *longest, int64_t deadline)
 {
-    DWORD ms = milliseconds(deadline, *longest);
+    DWORD ms = shmap__os_milliseconds(deadline, *longest);
 
     if (ms == 0)
         return false;
@@ -136,7 +120,7 @@ static DWORD io_finish(HANDLE pipe, io *at, DWORD begun, DWORD *count,
     DWORD ms;
 
     if (begun == ERROR_IO_PENDING) {
-        while ((ms = milliseconds(deadline, INT32_MAX)) != 0 &&
+        while ((ms = shmap__os_milliseconds(deadline, INT32_MAX)) != 0 &&
                WaitForSingleObject(at->event, ms) == WAIT_TIMEOUT)
             ;
         if (WaitForSingleObject(at->event, 0) != WAIT_OBJECT_0)
@@ -257,16 +241,6 @@ shmap__os_status shmap__os_send(intptr_t channel, const shmap__os_gift *gift,
     return done;
 }
 
-/* Whether this can be the beginning of a message: nobody waits for the rest of
- * what is none. */
-static bool is_message(const char *message, size_t size)
-{
-    static const char start[] = SHMAP__OS_MESSAGE_START;
-
-    return memcmp(message, start,
-                  size < sizeof start - 1 ? size : sizeof start - 1) == 0;
-}
-
 /* Reading what is there does not wait, whatever the handle. */
 static shmap__os_status receive_all(HANDLE pipe, char *message,
                                     int64_t deadline)
@@ -291,7 +265,7 @@ static shmap__os_status receive_all(HANDLE pipe, char *message,
         if (count == 0 && !nap(&longest, deadline))
             return shmap__os_failed_as(SHMAP_ETIMEDOUT, 0);
         received += count;
-        if (!is_message(message, received))
+        if (!shmap__os_begins_message(message, received))
             return shmap__os_failed_as(SHMAP_ETOKEN, 0);
     }
     return done;
@@ -310,7 +284,7 @@ static shmap__os_status check_sender(HANDLE pipe, DWORD flags, int owner)
         return shmap__os_check_client(pipe, owner);
     /* Who made the pipe. Where pipes have no owners, as under Wine, whose
      * process did; but its number can be another's by now. */
-    if (shmap__os_owner(pipe, known, sizeof known))
+    if (shmap__os_handle_owner(pipe, known, sizeof known))
         return shmap__os_check_owner(pipe, owner);
     if (!GetNamedPipeServerProcessId(pipe, &id))
         return shmap__os_failed_as(SHMAP_EOWNER, GetLastError());

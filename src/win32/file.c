@@ -213,7 +213,7 @@ static shmap__os_status open_once(HANDLE *file, const wchar_t *path,
                                   bool *alone)
 {
     const int create = options->create;
-    shmap__os_privacy privacy;
+    shmap__os_security privacy;
     shmap__os_status status = {0, 0};
     SECURITY_ATTRIBUTES *security = NULL;
     DWORD error = ERROR_SUCCESS;
@@ -289,12 +289,7 @@ shmap__os_status shmap__os_file_open(shmap__os_object *object, const char *path,
         CloseHandle(file);
         return status;
     }
-    object->native = (intptr_t)file;
-    object->size = 0;
-    object->kind = SHMAP_KIND_FILE;
-    object->access = access;
-    object->foreign = false;
-    shmap__os_object_own(object);
+    shmap__os_object_fill(object, file, size, SHMAP_KIND_FILE, access);
     *alone = found_alone;
     return status;
 }

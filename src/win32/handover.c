@@ -310,7 +310,7 @@ static shmap__os_status take(shmap__os_object *object,
                              int access, int owner)
 {
     const HANDLE given = (HANDLE)(intptr_t)gift->native;
-    shmap__os_status status = {0, 0};
+    shmap__os_status status;
     uint64_t size;
     HANDLE own;
 
@@ -318,8 +318,7 @@ static shmap__os_status take(shmap__os_object *object,
                            !shmap__os_section_is_named(given, os_name)))
         return shmap__os_failed_as(SHMAP_ENOENT, 0);
     SHMAP__STOP("take.found");
-    if (owner != SHMAP_OWNER_ANYBODY)
-        status = shmap__os_check_owner(given, owner);
+    status = shmap__os_check_owner(given, owner);
     if (status.code == 0)
         status = gift->kind == SHMAP_KIND_FILE
                      ? shmap__os_file_size(given, &size)
@@ -329,14 +328,9 @@ static shmap__os_status take(shmap__os_object *object,
     if (status.code < 0)
         return status;
     SHMAP__STOP("take.taken");
-    object->native = (intptr_t)own;
     object->identity[0] = gift->identity[0];
     object->identity[1] = gift->identity[1];
-    object->size = size;
-    object->kind = gift->kind;
-    object->access = access;
-    object->foreign = false;
-    shmap__os_object_own(object);
+    shmap__os_object_fill(object, own, size, gift->kind, access);
     return status;
 }
 

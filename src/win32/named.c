@@ -38,24 +38,13 @@ static shmap__os_status name_failed(shmap__os_status status)
     return status;
 }
 
-static void fill(shmap__os_object *object, HANDLE section, uint64_t size,
-                 int access)
-{
-    object->native = (intptr_t)section;
-    object->size = size;
-    object->kind = SHMAP_KIND_NAMED;
-    object->access = access;
-    object->foreign = false;
-    shmap__os_object_own(object);
-}
-
 shmap__os_status shmap__os_named_create(shmap__os_object *object,
                                         const char *os_name, uint64_t size,
                                         const shmap_region_options *options)
 {
     wchar_t *wide;
     HANDLE section;
-    shmap__os_privacy privacy;
+    shmap__os_security privacy;
     shmap__os_status status;
     DWORD error = shmap__os_privacy_init(&privacy, SECTION_ALL_ACCESS, false);
 
@@ -76,7 +65,8 @@ shmap__os_status shmap__os_named_create(shmap__os_object *object,
     if (status.code < 0)
         return status;
     SHMAP__STOP("create.made");
-    fill(object, section, size, SHMAP_ACCESS_READ_WRITE);
+    shmap__os_object_fill(object, section, size, SHMAP_KIND_NAMED,
+                          SHMAP_ACCESS_READ_WRITE);
     return status;
 }
 
@@ -115,7 +105,7 @@ bool shmap__os_named_owner(const char *os_name, char *out, size_t size)
     free(wide);
     if (section == NULL)
         return false;
-    told = shmap__os_owner(section, out, size);
+    told = shmap__os_handle_owner(section, out, size);
     CloseHandle(section);
     return told;
 }
@@ -139,8 +129,7 @@ shmap__os_status shmap__os_named_open(shmap__os_object *object,
         return name_failed(shmap__os_failed(error));
     SHMAP__STOP("open.opened");
 
-    if (owner != SHMAP_OWNER_ANYBODY)
-        status = shmap__os_check_owner(section, owner);
+    status = shmap__os_check_owner(section, owner);
     if (status.code == 0)
         status = shmap__os_section_size(section, &size);
     if (status.code < 0) {
@@ -148,6 +137,6 @@ shmap__os_status shmap__os_named_open(shmap__os_object *object,
         return status;
     }
     SHMAP__STOP("open.checked");
-    fill(object, section, size, access);
+    shmap__os_object_fill(object, section, size, SHMAP_KIND_NAMED, access);
     return status;
 }

@@ -157,12 +157,22 @@ bool shmap__os_section_is_named(HANDLE section, const char *os_name)
 static shmap__os_object *own_objects;
 static SRWLOCK own_objects_lock = SRWLOCK_INIT;
 
-void shmap__os_object_own(shmap__os_object *object)
+static void own(shmap__os_object *object)
 {
     AcquireSRWLockExclusive(&own_objects_lock);
     object->next = own_objects;
     own_objects = object;
     ReleaseSRWLockExclusive(&own_objects_lock);
+}
+
+void shmap__os_object_fill(shmap__os_object *object, HANDLE handle,
+                           uint64_t size, int kind, int access)
+{
+    object->native = (intptr_t)handle;
+    object->size = size;
+    object->kind = kind;
+    object->access = access;
+    own(object);
 }
 
 static void disown(const shmap__os_object *object)
@@ -310,7 +320,7 @@ shmap__os_status shmap__os_adopt(shmap__os_object *object, intptr_t native,
             handle, HANDLE_FLAG_INHERIT | HANDLE_FLAG_PROTECT_FROM_CLOSE, 0))
         return shmap__os_failed(GetLastError());
     *object = found;
-    shmap__os_object_own(object);
+    own(object);
     return status;
 }
 

@@ -62,6 +62,9 @@ const shmap__os_system *shmap__os_system_get(void);
 /* Random bytes, that nobody else can know; false if there are none. */
 bool shmap__os_random(void *out, ULONG size);
 
+/* How long to sleep until a deadline, at most `longest`; 0 if it has come. */
+DWORD shmap__os_milliseconds(int64_t deadline, DWORD longest);
+
 /* memory.c */
 
 /* How much more the system will commit, in bytes. */
@@ -105,9 +108,8 @@ typedef union shmap__os_label {
                SECURITY_MAX_SID_SIZE];
 } shmap__os_label;
 
-/* The security of an object that is its user's own. It points into itself: do
- * not copy it. */
-typedef struct shmap__os_privacy {
+/* The security of a new object. It points into itself: do not copy it. */
+typedef struct shmap__os_security {
     SECURITY_ATTRIBUTES attributes;
     SECURITY_DESCRIPTOR descriptor;
     shmap__os_user user;
@@ -115,38 +117,27 @@ typedef struct shmap__os_privacy {
     union {
         ACL acl;
         ACCESS_ALLOWED_ACE ace; /* for its alignment */
-        BYTE space[sizeof(ACL) +
-                   2 * (sizeof(ACCESS_ALLOWED_ACE) + SECURITY_MAX_SID_SIZE)];
+        BYTE own[sizeof(ACL) +
+                 2 * (sizeof(ACCESS_ALLOWED_ACE) + SECURITY_MAX_SID_SIZE)];
+        BYTE likeness[2048];
     } access;
-} shmap__os_privacy;
+} shmap__os_security;
 
-/* Fill it; `rights` are those of the user. If `binding`, these are all that the
- * user has as the object's owner, who otherwise can always change who has
- * which. Returns 0 or an error. */
-DWORD shmap__os_privacy_init(shmap__os_privacy *privacy, DWORD rights,
+/* Fill it for an object that is its user's own; `rights` are those of the user.
+ * If `binding`, these are all that the user has as the object's owner, who
+ * otherwise can always change who has which. Returns 0 or an error. */
+DWORD shmap__os_privacy_init(shmap__os_security *privacy, DWORD rights,
                              bool binding);
 
 /* Let others in, as the options say, with these rights. */
-shmap__os_status shmap__os_privacy_share(shmap__os_privacy *privacy,
+shmap__os_status shmap__os_privacy_share(shmap__os_security *privacy,
                                          const shmap_region_options *options,
                                          DWORD read, DWORD write);
 
-/* The security of an object that is for those who may open a region. It points
- * into itself: do not copy it. */
-typedef struct shmap__os_likeness {
-    SECURITY_ATTRIBUTES attributes;
-    SECURITY_DESCRIPTOR descriptor;
-    shmap__os_user user;
-    shmap__os_label label;
-    union {
-        ACL acl;
-        BYTE space[2048];
-    } access;
-} shmap__os_likeness;
-
-/* Fill it: who may read the region gets some rights, who may write gets others.
- * Returns 0 or an error. */
-DWORD shmap__os_likeness_init(shmap__os_likeness *likeness, HANDLE region,
+/* Fill it for an object that is for those who may open a region: who may read
+ * the region gets some rights, who may write gets others. Returns 0 or an
+ * error. */
+DWORD shmap__os_likeness_init(shmap__os_security *likeness, HANDLE region,
                               int kind, DWORD read, DWORD write);
 
 /* Whether to try once more after this error, without the label that the
@@ -157,10 +148,10 @@ bool shmap__os_drop_label(SECURITY_ATTRIBUTES *attributes, DWORD error);
 bool shmap__os_is_owner_rights(PSID account);
 
 /* Write the SID of who owns the object. The handle has READ_CONTROL. */
-bool shmap__os_owner(HANDLE handle, char *out, size_t size);
+bool shmap__os_handle_owner(HANDLE handle, char *out, size_t size);
 
 /* Whether SHMAP_OWNER_... accepts who owns the object. The handle has
- * READ_CONTROL. */
+ * READ_CONTROL, unless anybody is accepted. */
 shmap__os_status shmap__os_check_owner(HANDLE handle, int owner);
 
 /* Whether it accepts the user of a process. */
@@ -192,8 +183,10 @@ bool shmap__os_section_identify(HANDLE section, uint64_t identity[2]);
 /* Whether this is its name. */
 bool shmap__os_section_is_named(HANDLE section, const char *os_name);
 
-/* Let this object be known as this process's, until it is closed. */
-void shmap__os_object_own(shmap__os_object *object);
+/* Fill an object for a handle, and let it be known as this process's, until it
+ * is closed. */
+void shmap__os_object_fill(shmap__os_object *object, HANDLE handle,
+                           uint64_t size, int kind, int access);
 
 /* Whether it is the handle of one of these. */
 bool shmap__os_object_has(HANDLE handle);
@@ -220,7 +213,7 @@ enum {
 /* Make a section. ERROR_ALREADY_EXISTS is a failure. */
 shmap__os_status shmap__os_section_create(HANDLE *section, const wchar_t *name,
                                           uint64_t size,
-                                          shmap__os_privacy *privacy);
+                                          shmap__os_security *privacy);
 
 /* view.c */
 

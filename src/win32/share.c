@@ -78,7 +78,7 @@ static BOOL fill_attributes(SECURITY_ATTRIBUTES *attributes,
 
 /* Without an entry for the owner's rights, an owner can always read the list
  * and write a new one. */
-DWORD shmap__os_privacy_init(shmap__os_privacy *privacy, DWORD rights,
+DWORD shmap__os_privacy_init(shmap__os_security *privacy, DWORD rights,
                              bool binding)
 {
     ACL *acl = &privacy->access.acl;
@@ -87,7 +87,7 @@ DWORD shmap__os_privacy_init(shmap__os_privacy *privacy, DWORD rights,
 
     if (error != ERROR_SUCCESS)
         return error;
-    if (!InitializeAcl(acl, sizeof privacy->access, ACL_REVISION) ||
+    if (!InitializeAcl(acl, sizeof privacy->access.own, ACL_REVISION) ||
         !AddAccessAllowedAce(acl, ACL_REVISION, rights,
                              binding ? &owner_rights : user) ||
         !fill_attributes(&privacy->attributes, &privacy->descriptor, user, acl))
@@ -167,7 +167,7 @@ static shmap__os_status find_account(account_id *id, const char *name)
                                   : shmap__os_failed_as(SHMAP_EINVAL, error);
 }
 
-shmap__os_status shmap__os_privacy_share(shmap__os_privacy *privacy,
+shmap__os_status shmap__os_privacy_share(shmap__os_security *privacy,
                                          const shmap_region_options *options,
                                          DWORD read, DWORD write)
 {
@@ -306,7 +306,7 @@ static DWORD add_rules(ACL *acl, const region_rules *rules, DWORD read,
     return ERROR_SUCCESS;
 }
 
-DWORD shmap__os_likeness_init(shmap__os_likeness *likeness, HANDLE region,
+DWORD shmap__os_likeness_init(shmap__os_security *likeness, HANDLE region,
                               int kind, DWORD read, DWORD write)
 {
     ACL *acl = &likeness->access.acl;
@@ -314,7 +314,7 @@ DWORD shmap__os_likeness_init(shmap__os_likeness *likeness, HANDLE region,
     DWORD error = find_rules(&rules, region, kind);
 
     if (error == ERROR_SUCCESS &&
-        !InitializeAcl(acl, sizeof likeness->access, ACL_REVISION))
+        !InitializeAcl(acl, sizeof likeness->access.likeness, ACL_REVISION))
         error = GetLastError();
     if (error == ERROR_SUCCESS && rules.list != NULL)
         error = add_rules(acl, &rules, read, write);
@@ -357,8 +357,7 @@ static shmap__os_status check_account(PSID account, int owner)
 {
     shmap__os_status done = {0, 0};
 
-    if (owner == SHMAP_OWNER_ANYBODY || is_own(account) ||
-        (owner == SHMAP_OWNER_SYSTEM && is_system(account)))
+    if (is_own(account) || (owner == SHMAP_OWNER_SYSTEM && is_system(account)))
         return done;
     return shmap__os_failed_as(SHMAP_EOWNER, 0);
 }
@@ -386,10 +385,14 @@ static DWORD find_owner(HANDLE handle, owner_security *security, PSID *owner)
 
 shmap__os_status shmap__os_check_owner(HANDLE handle, int owner)
 {
+    shmap__os_status done = {0, 0};
     owner_security security;
     PSID found;
-    DWORD error = find_owner(handle, &security, &found);
+    DWORD error;
 
+    if (owner == SHMAP_OWNER_ANYBODY)
+        return done;
+    error = find_owner(handle, &security, &found);
     if (error != ERROR_SUCCESS)
         return shmap__os_failed(error);
     /* Nobody's is not ours. */
@@ -457,7 +460,7 @@ shmap__os_status shmap__os_check_client(HANDLE pipe, int owner)
                          : check_token(token, owner);
 }
 
-bool shmap__os_owner(HANDLE handle, char *out, size_t size)
+bool shmap__os_handle_owner(HANDLE handle, char *out, size_t size)
 {
     owner_security security;
     PSID owner;
@@ -469,4 +472,9 @@ bool shmap__os_owner(HANDLE handle, char *out, size_t size)
     snprintf(out, size, "%s", text);
     LocalFree(text);
     return true;
+}
+
+void shmap__os_owner(const shmap__os_object *object, char *out, size_t size)
+{
+    shmap__os_handle_owner((HANDLE)object->native, out, size);
 }

@@ -139,6 +139,18 @@ int64_t shmap__os_now(void)
            now.QuadPart % frequency * NS_PER_SECOND / frequency;
 }
 
+DWORD shmap__os_milliseconds(int64_t deadline, DWORD longest)
+{
+    enum { NS_PER_MS = 1000000 };
+    int64_t now = shmap__os_now();
+    int64_t left;
+
+    if (deadline <= now)
+        return 0;
+    left = (deadline - now - 1) / NS_PER_MS + 1;
+    return left < (int64_t)longest ? (DWORD)left : longest;
+}
+
 /* The folder of a file, for the caller to free; NULL if there is no memory or
  * no such path. */
 static wchar_t *folder_of(const char *path)

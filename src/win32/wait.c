@@ -22,7 +22,6 @@ enum {
     GROWTH = 4,        /* of the next */
     NAP_MS = 10,       /* the longest without a semaphore */
     TOKENS_MAX = 1024, /* that a semaphore remembers */
-    NS_PER_MS = 1000000,
     ID_DIGITS = SHMAP__WAIT_ID_BITS / 4
 };
 
@@ -62,28 +61,23 @@ uint64_t shmap__os_wait_id(void)
  * no view, for this user. If somebody made it meanwhile, this opens it. */
 static HANDLE make_semaphore(const wchar_t *name, const uint32_t *word)
 {
-    union {
-        shmap__os_likeness likeness;
-        shmap__os_privacy privacy;
-    } security;
-    SECURITY_ATTRIBUTES *attributes = &security.likeness.attributes;
+    shmap__os_security security;
     HANDLE made;
     int kind = 0;
     HANDLE region = shmap__os_view_region(word, &kind);
 
-    if (region == NULL ||
-        shmap__os_likeness_init(&security.likeness, region, kind,
-                                SYNCHRONIZE | READ_CONTROL,
-                                SEMAPHORE_MODIFY_STATE) != ERROR_SUCCESS) {
-        if (shmap__os_privacy_init(&security.privacy, SEMAPHORE_ALL_ACCESS,
-                                   false) != ERROR_SUCCESS)
-            return NULL;
-        attributes = &security.privacy.attributes;
-    }
+    if ((region == NULL ||
+         shmap__os_likeness_init(&security, region, kind,
+                                 SYNCHRONIZE | READ_CONTROL,
+                                 SEMAPHORE_MODIFY_STATE) != ERROR_SUCCESS) &&
+        shmap__os_privacy_init(&security, SEMAPHORE_ALL_ACCESS, false) !=
+            ERROR_SUCCESS)
+        return NULL;
     do {
-        made =
-            CreateSemaphoreExW(attributes, 0, TOKENS_MAX, name, 0, SYNCHRONIZE);
-    } while (made == NULL && shmap__os_drop_label(attributes, GetLastError()));
+        made = CreateSemaphoreExW(&security.attributes, 0, TOKENS_MAX, name, 0,
+                                  SYNCHRONIZE);
+    } while (made == NULL &&
+             shmap__os_drop_label(&security.attributes, GetLastError()));
     return made;
 }
 
@@ -102,18 +96,6 @@ void shmap__os_wait_begin(shmap__os_waiter *waiter, const uint32_t *word,
     if (semaphore == NULL)
         semaphore = make_semaphore(name.text, word);
     waiter->native = (intptr_t)semaphore;
-}
-
-/* How long to sleep until a moment, at most `longest`; 0 if it has come. */
-static DWORD milliseconds(int64_t until, DWORD longest)
-{
-    int64_t now = shmap__os_now();
-    int64_t left;
-
-    if (until <= now)
-        return 0;
-    left = (until - now - 1) / NS_PER_MS + 1;
-    return left < (int64_t)longest ? (DWORD)left : longest;
 }
 
 /* Returns whether it was woken. */
@@ -148,7 +130,7 @@ void shmap__os_wait(shmap__os_waiter *waiter, const uint32_t *word,
     if (thread != NULL)
         handles[count++] = thread;
     while (shmap__load32(word) == seen &&
-           (ms = milliseconds(until, longest)) != 0) {
+           (ms = shmap__os_milliseconds(until, longest)) != 0) {
         if (sleep_on(handles, count, ms))
             break;
         longest = waiter->native == 0 ? NAP_MS : ms * GROWTH;

@@ -59,8 +59,9 @@ enum attack_thing {
 };
 /* -1 where there is none. raw_close closes it. */
 intptr_t attack_make_thing(enum attack_thing thing);
-/* What tokens say of an object; false where that cannot be known. */
-bool attack_identify(intptr_t native, uint64_t identity[2]);
+/* identify.c: what tokens say of an object that they take for this kind; false
+ * where that cannot be known. */
+bool attack_identify(intptr_t native, int kind, uint64_t identity[2]);
 /* Have a standard stream (0 to 2) be this file; false where that has no
  * number. */
 bool attack_be_stream(int stream, const char *path);

@@ -461,6 +461,20 @@ static int do_drop(const struct command *command)
     return 0;
 }
 
+static int do_hide(const struct command *command)
+{
+    (void)command;
+    return os_hide_process() ? 0 : SHMAP_ENOTSUP;
+}
+
+static int do_owner(const struct command *command)
+{
+    shmap_region_info info;
+    int result = inspect(command, &info);
+    snprintf(answer, sizeof answer, "%s", info.owner);
+    return result;
+}
+
 static int do_limit(const struct command *command)
 {
     return os_limit_file_size(number(command, 1)) ? 0 : SHMAP_ENOTSUP;
@@ -605,6 +619,7 @@ static const struct {
     {"seals", do_seals},
     {"access", do_access},
     {"kind", do_kind},
+    {"owner", do_owner},
     {"attack", do_attack},
     {"inheritable", do_inheritable},
     {"put", do_put},
@@ -619,6 +634,7 @@ static const struct {
     {"handles", do_handles},
     {"become", do_become},
     {"drop", do_drop},
+    {"hide", do_hide},
     {"limit", do_limit},
     {"said", do_said},
     {"detail", do_detail},

@@ -47,11 +47,13 @@
  *     receive R C [options]
  *     seal R SEALS
  *     seals R, access R, kind R    says the number
+ *     owner R                      says whose it is
  *     attack R N GIVER             try an attack with a region and the view of
  *                                  the same number; says the result: attack.h
  *     inheritable R                says 1 if its handle is
  *     handles                      says how many are open
  *     become USER, drop USER       see os_become_user and os_drop_to_user
+ *     hide                         see os_hide_process; SHMAP_ENOTSUP
  *     limit BYTES                  see os_limit_file_size; SHMAP_ENOTSUP
  *     said                         says shmap_system_error()
  *     detail                       says shmap_error_detail()

@@ -206,6 +206,9 @@ bool os_is_emulated(void);
 size_t os_page_size(void);
 /* How many descriptors or handles this process has open. */
 size_t os_open_handles(void);
+/* Whether the system itself opens some in this process, at any time: for
+ * threads of its own, or where threads meet at a lock. */
+bool os_opens_handles(void);
 int os_process_id(void);
 /* End this process as if another had killed it. */
 void os_kill_self(void);
@@ -309,6 +312,8 @@ bool raw_take_turn(intptr_t handle);
  * cannot be done, and is for roles only. */
 
 bool os_limit_handles(unsigned further); /* so many more can be opened */
+/* Numbers of descriptors that are opened are below this one. */
+bool os_limit_handle_numbers(unsigned numbers);
 bool os_limit_file_size(uint64_t bytes);
 bool os_limit_memory(uint64_t further); /* bytes of address space */
 /* A signal every so many microseconds, handled without SA_RESTART. */
@@ -329,6 +334,8 @@ bool os_close_all_above_standard(void);
  * one that was root and gave it up. */
 bool os_become_user(unsigned user);
 bool os_drop_to_user(unsigned user);
+/* Others of this user may not look at this process any more; root may. */
+bool os_hide_process(void);
 
 /* fork.c */
 

@@ -62,11 +62,16 @@ static shmap__os_status make_memory(shmap__os_object *object, int mark,
     struct stat stat;
     shmap__os_status status;
     int error;
-    int fd = shmap__os_above_stdio(
-        shm_open(place->name, O_RDWR | O_CREAT | O_EXCL, S_IRUSR | S_IWUSR));
+    int made =
+        shm_open(place->name, O_RDWR | O_CREAT | O_EXCL, S_IRUSR | S_IWUSR);
+    int fd = shmap__os_above_stdio(made);
 
-    if (fd < 0)
-        return shmap__os_failed(errno);
+    if (fd < 0) {
+        status = shmap__os_failed(errno);
+        if (made >= 0)
+            shm_unlink(place->name);
+        return status;
+    }
     SHMAP__STOP("create.made");
     /* Whatever the umask took. Not every system can change a mode, and few
      * umasks are such that it matters. */

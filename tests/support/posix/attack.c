@@ -529,14 +529,26 @@ intptr_t attack_make_thing(enum attack_thing thing)
     }
 }
 
-bool attack_identify(intptr_t native, uint64_t identity[2])
+/* When a file was made; 0 where nobody tells. The call itself: not every C
+ * library has a function for it. */
+static uint64_t birth_of(int fd)
 {
-    struct stat status;
-    if (fstat((int)native, &status) != 0)
-        return false;
-    identity[0] = (uint64_t)status.st_dev;
-    identity[1] = (uint64_t)status.st_ino;
-    return true;
+#ifdef SYS_statx
+    enum { BIRTH = 0x800 };
+    struct {
+        uint32_t told;
+        uint32_t others[19];
+        int64_t seconds;
+        uint32_t nanoseconds;
+        uint32_t rest[41];
+    } found = {0};
+    if (syscall(SYS_statx, fd, "", AT_EMPTY_PATH, BIRTH, &found) == 0 &&
+        (found.told & BIRTH) != 0)
+        return (uint64_t)found.seconds * 1000000000 + found.nanoseconds;
+#else
+    (void)fd;
+#endif
+    return 0;
 }
 
 bool attack_be_stream(int stream, const char *path)

@@ -42,6 +42,11 @@ bool os_limit_handles(unsigned further)
            limit(RLIMIT_NOFILE, (uint64_t)highest + 1 + further);
 }
 
+bool os_limit_handle_numbers(unsigned numbers)
+{
+    return limit(RLIMIT_NOFILE, numbers);
+}
+
 bool os_limit_file_size(uint64_t bytes)
 {
     return limit(RLIMIT_FSIZE, bytes);
@@ -151,4 +156,9 @@ bool os_drop_to_user(unsigned user)
 bool os_become_user(unsigned user)
 {
     return os_drop_to_user(user) && prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0;
+}
+
+bool os_hide_process(void)
+{
+    return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0;
 }

@@ -54,6 +54,11 @@ size_t os_open_handles(void)
     return count - 1;
 }
 
+bool os_opens_handles(void)
+{
+    return false;
+}
+
 int os_process_id(void)
 {
     return (int)getpid();

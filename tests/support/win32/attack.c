@@ -79,12 +79,12 @@ static bool protect(void *view, size_t size, DWORD protection)
     return done;
 }
 
-static bool protect_through(HANDLE section)
+static bool protect_through(HANDLE section, DWORD protection)
 {
     void *view = MapViewOfFile(section, FILE_MAP_READ, 0, 0, 0);
     if (view == NULL)
         return false;
-    bool done = protect(view, os_page_size(), PAGE_READWRITE);
+    bool done = protect(view, os_page_size(), protection);
     UnmapViewOfFile(view);
     return done;
 }
@@ -96,7 +96,7 @@ static bool use(HANDLE section)
     done = map_through(section, FILE_MAP_WRITE) || done;
     done = map_through(section, FILE_MAP_ALL_ACCESS) || done;
     done = map_natively(section, PAGE_READWRITE) || done;
-    done = protect_through(section) || done;
+    done = protect_through(section, PAGE_READWRITE) || done;
     return done;
 }
 
@@ -190,7 +190,7 @@ static enum attack_result by_private_protection(const struct attack_on *on)
 {
     if (os_is_emulated())
         return ATTACK_ABSENT;
-    protect(on->data, on->size, PAGE_WRITECOPY);
+    protect_through((HANDLE)on->native, PAGE_WRITECOPY);
     return ATTACK_REFUSED;
 }
 
@@ -306,12 +306,6 @@ intptr_t attack_make_thing(enum attack_thing thing)
     }
     return handle == NULL || handle == INVALID_HANDLE_VALUE ? -1
                                                             : (intptr_t)handle;
-}
-
-bool attack_identify(intptr_t native, uint64_t identity[2])
-{
-    (void)native, (void)identity;
-    return false;
 }
 
 bool attack_be_stream(int stream, const char *path)

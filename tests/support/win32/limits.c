@@ -10,6 +10,12 @@ bool os_limit_handles(unsigned further)
     return false;
 }
 
+bool os_limit_handle_numbers(unsigned numbers)
+{
+    (void)numbers;
+    return false;
+}
+
 bool os_limit_file_size(uint64_t bytes)
 {
     (void)bytes;
@@ -63,5 +69,10 @@ bool os_drop_to_user(unsigned user)
 bool os_become_user(unsigned user)
 {
     (void)user;
+    return false;
+}
+
+bool os_hide_process(void)
+{
     return false;
 }

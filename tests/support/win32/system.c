@@ -58,6 +58,11 @@ size_t os_open_handles(void)
     return count_one_by_one();
 }
 
+bool os_opens_handles(void)
+{
+    return true;
+}
+
 int os_process_id(void)
 {
     return (int)GetCurrentProcessId();

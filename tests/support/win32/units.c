@@ -205,9 +205,11 @@ const char *const *units_bad_native_names(void)
     return names;
 }
 
+/* A scope in front counts as what it stands for: how long that is, depends on
+ * the session. */
 const char *units_native_start(void)
 {
-    return "Local\\";
+    return "";
 }
 
 size_t units_native_limit(void)
@@ -217,7 +219,7 @@ size_t units_native_limit(void)
 
 size_t units_native_limit_wide(void)
 {
-    return (32766 - 6) / 2;
+    return 32766 / 2;
 }
 
 size_t units_derived_limit(void)
