@@ -15,7 +15,7 @@ enum { AT_ONCE = 2000 };
 
 static void test_mutex__is_ready_when_zero(void **state)
 {
-    static const shmap_mutex zero;
+    static const shmap_mutex zero = {0};
     shmap_mutex mutex = {0};
 
     (void)state;

@@ -4,6 +4,7 @@
  * other programs made with the system's own calls.
  */
 
+#include "support/files.h"
 #include "support/puppet.h"
 #include "support/units.h"
 
@@ -120,6 +121,39 @@ static void test_region_inspect__tells_of_a_file_region(void **state)
     assert_int_equal(inspect(region).access, SHMAP_ACCESS_READ);
     shmap_region_close(region);
     remove(path);
+}
+
+/* Whatever it is and whoever looks: what this process makes is its user's. */
+static void test_region_inspect__tells_whose_it_is(void **state)
+{
+    shmap_region_options options = SHMAP_REGION_OPTIONS_INIT;
+    shmap_region *regions[4];
+    struct child *child = puppet_start();
+    char own[NAME_ROOM];
+    char name[NAME_ROOM];
+    char path[NAME_ROOM];
+
+    (void)state;
+    os_user(own);
+    assert_string_not_equal(own, "");
+    unique_name(name, __func__);
+    scratch_path(path, __func__);
+    assert_code(shmap_region_create(&regions[0], name, 1, NULL), 0);
+    assert_code(shmap_region_create(&regions[1], NULL, 1, NULL), 0);
+    options.create = SHMAP_CREATE_NEW;
+    assert_true(shmap_region_open_file(&regions[2], path, 1, &options) >= 0);
+    assert_code(
+        shmap_region_adopt(&regions[3], units_memory(4096, true), NULL), 0);
+    for (size_t i = 0; i < COUNT(regions); i++)
+        assert_string_equal(inspect(regions[i]).owner, own);
+    puppet_do(child, "open 0 %s", name);
+    puppet_do(child, "open_file 1 %s 0", path);
+    assert_string_equal(puppet_ask(child, "owner 0"), own);
+    assert_string_equal(puppet_ask(child, "owner 1"), own);
+    child_end(child);
+    for (size_t i = 0; i < COUNT(regions); i++)
+        shmap_region_close(regions[i]);
+    file_remove(path);
 }
 
 static void test_region_inspect__fills_as_much_as_the_caller_knows(void **state)
@@ -445,6 +479,7 @@ int main(int argc, char **argv)
         leak_checked(test_region_inspect__tells_of_an_opened_region),
         leak_checked(test_region_inspect__tells_of_an_anonymous_region),
         leak_checked(test_region_inspect__tells_of_a_file_region),
+        leak_checked(test_region_inspect__tells_whose_it_is),
         leak_checked(test_region_inspect__fills_as_much_as_the_caller_knows),
         leak_checked(test_region_inspect__refuses_what_is_not_valid),
         leak_checked(test_region_inspect__alone_means_no_other_handle),

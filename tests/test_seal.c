@@ -5,6 +5,7 @@
  */
 
 #include "support/attack.h"
+#include "support/channel.h"
 #include "support/place.h"
 #include "support/puppet.h"
 #include "support/units.h"
@@ -438,7 +439,97 @@ static void test_seal__writers_elsewhere(void **state)
     shmap_region_close(region);
 }
 
-/* What handing over for reading does. */
+/* Ways in which memory becomes one that others cannot write to. */
+enum way { SEALED_AGAINST_WRITERS = 0, FROZEN, GIVEN_FOR_READING, WAYS };
+
+static void close_for_writing(shmap_region *region, int way)
+{
+    char token[SHMAP_TOKEN_SIZE];
+    if (way == GIVEN_FOR_READING)
+        assert_code(shmap_region_export(region, SHMAP_ACCESS_READ, 0, token,
+                                        sizeof token),
+                    0);
+    else
+        assert_code(shmap_region_seal(region, way == FROZEN
+                                                  ? SHMAP_SEAL_CONTENT
+                                                  : SHMAP_SEAL_WRITERS),
+                    0);
+}
+
+/* What the puppet got is for reading. */
+static void assert_reads(struct child *child)
+{
+    assert_int_equal(atoi(puppet_ask(child, "access 0")), SHMAP_ACCESS_READ);
+    puppet_do(child, "map 0");
+    assert_string_equal(puppet_ask(child, "get 0 0"), "sealed");
+    assert_code(puppet(child, "map 1 0 write"), SHMAP_EACCES);
+    puppet_do(child, "unmap 0");
+    puppet_do(child, "close 0");
+}
+
+/* What was given for writing before is refused, unless it is asked for to read;
+ * and what a descriptor could be used for does not count any more. */
+static void test_seal__tokens_from_before(void **state)
+{
+    char running[SHMAP_TOKEN_SIZE];
+    char inherited[SHMAP_TOKEN_SIZE];
+    char address[NAME_ROOM];
+    shmap_region_options options = SHMAP_REGION_OPTIONS_INIT;
+    (void)state;
+    if (!attack_facts()->takes_turns)
+        skip_because("what others have stays as it is here");
+    for (int way = 0; way < WAYS; ++way) {
+        shmap_region *region = make_region();
+        shmap_region *adopted = no_region;
+        shmap_view view = SHMAP_VIEW_INIT;
+        assert_code(map(&view, region, 0), 0);
+        strcpy(view.data, "sealed");
+        shmap_view_unmap(&view);
+        assert_code(
+            shmap_region_export(region, 0, 0, inherited, sizeof inherited), 0);
+        struct child *child = puppet_start();
+        assert_code(shmap_region_export(region, 0, child_pid(child), running,
+                                        sizeof running),
+                    0);
+        intptr_t end = channel_listen(address, CHANNEL_STREAM);
+        puppet_do(child, "channel_join 0 %s", address);
+        end = channel_accept(end);
+        for (int i = 0; i < 3; ++i)
+            assert_code(shmap_region_send(region, 0, end, 0), 0);
+        intptr_t native = units_copy(shmap_region_native(region));
+        close_for_writing(region, way);
+
+        assert_code(puppet(child, "import 0 %s", running), SHMAP_EACCES);
+        assert_string_not_equal(puppet_ask(child, "detail"), "");
+        assert_code(puppet(child, "import 0 %s write", running), SHMAP_EACCES);
+        puppet_do(child, "import 0 %s read", running);
+        assert_reads(child);
+        assert_code(puppet(child, "import 0 %s", inherited), SHMAP_EACCES);
+        assert_code(puppet(child, "import 0 %s write", inherited),
+                    SHMAP_EACCES);
+        puppet_do(child, "import 0 %s read", inherited);
+        assert_reads(child);
+        assert_code(puppet(child, "receive 0 0"), SHMAP_EACCES);
+        assert_code(puppet(child, "receive 0 0 write"), SHMAP_EACCES);
+        puppet_do(child, "receive 0 0 read");
+        assert_reads(child);
+
+        options.access = SHMAP_ACCESS_READ_WRITE;
+        assert_code(shmap_region_adopt(&adopted, native, &options),
+                    SHMAP_EACCES);
+        assert_code(shmap_region_adopt(&adopted, native, NULL), 0);
+        assert_int_equal(info_of(adopted).access, SHMAP_ACCESS_READ);
+        assert_code(map(&view, adopted, 0), 0);
+        assert_string_equal(view.data, "sealed");
+        assert_int_equal(memory_probe(view.data), MEMORY_READABLE);
+        shmap_view_unmap(&view);
+        shmap_region_close(adopted);
+        channel_close(end);
+        child_end(child);
+        shmap_region_close(region);
+    }
+}
+
 /* Sealed before, it is handed over for reading as if it were not. */
 static void test_seal__readers_cannot_make_it_grow(void **state)
 {
@@ -459,6 +550,7 @@ static void test_seal__readers_cannot_make_it_grow(void **state)
     shmap_region_close(region);
 }
 
+/* What handing over for reading does. */
 static void test_seal__handing_over_is_told(void **state)
 {
     char token[SHMAP_TOKEN_SIZE];
@@ -545,6 +637,7 @@ int main(int argc, char **argv)
         leak_checked(test_seal__content_after_handing_over_for_reading),
         leak_checked(test_seal__no_more_writers),
         leak_checked(test_seal__writers_elsewhere),
+        leak_checked(test_seal__tokens_from_before),
         leak_checked(test_seal__readers_cannot_make_it_grow),
         leak_checked(test_seal__handing_over_is_told),
         leak_checked(test_seal__adopted_memory),

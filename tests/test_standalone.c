@@ -267,6 +267,103 @@ static void test_standalone__too_few_handles_are_an_error(void **state)
     assert_true(file_remove(path));
 }
 
+/* Everything that has names, where the system counts all of it as ours. */
+static unsigned count_names(void)
+{
+    return os_is_root() ? raw_count("/") : 0;
+}
+
+/* Standard input is closed, and so many numbers above the standard ones are
+ * free: what is made gets the number 0 first, which it must not keep. */
+static int few_numbers(int count, char **arguments)
+{
+    struct regions regions = named_after(arguments[0]);
+    shmap_region_options options = SHMAP_REGION_OPTIONS_INIT;
+    shmap_region *region = NO_REGION;
+    intptr_t spare[8];
+    char os_name[OS_NAME_ROOM];
+    int results[5];
+    unsigned names;
+
+    (void)count;
+    role_check(shmap_os_name(os_name, sizeof os_name, regions.name, 0) == 0);
+    /* What there is afterwards for good. */
+    role_check_code(shmap_region_create(&region, regions.name, 1, NULL), 0);
+    shmap_region_close(region);
+    names = count_names();
+    for (size_t i = 0; i < COUNT(spare); i++)
+        spare[i] = units_directory();
+    if (!os_limit_handles((unsigned)atoi(arguments[1]))) {
+        say("cannot");
+        return 0;
+    }
+    fclose(stdin);
+    for (int i = 0; i < (int)COUNT(results); i++) {
+        region = NO_REGION;
+        options.create = i == 3 ? SHMAP_CREATE_NEW : SHMAP_CREATE_IF_MISSING;
+        if (i == 0)
+            results[i] = shmap_region_create(&region, regions.name, 4096, NULL);
+        else if (i == 1)
+            results[i] =
+                shmap_region_open_or_create(&region, regions.name, 4096, NULL);
+        else if (i == 2)
+            results[i] = shmap_region_create(&region, NULL, 4096, NULL);
+        else
+            results[i] =
+                shmap_region_open_file(&region, regions.path, 4096, &options);
+        if (results[i] < 0) {
+            role_check_code(results[i], SHMAP_EMFILE);
+            role_check(region == NO_REGION);
+            role_check(i < 3 || !file_exists(regions.path));
+        } else {
+            role_check(shmap_region_native(region) > 2);
+            shmap_region_close(region);
+            role_check(i < 3 || file_remove(regions.path));
+        }
+        role_check(!raw_exists(os_name));
+    }
+    for (size_t i = 0; i < COUNT(spare); i++)
+        raw_close(spare[i]);
+    role_check(count_names() == names);
+    /* Nor does anything stand in the way of the next one. */
+    role_check_code(shmap_region_create(&region, regions.name, 1, NULL), 0);
+    shmap_region_close(region);
+    say("%s", results[0] < 0 ? "failed" : "done");
+    os_exit_now(0);
+    return 0;
+}
+
+static void test_standalone__too_few_numbers_leave_nothing_behind(void **state)
+{
+    enum { MANY = 12 };
+    bool failed = false;
+    bool done = false;
+
+    (void)state;
+    for (int further = 0; further < MANY; further++) {
+        char path[NAME_ROOM];
+        char number[16];
+        struct child *child;
+        const char *line;
+
+        scratch_path(path, __func__);
+        snprintf(number, sizeof number, "%d", further);
+        child = child_start("few_numbers", path, number, NULL);
+        line = child_read_line(child, PATIENCE);
+        assert_non_null(line);
+        if (strcmp(line, "cannot") == 0)
+            skip_because("the number of handles cannot be limited here");
+        if (strcmp(line, "failed") == 0)
+            failed = true;
+        else
+            assert_string_equal(line, "done");
+        done = strcmp(line, "done") == 0;
+        assert_int_equal(child_wait(child, PATIENCE), 0);
+        assert_false(file_exists(path));
+    }
+    assert_true(failed && done);
+}
+
 /* Something else has the name of a region: what each call says of it. */
 static void assert_planted(enum raw_kind kind, int open_code, int create_code)
 {
@@ -471,6 +568,7 @@ int main(int argc, char **argv)
         {"closed_behind", closed_behind},
         {"replaced_behind", replaced_behind},
         {"few_handles", few_handles},
+        {"few_numbers", few_numbers},
         {"unknown_here", unknown_here},
         {"heir", heir},
         {"be_quiet", be_quiet},
@@ -483,6 +581,8 @@ int main(int argc, char **argv)
         leak_checked(
             test_standalone__a_number_that_means_something_else_is_left_alone),
         leak_checked(test_standalone__too_few_handles_are_an_error),
+        cmocka_unit_test(
+            test_standalone__too_few_numbers_leave_nothing_behind),
         leak_checked(test_standalone__a_pipe_under_the_name_does_not_hang),
         leak_checked(test_standalone__what_is_no_memory_is_of_another_type),
         leak_checked(test_standalone__memory_without_a_size_is_not_ready),

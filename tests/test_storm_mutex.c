@@ -14,7 +14,7 @@ static uint64_t deaths_in(const struct storm_death *deaths, size_t count,
 {
     uint64_t sum = 0;
     for (size_t i = 0; i < count; ++i)
-        sum += deaths[i].journal[PHASE] == phase;
+        sum += deaths[i].journal[PHASE] == (uint64_t)phase;
     return sum;
 }
 

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 
+#include "support/channel.h"
 #include "support/place.h"
 #include "support/puppet.h"
 #include "support/stops.h"
@@ -138,6 +139,70 @@ static void test_users__who_is_refused_is_told_whose_it_is(void **state)
     assert_string_equal(puppet_ask(bob, "detail"), "it belongs to user 60001");
     puppet_do(alice, "unmap 0");
     puppet_do(alice, "close 0");
+}
+
+/* Whoever wants a name that is taken is told by whom. */
+static void test_users__occupied_names_say_whose_they_are(void **state)
+{
+    struct place place = place_make(__func__, SHMAP_SCOPE_MACHINE);
+    (void)state;
+    struct child *alice = alice_with(&place, 01666);
+    struct child *bob = puppet_start_as(BOB);
+    assert_code(puppet(bob, "create 0 %s 4096 machine", place.name),
+                SHMAP_EEXIST);
+    assert_string_equal(puppet_ask(bob, "detail"), "it belongs to user 60001");
+    assert_true(raw_set_mode(place.os_name, 01644));
+    assert_code(puppet(bob, "create 0 %s 4096 machine", place.name),
+                SHMAP_EEXIST);
+    assert_string_equal(puppet_ask(bob, "detail"), "it belongs to user 60001");
+    puppet_do(alice, "unmap 0");
+    puppet_do(alice, "close 0");
+}
+
+/* Whose a region is, whoever looks, however it came. */
+static void test_users__regions_say_whose_they_are(void **state)
+{
+    struct place place = place_make(__func__, SHMAP_SCOPE_MACHINE);
+    char path[OS_NAME_ROOM];
+    char address[NAME_ROOM];
+    (void)state;
+    struct child *alice = alice_with(&place, 01644);
+    struct child *bob = puppet_start_as(BOB);
+    puppet_do(bob, "open 0 %s machine read anybody", place.name);
+    assert_string_equal(puppet_ask(alice, "owner 0"), "60001");
+    assert_string_equal(puppet_ask(bob, "owner 0"), "60001");
+    puppet_do(alice, "unmap 0");
+    puppet_do(alice, "close 0");
+    puppet_do(bob, "close 0");
+
+    scratch_path(path, __func__);
+    puppet_do(alice, "open_file 0 %s 4096 new everyone_read", path);
+    puppet_do(bob, "open_file 0 %s 0 read", path);
+    assert_string_equal(puppet_ask(alice, "owner 0"), "60001");
+    assert_string_equal(puppet_ask(bob, "owner 0"), "60001");
+    puppet_do(alice, "close 0");
+    puppet_do(bob, "close 0");
+    remove(path);
+
+    /* Anonymous memory is sent to root. */
+    shmap_region *region = NULL;
+    shmap_region_info info = SHMAP_REGION_INFO_INIT;
+    shmap_region_options options = SHMAP_REGION_OPTIONS_INIT;
+    intptr_t end = channel_listen(address, CHANNEL_STREAM);
+    options.owner = SHMAP_OWNER_ANYBODY;
+    puppet_do(alice, "create 0 - 4096");
+    assert_string_equal(puppet_ask(alice, "owner 0"), "60001");
+    puppet_do(alice, "channel_join 0 %s", address);
+    end = channel_accept(end);
+    puppet_do(alice, "send 0 0");
+    assert_code(shmap_region_receive(&region, end,
+                                     shmap_after(PATIENCE * INT64_C(1000000)),
+                                     &options),
+                0);
+    assert_code(shmap_region_inspect(region, &info), 0);
+    assert_string_equal(info.owner, "60001");
+    shmap_region_close(region);
+    channel_close(end);
 }
 
 static void test_users__leftover_of_another(void **state)
@@ -477,6 +542,8 @@ int main(int argc, char **argv)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_users__live_region_of_another),
         cmocka_unit_test(test_users__who_is_refused_is_told_whose_it_is),
+        cmocka_unit_test(test_users__occupied_names_say_whose_they_are),
+        cmocka_unit_test(test_users__regions_say_whose_they_are),
         cmocka_unit_test(test_users__leftover_of_another),
         cmocka_unit_test(test_users__a_leftover_of_another_says_why),
         cmocka_unit_test(test_users__stranger_takes_no_exclusive_step),

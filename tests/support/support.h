@@ -201,6 +201,9 @@ bool os_has_leftovers(void);
  * the steps that the library takes are others. */
 bool os_has_lock_files(void);
 bool os_is_root(void);
+/* This process's user, as the system numbers it: a SID on Windows. `out` has
+ * NAME_ROOM bytes; "" if that fails. */
+void os_user(char *out);
 /* Whether this is Windows' calls on another system. */
 bool os_is_emulated(void);
 size_t os_page_size(void);

@@ -529,28 +529,6 @@ intptr_t attack_make_thing(enum attack_thing thing)
     }
 }
 
-/* When a file was made; 0 where nobody tells. The call itself: not every C
- * library has a function for it. */
-static uint64_t birth_of(int fd)
-{
-#ifdef SYS_statx
-    enum { BIRTH = 0x800 };
-    struct {
-        uint32_t told;
-        uint32_t others[19];
-        int64_t seconds;
-        uint32_t nanoseconds;
-        uint32_t rest[41];
-    } found = {0};
-    if (syscall(SYS_statx, fd, "", AT_EMPTY_PATH, BIRTH, &found) == 0 &&
-        (found.told & BIRTH) != 0)
-        return (uint64_t)found.seconds * 1000000000 + found.nanoseconds;
-#else
-    (void)fd;
-#endif
-    return 0;
-}
-
 bool attack_be_stream(int stream, const char *path)
 {
     int fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);

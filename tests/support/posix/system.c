@@ -28,6 +28,11 @@ bool os_is_root(void)
     return geteuid() == 0;
 }
 
+void os_user(char *out)
+{
+    snprintf(out, NAME_ROOM, "%lu", (unsigned long)geteuid());
+}
+
 bool os_is_emulated(void)
 {
     return false;

@@ -6,6 +6,8 @@
 
 #include <windows.h>
 
+#include <sddl.h>
+
 bool os_has_leftovers(void)
 {
     return false;
@@ -19,6 +21,27 @@ bool os_has_lock_files(void)
 bool os_is_root(void)
 {
     return false;
+}
+
+void os_user(char *out)
+{
+    union {
+        TOKEN_OWNER owner;
+        BYTE space[sizeof(TOKEN_OWNER) + SECURITY_MAX_SID_SIZE];
+    } found;
+    DWORD size = sizeof found;
+    HANDLE token = NULL;
+    char *text = NULL;
+    out[0] = '\0';
+    if (!OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &token))
+        return;
+    /* Whose its things are: an administrator's are not always its user's. */
+    if (GetTokenInformation(token, TokenOwner, &found, size, &size) &&
+        ConvertSidToStringSidA(found.owner.Owner, &text)) {
+        snprintf(out, NAME_ROOM, "%s", text);
+        LocalFree(text);
+    }
+    CloseHandle(token);
 }
 
 bool os_is_emulated(void)
