@@ -7,6 +7,9 @@
 
 #include <uv.h>
 
+#include "support/attack.h"
+#include "support/channel.h"
+#include "support/puppet.h"
 #include "support/units.h"
 
 /* Written out, so that no change of the header changes what is expected. */
@@ -161,6 +164,175 @@ static void test_error__detail_is_empty_when_there_is_no_more_to_say(
     assert_string_equal(shmap_error_detail(), "");
 }
 
+/* Each situation, one at a time: what it answers, and a word that its detail
+ * has. */
+
+static shmap_region *const no_region = (shmap_region *)(uintptr_t)8;
+
+static shmap_region *make_region(const char *name)
+{
+    shmap_region *region = no_region;
+
+    assert_code(shmap_region_create(&region, name, 4096, NULL), 0);
+    return region;
+}
+
+static int import_garbage(void)
+{
+    shmap_region *region = no_region;
+
+    return shmap_region_import(&region, "garbage", NULL);
+}
+
+static int import_again(void)
+{
+    shmap_region *region = make_region(NULL);
+    struct child *child;
+    char token[SHMAP_TOKEN_SIZE];
+    int result;
+
+    assert_code(shmap_region_export(region, 0, 0, token, sizeof token), 0);
+    child = puppet_start();
+    shmap_region_close(region);
+    puppet_do(child, "import 0 %s", token);
+    result = puppet(child, "import 1 %s", token);
+    /* It is told in that process; the same here, where it was not inherited. */
+    assert_non_null(strstr(puppet_ask(child, "detail"), "imported before"));
+    child_end(child);
+    assert_code(shmap_region_import(&region, token, NULL), result);
+    return result;
+}
+
+static int export_for_nobody(void)
+{
+    shmap_region *region = make_region(NULL);
+    char token[SHMAP_TOKEN_SIZE];
+    int result = shmap_region_export(region, 0, attack_no_process(), token,
+                                     sizeof token);
+
+    shmap_region_close(region);
+    return result;
+}
+
+static int send_into_no_channel(void)
+{
+    shmap_region *region = make_region(NULL);
+    intptr_t end = channel_make_not(CHANNEL_NOT_A_FILE);
+    int result = shmap_region_send(region, 0, end, 0);
+
+    channel_close(end);
+    shmap_region_close(region);
+    return result;
+}
+
+static int receive_from_nobody(void)
+{
+    shmap_region *region = no_region;
+    intptr_t ends[2];
+    int result;
+
+    assert_true(channel_pair(ends, CHANNEL_STREAM, true));
+    channel_close(ends[1]);
+    result = shmap_region_receive(
+        &region, ends[0], shmap_after(PATIENCE * INT64_C(1000000)), NULL);
+    channel_close(ends[0]);
+    return result;
+}
+
+static int receive_garbage(void)
+{
+    shmap_region *region = no_region;
+    intptr_t ends[2];
+    int result;
+
+    assert_true(channel_pair(ends, CHANNEL_STREAM, true));
+    assert_true(channel_write(ends[1], "garbage", 7));
+    result = shmap_region_receive(&region, ends[0], 0, NULL);
+    channel_close(ends[0]);
+    channel_close(ends[1]);
+    return result;
+}
+
+static int seal_what_has_a_name(void)
+{
+    char name[NAME_ROOM];
+    shmap_region *region;
+    int result;
+
+    unique_name(name, __func__);
+    region = make_region(name);
+    result = shmap_region_seal(region, SHMAP_SEAL_GROW);
+    shmap_region_close(region);
+    return result;
+}
+
+static int give_a_name_for_reading(void)
+{
+    char name[NAME_ROOM];
+    char token[SHMAP_TOKEN_SIZE];
+    shmap_region *region;
+    int result;
+
+    unique_name(name, __func__);
+    region = make_region(name);
+    result =
+        shmap_region_export(region, SHMAP_ACCESS_READ, 0, token, sizeof token);
+    shmap_region_close(region);
+    return result;
+}
+
+static int share_with_no_group(void)
+{
+    shmap_region_options options = SHMAP_REGION_OPTIONS_INIT;
+    shmap_region *region = no_region;
+
+    options.share = SHMAP_SHARE_GROUP;
+    options.group = "no such group";
+    return shmap_region_create(&region, NULL, 4096, &options);
+}
+
+static int open_no_file(void)
+{
+    char path[NAME_ROOM];
+    shmap_region *region = no_region;
+
+    scratch_path(path, __func__);
+    return shmap_region_open_file(&region, path, 0, NULL);
+}
+
+static void test_error__details_tell_what_can_be_meant(void **state)
+{
+    static const struct {
+        int (*provoke)(void);
+        int code;
+        const char *word;
+    } situations[] = {
+        {import_garbage, SHMAP_ETOKEN, "cut or altered"},
+        {import_again, SHMAP_ENOENT, "imported before"},
+        {export_for_nobody, SHMAP_ENOENT, "process"},
+        {send_into_no_channel, SHMAP_ETYPE, "channel"},
+        {receive_from_nobody, SHMAP_ENOENT, "closed"},
+        {receive_garbage, SHMAP_ETOKEN, "channel"},
+        {seal_what_has_a_name, SHMAP_ENOTSUP, "anonymous"},
+        {give_a_name_for_reading, SHMAP_ENOTSUP, "anonymous"},
+        {share_with_no_group, SHMAP_EINVAL, "group"},
+        {open_no_file, SHMAP_ENOENT, "file"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(situations); i++) {
+        const char *word = situations[i].word;
+
+        /* What was said before is not said again. */
+        failure_of_the_caller();
+        assert_code(situations[i].provoke(), situations[i].code);
+        if (strstr(shmap_error_detail(), word) == NULL)
+            fail_msg("\"%s\" has no \"%s\"", shmap_error_detail(), word);
+    }
+    failure_of_the_caller();
+    assert_string_equal(shmap_error_detail(), "");
+}
+
 struct seen {
     int at_start;
     int after_failure;
@@ -260,6 +432,7 @@ int main(int argc, char **argv)
         leak_checked(test_error__success_leaves_the_system_error),
         cmocka_unit_test(
             test_error__detail_is_empty_when_there_is_no_more_to_say),
+        leak_checked(test_error__details_tell_what_can_be_meant),
         cmocka_unit_test(test_error__each_thread_has_its_own),
         cmocka_unit_test(
             test_error__detail_tells_how_much_was_asked_and_how_much_there_is),

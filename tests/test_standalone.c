@@ -581,8 +581,7 @@ int main(int argc, char **argv)
         leak_checked(
             test_standalone__a_number_that_means_something_else_is_left_alone),
         leak_checked(test_standalone__too_few_handles_are_an_error),
-        cmocka_unit_test(
-            test_standalone__too_few_numbers_leave_nothing_behind),
+        cmocka_unit_test(test_standalone__too_few_numbers_leave_nothing_behind),
         leak_checked(test_standalone__a_pipe_under_the_name_does_not_hang),
         leak_checked(test_standalone__what_is_no_memory_is_of_another_type),
         leak_checked(test_standalone__memory_without_a_size_is_not_ready),

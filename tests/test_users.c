@@ -171,9 +171,9 @@ static void test_users__regions_say_whose_they_are(void **state)
     puppet_do(bob, "open 0 %s machine read anybody", place.name);
     assert_string_equal(puppet_ask(alice, "owner 0"), "60001");
     assert_string_equal(puppet_ask(bob, "owner 0"), "60001");
+    puppet_do(bob, "close 0");
     puppet_do(alice, "unmap 0");
     puppet_do(alice, "close 0");
-    puppet_do(bob, "close 0");
 
     scratch_path(path, __func__);
     puppet_do(alice, "open_file 0 %s 4096 new everyone_read", path);

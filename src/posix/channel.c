@@ -81,6 +81,8 @@ static shmap__os_status wait_for(int channel, short event, int64_t deadline)
     if (result > 0 && event == POLLOUT &&
         (poller.revents & (POLLERR | POLLHUP)) != 0)
         return channel_failed(EPIPE);
+    if (result < 0 && errno == EINVAL) /* The limit is 0. */
+        return (shmap__os_status){SHMAP_EMFILE, EINVAL};
     if (result < 0 && errno != EINTR)
         return channel_failed(errno);
     if (result > 0 || deadline > shmap__os_now())

@@ -201,9 +201,9 @@ bool os_has_leftovers(void);
  * the steps that the library takes are others. */
 bool os_has_lock_files(void);
 bool os_is_root(void);
-/* This process's user, as the system numbers it: a SID on Windows. `out` has
- * NAME_ROOM bytes; "" if that fails. */
-void os_user(char *out);
+/* Whether this number of a user, a SID on Windows, is of one whose this
+ * process's things are. */
+bool os_is_own_user(const char *number);
 /* Whether this is Windows' calls on another system. */
 bool os_is_emulated(void);
 size_t os_page_size(void);

@@ -28,9 +28,11 @@ bool os_is_root(void)
     return geteuid() == 0;
 }
 
-void os_user(char *out)
+bool os_is_own_user(const char *number)
 {
-    snprintf(out, NAME_ROOM, "%lu", (unsigned long)geteuid());
+    char own[32];
+    snprintf(own, sizeof own, "%lu", (unsigned long)geteuid());
+    return strcmp(number, own) == 0;
 }
 
 bool os_is_emulated(void)

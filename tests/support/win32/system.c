@@ -23,25 +23,35 @@ bool os_is_root(void)
     return false;
 }
 
-void os_user(char *out)
+static bool is_sid(PSID sid, const char *number)
+{
+    char *text;
+    if (!ConvertSidToStringSidA(sid, &text))
+        return false;
+    bool is = strcmp(text, number) == 0;
+    LocalFree(text);
+    return is;
+}
+
+/* An administrator's things can belong to the group. */
+bool os_is_own_user(const char *number)
 {
     union {
+        TOKEN_USER user;
         TOKEN_OWNER owner;
-        BYTE space[sizeof(TOKEN_OWNER) + SECURITY_MAX_SID_SIZE];
+        BYTE space[sizeof(TOKEN_USER) + SECURITY_MAX_SID_SIZE];
     } found;
-    DWORD size = sizeof found;
-    HANDLE token = NULL;
-    char *text = NULL;
-    out[0] = '\0';
+    DWORD size;
+    HANDLE token;
     if (!OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &token))
-        return;
-    /* Whose its things are: an administrator's are not always its user's. */
-    if (GetTokenInformation(token, TokenOwner, &found, size, &size) &&
-        ConvertSidToStringSidA(found.owner.Owner, &text)) {
-        snprintf(out, NAME_ROOM, "%s", text);
-        LocalFree(text);
-    }
+        return false;
+    bool is =
+        (GetTokenInformation(token, TokenUser, &found, sizeof found, &size) &&
+         is_sid(found.user.User.Sid, number)) ||
+        (GetTokenInformation(token, TokenOwner, &found, sizeof found, &size) &&
+         is_sid(found.owner.Owner, number));
     CloseHandle(token);
+    return is;
 }
 
 bool os_is_emulated(void)
