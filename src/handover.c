@@ -15,16 +15,16 @@
 #include "stop.h"
 #include "token.h"
 
-#define NOT_FOR_READING                                               \
-    "for reading only, anonymous regions at most can be given here; " \
-    "to a running process, where the system leads to what it has"
+#define NOT_SUPPORTED                                               \
+    "only anonymous regions can be given for reading only, not on " \
+    "every system; nor can a running process be reached on every one"
 
 static const shmap__meaning exporting[] = {
     {SHMAP_EACCES, "the handle is for reading, or the region was handed over "
                    "for reading or sealed, or the process is another user's or "
                    "cannot look at this one"},
     {SHMAP_ENOENT, "no process has this number"},
-    {SHMAP_ENOTSUP, NOT_FOR_READING},
+    {SHMAP_ENOTSUP, NOT_SUPPORTED},
     {0, NULL}};
 
 static const shmap__meaning importing[] = {
@@ -41,7 +41,7 @@ static const shmap__meaning sending[] = {
                    "for reading or sealed, or the receiver cannot be reached"},
     {SHMAP_ENOENT, "nobody is at the other end of the channel"},
     {SHMAP_ETYPE, "this is no channel that can carry a region"},
-    {SHMAP_ENOTSUP, NOT_FOR_READING},
+    {SHMAP_ENOTSUP, NOT_SUPPORTED},
     {0, NULL}};
 
 static const shmap__meaning receiving[] = {

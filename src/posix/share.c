@@ -128,6 +128,6 @@ void shmap__os_owner(const shmap__os_object *object, char *out, size_t size)
 {
     struct stat stat;
 
-    if (shmap__os_still_ours(object, &stat))
+    if (shmap__os_still_ours(object, &stat) && is_known(stat.st_uid))
         snprintf(out, size, "%lu", (unsigned long)stat.st_uid);
 }
