@@ -127,7 +127,8 @@ static void test_region_inspect__tells_of_a_file_region(void **state)
 static void test_region_inspect__tells_whose_it_is(void **state)
 {
     shmap_region_options options = SHMAP_REGION_OPTIONS_INIT;
-    shmap_region *regions[4];
+    enum { ADOPTED = 3, ALL };
+    shmap_region *regions[ALL];
     struct child *child = puppet_start();
     char name[NAME_ROOM];
     char path[NAME_ROOM];
@@ -139,16 +140,24 @@ static void test_region_inspect__tells_whose_it_is(void **state)
     assert_code(shmap_region_create(&regions[1], NULL, 1, NULL), 0);
     options.create = SHMAP_CREATE_NEW;
     assert_true(shmap_region_open_file(&regions[2], path, 1, &options) >= 0);
-    assert_code(shmap_region_adopt(&regions[3], units_memory(4096, true), NULL),
-                0);
-    for (size_t i = 0; i < COUNT(regions); i++)
-        assert_true(os_is_own_user(inspect(regions[i]).owner));
+    assert_code(
+        shmap_region_adopt(&regions[ADOPTED], units_memory(4096, true), NULL),
+        0);
+    for (int i = 0; i < ALL; i++) {
+        shmap_region_info info = inspect(regions[i]);
+
+        /* Wine does not tell what nobody said. */
+        if (i == ADOPTED && os_is_emulated() && info.owner[0] == '\0')
+            continue;
+        if (!os_is_own_user(info.owner))
+            fail_msg("region %d is of \"%s\"", i, info.owner);
+    }
     puppet_do(child, "open 0 %s", name);
     puppet_do(child, "open_file 1 %s 0", path);
     assert_true(os_is_own_user(puppet_ask(child, "owner 0")));
     assert_true(os_is_own_user(puppet_ask(child, "owner 1")));
     child_end(child);
-    for (size_t i = 0; i < COUNT(regions); i++)
+    for (int i = 0; i < ALL; i++)
         shmap_region_close(regions[i]);
     file_remove(path);
 }

@@ -420,6 +420,7 @@ static void test_standalone__memory_without_a_size_is_not_ready(void **state)
 static int unknown_here(int count, char **arguments)
 {
     shmap_region_options options = SHMAP_REGION_OPTIONS_INIT;
+    shmap_region_info info = SHMAP_REGION_INFO_INIT;
     shmap_region *region = NO_REGION;
 
     (void)count;
@@ -436,6 +437,8 @@ static int unknown_here(int count, char **arguments)
     role_check(region == NO_REGION);
     options.owner = SHMAP_OWNER_ANYBODY;
     role_check_code(shmap_region_open(&region, arguments[0], &options), 0);
+    role_check_code(shmap_region_inspect(region, &info), 0);
+    role_check(info.owner[0] == '\0');
     shmap_region_close(region);
     say("done");
     return 0;

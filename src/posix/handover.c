@@ -234,16 +234,21 @@ static shmap__os_status check_target(int64_t process)
     return shmap__os_done;
 }
 
-/* What this process cannot open through /proc, others cannot either. A process
- * that may not be looked at, as one that gave up root, seems to be root's. */
-static shmap__os_status check_reach(int fd, int access)
+/* What this process cannot open through /proc, others cannot either: it can
+ * what is its own. A process that may not be looked at, as one that gave up
+ * root, seems to be root's. */
+static shmap__os_status check_reach(int fd, const struct stat *stat, int access)
 {
+    const bool writes = access != SHMAP_ACCESS_READ;
+    const mode_t bits = writes ? S_IRUSR | S_IWUSR : S_IRUSR;
+    const bool own =
+        stat->st_uid == geteuid() && (stat->st_mode & bits) == bits;
     char path[PATH_OF_DESCRIPTOR];
-    int rights = access == SHMAP_ACCESS_READ ? R_OK : R_OK | W_OK;
     struct stat link;
 
     find_own(path, fd);
-    if (faccessat(AT_FDCWD, path, rights, AT_EACCESS) != 0 ||
+    if ((!own && faccessat(AT_FDCWD, path, writes ? R_OK | W_OK : R_OK,
+                           AT_EACCESS) != 0) ||
         lstat(path, &link) != 0)
         return errno == ENOENT ? (shmap__os_status){SHMAP_ENOTSUP, errno}
                                : shmap__os_failed(errno);
@@ -262,7 +267,7 @@ shmap__os_status shmap__os_give_process(shmap__os_object *object,
         return (shmap__os_status){SHMAP_EINVAL, EBADF};
     status = check_target(gift->to);
     if (status.code == 0)
-        status = check_reach((int)object->native, gift->access);
+        status = check_reach((int)object->native, &stat, gift->access);
     if (status.code < 0)
         return status;
     if (gift->access == SHMAP_ACCESS_READ)
