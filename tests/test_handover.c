@@ -326,10 +326,11 @@ static void test_handover__not_from_a_process_that_hides(void **state)
         if (named == 0)
             assert_sent_by(giver, "hidden");
         snprintf(token, sizeof token, "%s", puppet_ask(giver, "export 0"));
-        puppet_do(giver, "spawn");
-        puppet_do(giver, "grand import 0 %s", token);
-        puppet_do(giver, "grand map 0");
-        assert_string_equal(puppet_ask(giver, "grand get 0 0"), "hidden");
+        puppet_do(giver, "fork");
+        puppet_do(giver, "child import 1 %s", token);
+        puppet_do(giver, "child map 1");
+        assert_string_equal(puppet_ask(giver, "child get 1 0"), "hidden");
+        puppet_do(giver, "kill");
         puppet_do(giver, "unmap 0");
         puppet_do(giver, "close 0");
         child_end(giver);
