@@ -213,7 +213,7 @@ shmap__os_status shmap__os_give_process(shmap__os_object *object,
                                         shmap__os_gift *gift)
 {
     shmap__os_gift filled = *gift;
-    HANDLE process;
+    HANDLE process = NULL;
     HANDLE made;
     shmap__os_status status = open_process(&process, gift->to);
 
@@ -253,7 +253,7 @@ shmap__os_status shmap__os_give_channel(shmap__os_object *object,
 void shmap__os_give_channel_end(const shmap__os_gift *gift, bool given)
 {
     const HANDLE there = (HANDLE)(intptr_t)gift->native;
-    HANDLE process;
+    HANDLE process = NULL;
     HANDLE copy;
 
     if (given || open_process(&process, gift->to).code < 0)
