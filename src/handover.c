@@ -28,8 +28,8 @@ static const shmap__meaning exporting[] = {
     {0, NULL}};
 
 static const shmap__meaning importing[] = {
-    {SHMAP_ENOENT, "its region is closed or its maker has ended, or it was "
-                   "imported before, or this process did not inherit it"},
+    {SHMAP_ENOENT, "its region is closed or has no name here, its maker has "
+                   "ended, it was imported before, or it was not inherited"},
     {SHMAP_ETOKEN, "it is cut or altered, or has another process's number"},
     {SHMAP_EACCES, "the token is for reading, or the region was sealed, or the "
                    "system keeps this process from its maker"},

@@ -44,8 +44,9 @@ typedef struct shmap__os_object {
     int kind;             /* enum shmap_kind */
     int access;           /* SHMAP_ACCESS_READ or SHMAP_ACCESS_READ_WRITE */
     bool foreign;         /* found, and not made by shmap */
-    uint64_t writable; /* Linux: where all of it is mapped, for views that can
-                          no longer be mapped otherwise; 0: nowhere */
+    /* Linux: where all of it is mapped, for views that can no longer be mapped
+     * otherwise; 0: nowhere. */
+    _Alignas(8) uint64_t writable;
     /* Some POSIX systems: the descriptor of a named region's mark, and its
      * device and inode. */
     intptr_t lock;

@@ -12,11 +12,11 @@
  * region lives until its handle is closed and all its views are unmapped. */
 struct shmap_region {
     shmap__os_object object;
-    shmap__refs refs; /* one for the handle, one for each view */
-    uint32_t lent;    /* not 0: others may have its descriptor */
-    /* What children inherit, for reading and for all; 0 if there is nothing. */
-    uint64_t inherited[SHMAP_ACCESS_READ_WRITE];
+    shmap__refs refs;   /* one for the handle, one for each view */
+    uint32_t lent;      /* not 0: others may have its descriptor */
     uint32_t read_only; /* not 0: it was handed over for reading only */
+    /* What children inherit, for reading and for all; 0 if there is nothing. */
+    _Alignas(8) uint64_t inherited[SHMAP_ACCESS_READ_WRITE];
     char os_name[];
 };
 

@@ -191,12 +191,12 @@ SHMAP_API int shmap_region_send(const shmap_region *region, int access,
  *          that is so also for what a process of another user sends.
  *
  * Returns 0 or what shmap_region_import returns, or SHMAP_ETIMEDOUT (nothing
- * came, or not all of it), SHMAP_ENOENT (also: the other end is closed).
- * Anything but a region is SHMAP_ETOKEN at once; all but sockets of packets are
- * out of step then, and of no more use. What was read from the channel by a
- * call that failed is lost; of a named region that everybody else has closed by
- * then, a leftover may stay on POSIX systems, as of one that is never received.
- * Since 0.1. */
+ * came, or not all of it), SHMAP_ENOENT (also: the other end is closed, or
+ * has sent an empty packet). Anything else but a region is SHMAP_ETOKEN at
+ * once; all but sockets of packets are out of step then, and of no more use.
+ * What was read from the channel by a call that failed is lost; of a named
+ * region that everybody else has closed by then, a leftover may stay on POSIX
+ * systems, as of one that is never received. Since 0.1. */
 SHMAP_API int shmap_region_receive(shmap_region **region, intptr_t channel,
                                    int64_t deadline,
                                    const shmap_region_options *options);

@@ -15,7 +15,11 @@
 #define MSG_CMSG_CLOEXEC 0
 #endif
 
+#ifdef __linux__
 enum { PIDFD = 4 }; /* SCM_PIDFD, of Linux 6.5 */
+#else
+enum { PIDFD = SCM_RIGHTS }; /* What has this number elsewhere is no such. */
+#endif
 
 /* Descriptors that are taken from a message, to be closed if it is not one of
  * ours: one who sends many must not be able to leave them here. */

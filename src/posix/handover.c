@@ -99,18 +99,18 @@ static bool means(int fd, const shmap__os_gift *gift, struct stat *stat)
     return fstat(fd, stat) == 0 && shmap__os_identifies(identity, stat);
 }
 
-/* Which process made a descriptor for its children to inherit, by its number.
+/* Which lineage made a descriptor for its children to inherit, by its number.
  * These it must not take itself: the number of what was inherited and taken may
  * be used again. What is found here, no other thread closes or takes. */
 static pthread_mutex_t inherited_lock = PTHREAD_MUTEX_INITIALIZER;
-static pid_t *makers;
+static uint32_t *makers;
 static size_t makers_count;
 
 static bool makers_reserve(int fd)
 {
     enum { MORE = 64 };
     size_t count = (size_t)fd + MORE;
-    pid_t *more;
+    uint32_t *more;
     bool done = true;
 
     pthread_mutex_lock(&inherited_lock);
@@ -167,7 +167,7 @@ shmap__os_status shmap__os_give_child(shmap__os_object *object,
     if (status.code < 0)
         return status;
     pthread_mutex_lock(&inherited_lock);
-    makers[gift->native] = getpid();
+    makers[gift->native] = shmap__os_lineage();
     fcntl((int)gift->native, F_SETFD, 0);
     pthread_mutex_unlock(&inherited_lock);
     SHMAP__STOP("give.inheritable");
@@ -187,7 +187,8 @@ static bool is_inheritable(int64_t native)
 
 static bool is_own(int64_t native)
 {
-    return (uint64_t)native < makers_count && makers[native] == getpid();
+    return (uint64_t)native < makers_count &&
+           makers[native] == shmap__os_lineage();
 }
 
 static bool is_given(const shmap__os_object *object, int64_t native)
@@ -263,6 +264,8 @@ shmap__os_status shmap__os_give_process(shmap__os_object *object,
     struct stat stat;
     shmap__os_status status = shmap__os_done;
 
+    if (O_PATH == 0)
+        return (shmap__os_status){SHMAP_ENOTSUP, 0};
     if (!shmap__os_still_ours(object, &stat))
         return (shmap__os_status){SHMAP_EINVAL, EBADF};
     status = check_target(gift->to);
@@ -309,6 +312,8 @@ static shmap__os_status find_in_process(const shmap__os_gift *gift, int access,
     char path[sizeof "/proc//fd/" + 2 * 20];
     struct stat link;
 
+    if (O_PATH == 0)
+        return (shmap__os_status){SHMAP_ENOTSUP, 0};
     snprintf(path, sizeof path, "/proc/%lld/fd/%lld", (long long)gift->from,
              (long long)gift->native);
     if (lstat(path, &link) != 0) {
@@ -323,7 +328,7 @@ static shmap__os_status find_in_process(const shmap__os_gift *gift, int access,
     if ((link.st_mode & rights) != rights)
         return (shmap__os_status){SHMAP_EACCES, 0};
     *giver = link.st_uid;
-    *fd = shmap__os_open(path, O_PATH | O_NONBLOCK, 0);
+    *fd = shmap__os_open(path, O_PATH, 0);
     return *fd >= 0 ? shmap__os_done : shmap__os_failed(errno);
 }
 

@@ -87,6 +87,7 @@ static pthread_mutex_t fork_turn = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
 
 static atomic_uint forks;
+static uint32_t lineage = 1;
 
 /* Set in a thread from before a step until after it: a signal handler that
  * forks there must not wait for its own thread. */
@@ -126,6 +127,7 @@ static void after_fork_in_child(void)
     static const pthread_mutex_t fresh_turn = PTHREAD_MUTEX_INITIALIZER;
 
     atomic_fetch_add(&forks, 1);
+    lineage++;
     shmap__os_identity_forget();
     forking = false;
     if (!inside_step) {
@@ -143,6 +145,12 @@ uint32_t shmap__os_forks(void)
 {
     pthread_once(&fork_once, watch_forks);
     return atomic_load(&forks);
+}
+
+uint32_t shmap__os_lineage(void)
+{
+    pthread_once(&fork_once, watch_forks);
+    return lineage;
 }
 
 void shmap__os_fork_lock(void)

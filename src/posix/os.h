@@ -12,7 +12,7 @@
 
 #include "../platform.h"
 
-#ifndef O_PATH /* macOS, which has no /proc to open anything in */
+#ifndef O_PATH /* Then nothing is opened only to be looked at. */
 #define O_PATH 0
 #endif
 
@@ -116,6 +116,9 @@ void shmap__os_fork_unlock(void);
 /* How often this process, or an ancestor, forked since the library was first
  * used. If it did since a description was opened, a child may share it. */
 uint32_t shmap__os_forks(void);
+
+/* A number, not 0, that a forked child does not share with its parent. */
+uint32_t shmap__os_lineage(void);
 
 /* lifetime.c */
 
