@@ -65,13 +65,9 @@ shmap__os_status shmap__refuse(int code)
     return (shmap__os_status){code, 0};
 }
 
-int shmap__result(shmap__os_status status)
+shmap__os_status shmap__refuse_because(int code, const char *detail)
 {
-    if (status.code < 0) {
-        last_system_error = status.system;
-        last_detail[0] = '\0';
-    }
-    return status.code;
+    return (shmap__os_status){code, 0, detail};
 }
 
 static void tell(const char *detail)
@@ -79,9 +75,20 @@ static void tell(const char *detail)
     snprintf(last_detail, sizeof last_detail, "%s", detail);
 }
 
+int shmap__result(shmap__os_status status)
+{
+    if (status.code < 0) {
+        last_system_error = status.system;
+        tell(status.detail == NULL ? "" : status.detail);
+    }
+    return status.code;
+}
+
 int shmap__result_meaning(shmap__os_status status, const shmap__meaning *list)
 {
     shmap__result(status);
+    if (status.detail != NULL)
+        return status.code;
     for (; status.code < 0 && list->code < 0; list++) {
         if (list->code == status.code)
             tell(list->detail);
@@ -112,10 +119,10 @@ int shmap__result_of_region(shmap__os_status status, int kind,
                             const char *os_name, uint64_t size)
 {
     shmap__result(status);
+    if (status.detail != NULL)
+        return status.code;
     if (status.code == SHMAP_ENOSPC)
         tell_room(kind, os_name, size);
-    else if (status.code == SHMAP_EINVAL)
-        tell("no group has the name that was given");
     else if (status.code == SHMAP_ENOENT && kind == SHMAP_KIND_FILE)
         tell("there is no such file or folder");
     else if (kind == SHMAP_KIND_NAMED &&

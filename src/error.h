@@ -6,8 +6,10 @@
 
 #include "platform.h"
 
-/* A failure that the library itself found. */
+/* A failure that the library itself found, and in words: which argument, and
+ * the cure. */
 shmap__os_status shmap__refuse(int code);
+shmap__os_status shmap__refuse_because(int code, const char *detail);
 
 /* End of a public call: the status's code, after remembering, if it is an
  * error, what shmap_system_error and shmap_error_detail answer. */

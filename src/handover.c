@@ -253,14 +253,14 @@ int shmap_region_import(shmap_region **region, const char *token,
                         const shmap_region_options *options)
 {
     shmap_region_options checked;
-    int code;
+    shmap__os_status status;
 
     if (region == NULL || token == NULL)
         return shmap__result(shmap__refuse(SHMAP_EINVAL));
-    code = shmap__region_options_read(&checked, options,
-                                      SHMAP__HAS_ACCESS | SHMAP__HAS_OWNER);
-    if (code < 0)
-        return shmap__result(shmap__refuse(code));
+    status = shmap__region_options_read(&checked, options,
+                                        SHMAP__HAS_ACCESS | SHMAP__HAS_OWNER);
+    if (status.code < 0)
+        return shmap__result(status);
     return shmap__result_meaning(import(region, token, &checked), importing);
 }
 
@@ -346,14 +346,14 @@ int shmap_region_receive(shmap_region **region, intptr_t channel,
                          int64_t deadline, const shmap_region_options *options)
 {
     shmap_region_options checked;
-    int code;
+    shmap__os_status status;
 
     if (region == NULL)
         return shmap__result(shmap__refuse(SHMAP_EINVAL));
-    code = shmap__region_options_read(&checked, options,
-                                      SHMAP__HAS_ACCESS | SHMAP__HAS_OWNER);
-    if (code < 0)
-        return shmap__result(shmap__refuse(code));
+    status = shmap__region_options_read(&checked, options,
+                                        SHMAP__HAS_ACCESS | SHMAP__HAS_OWNER);
+    if (status.code < 0)
+        return shmap__result(status);
     return shmap__result_meaning(receive(region, channel, deadline, &checked),
                                  receiving);
 }

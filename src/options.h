@@ -16,12 +16,15 @@ enum {
 };
 
 /* Copy `given`, NULL for the defaults, to `options`. Fields without a meaning
- * for the call must be zero. Returns 0, SHMAP_EINVAL or SHMAP_ENOTSUP. */
-int shmap__region_options_read(shmap_region_options *options,
-                               const shmap_region_options *given,
-                               unsigned fields);
+ * for the call must be zero. The code is 0, SHMAP_EINVAL or SHMAP_ENOTSUP. */
+shmap__os_status shmap__region_options_read(shmap_region_options *options,
+                                            const shmap_region_options *given,
+                                            unsigned fields);
 
-int shmap__view_options_read(shmap_view_options *options,
-                             const shmap_view_options *given);
+shmap__os_status shmap__view_options_read(shmap_view_options *options,
+                                          const shmap_view_options *given);
+
+/* Check the size of a struct that shmap_region_inspect is to fill. */
+shmap__os_status shmap__region_info_check(const shmap_region_info *info);
 
 #endif

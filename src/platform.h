@@ -25,9 +25,17 @@
 
 #include "shmap.h"
 
+/* A status without words is {code, system}. */
+#if defined(__GNUC__)
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+#endif
+
 typedef struct shmap__os_status {
-    int code;   /* 0 or SHMAP_E... */
-    int system; /* errno or GetLastError(); 0 if the system reported none */
+    int code;           /* 0 or SHMAP_E... */
+    int system;         /* errno or GetLastError(); 0 if the system reported
+                           none */
+    const char *detail; /* for shmap_error_detail; NULL: what the code means in
+                           the call */
 } shmap__os_status;
 
 /* The system's side of a region. Filled by the primitives that create, open,

@@ -50,17 +50,19 @@ void shmap__region_release(shmap_region *region)
 }
 
 /* Check a size and round it up to whole pages. */
-static int round_size(uint64_t *size, const shmap_region_options *options)
+static shmap__os_status round_size(uint64_t *size,
+                                   const shmap_region_options *options)
 {
     const shmap__os_facts *facts = shmap__os_facts_get();
     uint64_t mask = facts->page_size - 1;
 
     if (*size == 0)
-        return SHMAP_EINVAL;
+        return shmap__refuse_because(SHMAP_EINVAL,
+                                     "size: a region has at least one byte");
     if (*size > facts->max_size - mask)
-        return SHMAP_E2BIG;
+        return shmap__refuse(SHMAP_E2BIG);
     *size = (*size + mask) & ~mask;
-    return options->reserve > *size ? SHMAP_ENOTSUP : 0;
+    return shmap__refuse(options->reserve > *size ? SHMAP_ENOTSUP : 0);
 }
 
 static shmap__os_status create_once(shmap__os_object *object,
@@ -114,15 +116,15 @@ int shmap_region_create(shmap_region **region, const char *name, uint64_t size,
     char space[SHMAP__NAME_SPACE];
     const char *os_name = "";
     int kind = name == NULL ? SHMAP_KIND_ANONYMOUS : SHMAP_KIND_NAMED;
-    int code;
+    shmap__os_status status;
 
     if (region == NULL)
         return shmap__result(shmap__refuse(SHMAP_EINVAL));
-    code = shmap__region_options_read(&checked, options, fields);
-    if (code == 0)
-        code = round_size(&size, &checked);
-    if (code < 0)
-        return shmap__result(shmap__refuse(code));
+    status = shmap__region_options_read(&checked, options, fields);
+    if (status.code == 0)
+        status = round_size(&size, &checked);
+    if (status.code < 0)
+        return shmap__result(status);
     if (name != NULL)
         os_name = shmap__name_resolve(space, name, checked.scope);
     if (os_name == NULL)
@@ -137,15 +139,15 @@ int shmap_region_open(shmap_region **region, const char *name,
     shmap_region_options checked;
     char space[SHMAP__NAME_SPACE];
     const char *os_name;
-    int code;
+    shmap__os_status status;
 
     if (region == NULL || name == NULL)
         return shmap__result(shmap__refuse(SHMAP_EINVAL));
-    code = shmap__region_options_read(&checked, options,
-                                      SHMAP__HAS_ACCESS | SHMAP__HAS_OWNER |
-                                          SHMAP__HAS_SCOPE);
-    if (code < 0)
-        return shmap__result(shmap__refuse(code));
+    status = shmap__region_options_read(&checked, options,
+                                        SHMAP__HAS_ACCESS | SHMAP__HAS_OWNER |
+                                            SHMAP__HAS_SCOPE);
+    if (status.code < 0)
+        return shmap__result(status);
     os_name = shmap__name_resolve(space, name, checked.scope);
     if (os_name == NULL)
         return shmap__result(shmap__refuse(SHMAP_ENAME));
@@ -185,17 +187,17 @@ int shmap_region_open_or_create(shmap_region **region, const char *name,
     shmap_region_options checked;
     char space[SHMAP__NAME_SPACE];
     const char *os_name;
-    int code;
+    shmap__os_status status;
 
     if (region == NULL || name == NULL)
         return shmap__result(shmap__refuse(SHMAP_EINVAL));
-    code = shmap__region_options_read(&checked, options,
-                                      SHMAP__HAS_OWNER | SHMAP__HAS_SCOPE |
-                                          SHMAP__HAS_MAKING);
-    if (code == 0)
-        code = round_size(&size, &checked);
-    if (code < 0)
-        return shmap__result(shmap__refuse(code));
+    status = shmap__region_options_read(&checked, options,
+                                        SHMAP__HAS_OWNER | SHMAP__HAS_SCOPE |
+                                            SHMAP__HAS_MAKING);
+    if (status.code == 0)
+        status = round_size(&size, &checked);
+    if (status.code < 0)
+        return shmap__result(status);
     os_name = shmap__name_resolve(space, name, checked.scope);
     if (os_name == NULL)
         return shmap__result(shmap__refuse(SHMAP_ENAME));
@@ -205,15 +207,17 @@ int shmap_region_open_or_create(shmap_region **region, const char *name,
 }
 
 /* What must be so for a file: reading cannot make or extend one. */
-static int check_file_options(const shmap_region_options *options,
-                              uint64_t size)
+static shmap__os_status check_file_options(const shmap_region_options *options,
+                                           uint64_t size)
 {
     if (options->access == SHMAP_ACCESS_READ &&
         options->create != SHMAP_CREATE_NEVER)
-        return SHMAP_EINVAL;
+        return shmap__refuse_because(
+            SHMAP_EINVAL, "options: a file that is opened for reading cannot "
+                          "be made: access or create is wrong");
     if (size > shmap__os_facts_get()->max_size)
-        return SHMAP_E2BIG;
-    return options->reserve != 0 ? SHMAP_ENOTSUP : 0;
+        return shmap__refuse(SHMAP_E2BIG);
+    return shmap__refuse(options->reserve != 0 ? SHMAP_ENOTSUP : 0);
 }
 
 static shmap__os_status open_file(shmap_region **region, const char *path,
@@ -240,19 +244,19 @@ int shmap_region_open_file(shmap_region **region, const char *path,
                            uint64_t size, const shmap_region_options *options)
 {
     shmap_region_options checked;
-    int code;
+    shmap__os_status status;
 
     if (region == NULL || path == NULL)
         return shmap__result(shmap__refuse(SHMAP_EINVAL));
     if (!shmap__name_is_utf8(path))
         return shmap__result(shmap__refuse(SHMAP_ENAME));
-    code = shmap__region_options_read(&checked, options,
-                                      SHMAP__HAS_ACCESS | SHMAP__HAS_CREATE |
-                                          SHMAP__HAS_MAKING);
-    if (code == 0)
-        code = check_file_options(&checked, size);
-    if (code < 0)
-        return shmap__result(shmap__refuse(code));
+    status = shmap__region_options_read(&checked, options,
+                                        SHMAP__HAS_ACCESS | SHMAP__HAS_CREATE |
+                                            SHMAP__HAS_MAKING);
+    if (status.code == 0)
+        status = check_file_options(&checked, size);
+    if (status.code < 0)
+        return shmap__result(status);
     return shmap__result_of_region(open_file(region, path, size, &checked),
                                    SHMAP_KIND_FILE, path, size);
 }
@@ -271,10 +275,11 @@ int shmap_region_inspect(const shmap_region *region, shmap_region_info *info)
     shmap_region_info found = SHMAP_REGION_INFO_INIT;
     shmap__os_status status;
 
-    if (region == NULL || info == NULL ||
-        info->struct_size < sizeof info->struct_size)
+    if (region == NULL || info == NULL)
         return shmap__result(shmap__refuse(SHMAP_EINVAL));
-    status = shmap__os_size(&region->object, &found.size);
+    status = shmap__region_info_check(info);
+    if (status.code == 0)
+        status = shmap__os_size(&region->object, &found.size);
     if (status.code < 0)
         return shmap__result(status);
     found.reserve = found.size;
@@ -307,13 +312,13 @@ int shmap_region_adopt(shmap_region **region, intptr_t native,
 {
     shmap_region_options checked;
     shmap_region *made;
-    int code;
+    shmap__os_status status;
 
     if (region == NULL)
         return shmap__result(shmap__refuse(SHMAP_EINVAL));
-    code = shmap__region_options_read(&checked, options, SHMAP__HAS_ACCESS);
-    if (code < 0)
-        return shmap__result(shmap__refuse(code));
+    status = shmap__region_options_read(&checked, options, SHMAP__HAS_ACCESS);
+    if (status.code < 0)
+        return shmap__result(status);
     made = shmap__region_new("");
     if (made == NULL)
         return shmap__result(shmap__refuse(SHMAP_ENOMEM));

@@ -149,13 +149,12 @@ int shmap_view_map(shmap_view *view, shmap_region *region,
     shmap_view_options checked;
     shmap__os_status status;
     uint64_t asked;
-    int code;
 
     if (view == NULL || region == NULL)
         return shmap__result(shmap__refuse(SHMAP_EINVAL));
-    code = shmap__view_options_read(&checked, options);
-    if (code < 0)
-        return shmap__result(shmap__refuse(code));
+    status = shmap__view_options_read(&checked, options);
+    if (status.code < 0)
+        return shmap__result(status);
     status = map(view, region, &checked);
     if (status.code != SHMAP_ENOSPC)
         return shmap__result(status);

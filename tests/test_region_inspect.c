@@ -162,32 +162,45 @@ static void test_region_inspect__tells_whose_it_is(void **state)
     file_remove(path);
 }
 
-static void test_region_inspect__fills_as_much_as_the_caller_knows(void **state)
+static void test_region_inspect__a_longer_struct_is_filled_as_far_as_known(
+    void **state)
 {
     struct {
         shmap_region_info info;
         char more[16];
     } wide = {.info = SHMAP_REGION_INFO_INIT};
-    shmap_region_info narrow;
-    shmap_region_info untouched;
+    char untouched[sizeof wide.more];
     shmap_region *region;
 
     (void)state;
     assert_code(shmap_region_create(&region, NULL, 1, NULL), 0);
-    memset(&narrow, 0x11, sizeof narrow);
-    narrow.struct_size = offsetof(shmap_region_info, reserve);
-    assert_code(shmap_region_inspect(region, &narrow), 0);
-    assert_int_equal(narrow.struct_size, offsetof(shmap_region_info, reserve));
-    assert_true(narrow.size == os_page_size());
-    memset(&untouched, 0x11, sizeof untouched);
-    assert_memory_equal(&narrow.reserve, &untouched.reserve,
-                        sizeof narrow - offsetof(shmap_region_info, reserve));
-
+    memset(untouched, 0x11, sizeof untouched);
     memset(wide.more, 0x11, sizeof wide.more);
     wide.info.struct_size = sizeof wide;
     assert_code(shmap_region_inspect(region, &wide.info), 0);
+    assert_true(wide.info.struct_size == sizeof wide.info);
     assert_true(wide.info.size == os_page_size());
-    assert_memory_equal(wide.more, &untouched, sizeof wide.more);
+    assert_memory_equal(wide.more, untouched, sizeof wide.more);
+    shmap_region_close(region);
+}
+
+static void test_region_inspect__a_size_that_no_release_had_is_refused(
+    void **state)
+{
+    shmap_region_info info;
+    shmap_region_info before;
+    shmap_region *region;
+
+    (void)state;
+    assert_code(shmap_region_create(&region, NULL, 1, NULL), 0);
+    memset(&info, 0x11, sizeof info);
+    for (size_t size = 0; size < sizeof info; size++) {
+        info.struct_size = size;
+        before = info;
+        assert_code(shmap_region_inspect(region, &info), SHMAP_EINVAL);
+        assert_non_null(strstr(shmap_error_detail(), "struct_size"));
+        assert_memory_equal(&info, &before, sizeof info);
+    }
     shmap_region_close(region);
 }
 
@@ -486,7 +499,10 @@ int main(int argc, char **argv)
         leak_checked(test_region_inspect__tells_of_an_anonymous_region),
         leak_checked(test_region_inspect__tells_of_a_file_region),
         leak_checked(test_region_inspect__tells_whose_it_is),
-        leak_checked(test_region_inspect__fills_as_much_as_the_caller_knows),
+        leak_checked(
+            test_region_inspect__a_longer_struct_is_filled_as_far_as_known),
+        leak_checked(
+            test_region_inspect__a_size_that_no_release_had_is_refused),
         leak_checked(test_region_inspect__refuses_what_is_not_valid),
         leak_checked(test_region_inspect__alone_means_no_other_handle),
         leak_checked(test_region_inspect__views_do_not_change_who_is_alone),

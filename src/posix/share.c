@@ -31,6 +31,12 @@ static bool is_unknown(int error)
            error == EPERM;
 }
 
+static shmap__os_status no_such_group(int error)
+{
+    return (shmap__os_status){SHMAP_EINVAL, error,
+                              "no group has the name that was given"};
+}
+
 /* A group's number, by its name or as it is. SHMAP_EINVAL if there is none. */
 static shmap__os_status find_group(const char *name, gid_t *number)
 {
@@ -44,8 +50,7 @@ static shmap__os_status find_group(const char *name, gid_t *number)
 
     if (*name >= '0' && *name <= '9' && *end == '\0') {
         *number = (gid_t)parsed;
-        return parsed < (gid_t)-1 ? shmap__os_done
-                                  : (shmap__os_status){SHMAP_EINVAL, 0};
+        return parsed < (gid_t)-1 ? shmap__os_done : no_such_group(0);
     }
     do { /* Groups with many members need more space. */
         free(buffer);
@@ -60,8 +65,7 @@ static shmap__os_status find_group(const char *name, gid_t *number)
     free(buffer);
     if (found != NULL)
         return shmap__os_done;
-    return is_unknown(error) ? (shmap__os_status){SHMAP_EINVAL, error}
-                             : shmap__os_failed(error);
+    return is_unknown(error) ? no_such_group(error) : shmap__os_failed(error);
 }
 
 shmap__os_status shmap__os_rights_init(shmap__os_rights *rights,

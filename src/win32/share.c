@@ -140,6 +140,14 @@ static DWORD look_up(account_id *id, const wchar_t *name)
                : GetLastError();
 }
 
+static shmap__os_status no_such_group(int error)
+{
+    shmap__os_status status = {SHMAP_EINVAL, error,
+                               "no group has the name that was given"};
+
+    return status;
+}
+
 /* An account by its SID in text or by its name. */
 static shmap__os_status find_account(account_id *id, const char *name)
 {
@@ -150,7 +158,7 @@ static shmap__os_status find_account(account_id *id, const char *name)
     shmap__os_status status = shmap__os_utf16(&wide, name);
 
     if (status.code == SHMAP_ENAME)
-        status.code = SHMAP_EINVAL;
+        return no_such_group(status.system);
     if (status.code < 0)
         return status;
     /* The system takes two letters for a SID, too, as "AU" for all who have
@@ -163,8 +171,7 @@ static shmap__os_status find_account(account_id *id, const char *name)
         error = look_up(id, wide);
     }
     free(wide);
-    return error == ERROR_SUCCESS ? done
-                                  : shmap__os_failed_as(SHMAP_EINVAL, error);
+    return error == ERROR_SUCCESS ? done : no_such_group((int)error);
 }
 
 shmap__os_status shmap__os_privacy_share(shmap__os_security *privacy,
