@@ -14,8 +14,13 @@
 
 #include "export.h"
 
-/* A deadline that never comes. */
-#define SHMAP_FOREVER INT64_MAX
+/* A deadline that never comes: the largest int64_t, whose own macro C++98 may
+ * lack. */
+#ifdef __cplusplus
+#define SHMAP_FOREVER (static_cast<int64_t>(~static_cast<uint64_t>(0) >> 1))
+#else
+#define SHMAP_FOREVER ((int64_t)(~(uint64_t)0 >> 1))
+#endif
 
 #ifdef __cplusplus
 extern "C" {

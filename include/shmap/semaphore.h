@@ -21,7 +21,7 @@ extern "C" {
 #endif
 
 /* The largest value. */
-#define SHMAP_SEMAPHORE_MAX UINT32_C(0x7FFFFFFF)
+#define SHMAP_SEMAPHORE_MAX 0x7FFFFFFFu
 
 /* 24 bytes. Zero is a semaphore of value 0. */
 typedef struct shmap_semaphore {

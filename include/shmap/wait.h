@@ -52,10 +52,10 @@
 #include "export.h"
 
 /* Sleep at once. */
-#define SHMAP_SPIN_NEVER UINT32_C(0xFFFFFFFF)
+#define SHMAP_SPIN_NEVER 0xFFFFFFFFu
 
 /* The most that spin_ns can ask for: a millisecond. */
-#define SHMAP_SPIN_MAX UINT32_C(1000000)
+#define SHMAP_SPIN_MAX 1000000u
 
 /* Compilers for 32 bits would align 64-bit numbers to 4 bytes. */
 #if defined(_MSC_VER)
