@@ -12,7 +12,12 @@
 
 #include <intrin.h>
 
-#define SHMAP__THREAD_LOCAL  __declspec(thread)
+/* Clang would ask at each use of the other kind whether it is initialised. */
+#if defined(__clang__)
+#define SHMAP__THREAD_LOCAL _Thread_local
+#else
+#define SHMAP__THREAD_LOCAL __declspec(thread)
+#endif
 #define SHMAP__SLOW_PATH     __declspec(noinline)
 #define SHMAP__FAST_PATH     static __forceinline
 #define SHMAP__KEEP(pointer) ((void)0)

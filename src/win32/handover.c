@@ -311,8 +311,8 @@ static shmap__os_status take(shmap__os_object *object,
 {
     const HANDLE given = (HANDLE)(intptr_t)gift->native;
     shmap__os_status status;
-    uint64_t size;
-    HANDLE own;
+    uint64_t size = 0;
+    HANDLE own = NULL;
 
     if (!is_here(gift) || (gift->kind == SHMAP_KIND_NAMED &&
                            !shmap__os_section_is_named(given, os_name)))

@@ -42,7 +42,7 @@ shmap__os_status shmap__os_named_create(shmap__os_object *object,
                                         const char *os_name, uint64_t size,
                                         const shmap_region_options *options)
 {
-    wchar_t *wide;
+    wchar_t *wide = NULL;
     HANDLE section;
     shmap__os_security privacy;
     shmap__os_status status;

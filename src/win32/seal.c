@@ -137,7 +137,7 @@ static shmap__os_status make_reader(HANDLE handle, HANDLE *reader)
     HANDLE self = GetCurrentProcess();
     ULONG handles = 0;
     DWORD error = shmap__os_handle_count(handle, &handles);
-    DWORD rights;
+    DWORD rights = 0;
 
     if (error == ERROR_SUCCESS)
         error = shmap__os_granted(handle, &rights);
