@@ -4,7 +4,7 @@
 #include "../holder.h"
 
 #include <stdio.h>
-#include <windows.h>
+#include "win32/api.h"
 
 /* A pipe of which only the end `inherited` goes to a child. */
 static BOOL make_pipe(HANDLE ends[2], int inherited)

@@ -5,7 +5,7 @@
 #include "../partner.h"
 
 #include <stdio.h>
-#include <windows.h>
+#include "win32/api.h"
 
 static HANDLE find_job(void)
 {

@@ -6,7 +6,7 @@
 #include "../peer.h"
 
 #include <stdint.h>
-#include <windows.h>
+#include "win32/api.h"
 
 static HANDLE section;
 static void *data;

@@ -5,7 +5,7 @@
 #include "../sync.h"
 
 #include <stdio.h>
-#include <windows.h>
+#include "win32/api.h"
 
 /* Long enough for anything; nothing here should wait for ever. */
 enum { TIMEOUT_MS = 60000 };

@@ -4,14 +4,7 @@
 #ifndef SHMAP_WIN32_OS_H
 #define SHMAP_WIN32_OS_H
 
-/* Windows 7. What is newer, or not declared at all, is looked up. */
-#ifndef _WIN32_WINNT
-#define _WIN32_WINNT 0x0601
-#endif
-#ifndef WIN32_LEAN_AND_MEAN
-#define WIN32_LEAN_AND_MEAN
-#endif
-#include <windows.h>
+#include "api.h"
 
 #include "platform.h"
 

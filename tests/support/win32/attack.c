@@ -4,7 +4,7 @@
 
 #include "../attack.h"
 
-#include <windows.h>
+#include "win32/api.h"
 
 typedef LONG(NTAPI *map_view)(HANDLE section, HANDLE process, void **base,
                               ULONG_PTR zero_bits, SIZE_T commit,

@@ -4,7 +4,7 @@
 
 #include "../channel.h"
 
-#include <windows.h>
+#include "win32/api.h"
 
 enum { ROOM = 65536 };
 

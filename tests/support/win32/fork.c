@@ -4,7 +4,7 @@
 
 #include "../support.h"
 
-#include <windows.h>
+#include "win32/api.h"
 
 bool os_can_fork(void)
 {

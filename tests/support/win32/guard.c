@@ -5,7 +5,7 @@
 
 #include "../guard.h"
 
-#include <windows.h>
+#include "win32/api.h"
 
 #define GUARD SHMAP_VIEW_GRANULARITY
 #define TRIES 100

@@ -4,7 +4,7 @@
 
 #include "../support.h"
 
-#include <windows.h>
+#include "win32/api.h"
 #ifdef _M_IX86
 #include <emmintrin.h>
 #endif

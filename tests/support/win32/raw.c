@@ -5,7 +5,7 @@
 
 #include "../support.h"
 
-#include <windows.h>
+#include "win32/api.h"
 
 #include <sddl.h>
 

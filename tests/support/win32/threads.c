@@ -4,7 +4,7 @@
 
 #include "../threads.h"
 
-#include <windows.h>
+#include "win32/api.h"
 
 void os_end_thread(void)
 {

@@ -4,7 +4,7 @@
 
 #include "../units.h"
 
-#include <windows.h>
+#include "win32/api.h"
 
 static wchar_t *wide(const char *text)
 {
