@@ -48,6 +48,12 @@
 
 #include "shmap.h"
 
+/* cmocka 2 has it for both kinds of numbers, and warns of the old name. */
+#ifdef assert_int_in_range
+#undef assert_in_range
+#define assert_in_range assert_int_in_range
+#endif
+
 #if defined(__MINGW_PRINTF_FORMAT)
 #define PRINTF_LIKE(at) \
     __attribute__((format(__MINGW_PRINTF_FORMAT, at, (at) + 1)))
