@@ -19,7 +19,7 @@ static int talk(content *in, content *out)
 
     if (result != 0)
         return result;
-    strcpy(in->text, "hello");
+    memcpy(in->text, "hello", sizeof "hello");
     if (strcmp(out->text, "hello") != 0)
         return SHMAP_EFAULT;
     return shmap_mutex_unlock(&out->mutex);

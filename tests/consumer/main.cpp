@@ -55,7 +55,7 @@ int meet(const char *name)
     result = shmap_mutex_lock(&first->mutex, SHMAP_FOREVER);
     if (result != 0)
         return result;
-    std::strcpy(first->text, "hello");
+    std::memcpy(first->text, "hello", sizeof "hello");
     if (std::strcmp(second->text, "hello") != 0)
         return SHMAP_EFAULT;
     return shmap_mutex_unlock(&second->mutex);
