@@ -47,6 +47,8 @@ typedef struct shmap__os_object {
                              notice a descriptor or handle that was closed or
                              replaced behind our back */
     uint64_t size;        /* when it was filled; a section has one for life */
+    size_t page_size;     /* bytes: what is mapped of it begins and ends with a
+                             page; more than the system's for huge pages */
     uint32_t forks;       /* POSIX: to notice that a child may share it */
     bool lent;            /* the caller got `native`, and may have shared it */
     int kind;             /* enum shmap_kind */
@@ -339,16 +341,19 @@ bool shmap__os_wake(const uint32_t *word, uint64_t id, uint32_t count);
 
 /* view.c */
 
-/* Map `size` bytes from `offset`, a multiple of SHMAP_VIEW_GRANULARITY; both
- * lie inside the object as shmap__os_size just told. If `address` is not NULL
+/* Map `size` bytes from `offset`, a multiple of SHMAP_VIEW_GRANULARITY and of
+ * the object's page size; both lie inside the object as shmap__os_size just
+ * told. Where its pages are larger than the system's, `size` is a multiple of
+ * them, too. If `address` is not NULL
  * it is a multiple too, and the view is there or SHMAP_EADDRINUSE, and nothing
  * was replaced. */
 shmap__os_status shmap__os_view_map(const shmap__os_object *object,
                                     uint64_t offset, size_t size, int access,
                                     void *address, void **base);
 
-/* Unmap what shmap__os_view_map mapped: the same base and size. */
-void shmap__os_view_unmap(void *base, size_t size);
+/* Unmap what shmap__os_view_map mapped: the same base and size. On failure it
+ * is mapped as before. */
+shmap__os_status shmap__os_view_unmap(void *base, size_t size);
 
 /* Make every page of the range present, writable ones for writing, without
  * changing a byte. `start` need not be aligned. SHMAP_ENOSPC if there is no

@@ -283,7 +283,7 @@ int shmap_region_inspect(const shmap_region *region, shmap_region_info *info)
     if (status.code < 0)
         return shmap__result(status);
     found.reserve = found.size;
-    found.page_size = shmap__os_facts_get()->page_size;
+    found.page_size = region->object.page_size;
     found.kind = region->object.kind;
     found.access = region->object.access;
     found.flags = shmap__os_info_flags(&region->object, region->os_name);

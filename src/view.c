@@ -15,21 +15,33 @@
 
 enum { GRANULARITY = SHMAP_VIEW_GRANULARITY };
 
-/* A range that was asked for, as the system maps it: from a multiple of the
- * granularity, `skip` bytes before the view's first byte. */
+/* A range that was asked for, as the system maps it: from a multiple of
+ * `unit`, `skip` bytes before the view's first byte. */
 typedef struct view_range {
+    size_t unit;
     uint64_t offset;
     size_t skip;
-    size_t size; /* of the view; the mapping is `skip` bytes larger */
+    size_t size;   /* of the view */
+    size_t mapped; /* of the mapping */
 } view_range;
 
-/* Fit the range into a region of `region_size` bytes and into the address
- * space. */
+/* Pages that are larger than the system's are mapped as a whole. */
+static uint64_t to_whole_pages(uint64_t size, size_t page)
+{
+    uint64_t mask = page - 1;
+
+    return page > shmap__os_facts_get()->page_size ? (size + mask) & ~mask
+                                                   : size;
+}
+
+/* Fit the range into a region of `region_size` bytes, with pages of this size,
+ * and into the address space. */
 static int range_find(view_range *range, const shmap_view_options *options,
-                      uint64_t region_size)
+                      uint64_t region_size, size_t page)
 {
     uint64_t rest;
     uint64_t size;
+    uint64_t mapped;
 
     if (options->offset >= region_size)
         return SHMAP_ERANGE;
@@ -37,27 +49,35 @@ static int range_find(view_range *range, const shmap_view_options *options,
     size = options->size == 0 ? rest : options->size;
     if (size > rest)
         return SHMAP_ERANGE;
-    range->skip = (size_t)(options->offset % GRANULARITY);
+    range->unit = page > GRANULARITY ? page : GRANULARITY;
+    range->skip = (size_t)(options->offset % range->unit);
     range->offset = options->offset - range->skip;
     if (size > PTRDIFF_MAX - range->skip)
         return SHMAP_ENOMEM;
+    mapped = to_whole_pages(range->skip + size, page);
+    if (mapped > PTRDIFF_MAX)
+        return SHMAP_ENOMEM;
     range->size = (size_t)size;
+    range->mapped = (size_t)mapped;
     return 0;
 }
 
 /* The address of the mapping for a view at options->address: NULL if none was
  * asked for. */
-static int address_find(char **base, const shmap_view_options *options,
-                        size_t skip)
+static shmap__os_status address_find(char **base,
+                                     const shmap_view_options *options,
+                                     const view_range *range)
 {
     uintptr_t address = (uintptr_t)options->address;
 
-    if (address % GRANULARITY != options->offset % GRANULARITY && address != 0)
-        return SHMAP_EINVAL;
-    if (address != 0 && address - skip == 0)
-        return SHMAP_EADDRINUSE; /* The null page is nobody's. */
-    *base = address == 0 ? NULL : (char *)options->address - skip;
-    return 0;
+    if (address != 0 && address % range->unit != range->skip)
+        return shmap__refuse_because(
+            SHMAP_EINVAL, "address: address - offset must be a multiple of "
+                          "64 KiB, and of the region's page size");
+    if (address != 0 && address - range->skip == 0)
+        return shmap__refuse(SHMAP_EADDRINUSE); /* The null page is nobody's. */
+    *base = address == 0 ? NULL : (char *)options->address - range->skip;
+    return shmap__refuse(0);
 }
 
 static int access_find(int *access, const shmap_view_options *options,
@@ -115,13 +135,14 @@ static shmap__os_status map(shmap_view *view, shmap_region *region,
     status = shmap__os_size(&region->object, &region_size);
     if (status.code < 0)
         return status;
-    code = range_find(&range, options, region_size);
-    if (code == 0)
-        code = address_find(&address, options, range.skip);
+    code = range_find(&range, options, region_size, region->object.page_size);
     if (code < 0)
         return shmap__refuse(code);
+    status = address_find(&address, options, &range);
+    if (status.code < 0)
+        return status;
 
-    made.mapped_ = range.skip + range.size;
+    made.mapped_ = range.mapped;
     status = shmap__os_view_map(&region->object, range.offset, made.mapped_,
                                 made.access_, address, &made.base_);
     if (status.code < 0)
@@ -201,16 +222,20 @@ int shmap_view_flush(const shmap_view *view, size_t offset, size_t size,
                                               mode == SHMAP_FLUSH_DURABLE));
 }
 
-void shmap_view_unmap(shmap_view *view)
+int shmap_view_unmap(shmap_view *view)
 {
     static const shmap_view nothing = SHMAP_VIEW_INIT;
-    shmap_view old;
+    shmap__os_status status;
+    shmap_region *region;
 
     if (view == NULL || view->region_ == NULL)
-        return;
-    old = *view;
+        return 0;
+    shmap__held_give_up(view->base_, view->mapped_);
+    status = shmap__os_view_unmap(view->base_, view->mapped_);
+    if (status.code < 0)
+        return shmap__result(status);
+    region = view->region_;
     *view = nothing;
-    shmap__held_give_up(old.base_, old.mapped_);
-    shmap__os_view_unmap(old.base_, old.mapped_);
-    shmap__region_release(old.region_);
+    shmap__region_release(region);
+    return 0;
 }

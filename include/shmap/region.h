@@ -35,7 +35,9 @@
  *
  * The size of a named or anonymous region is rounded up to whole pages, and
  * everybody is told the rounded number. A file region has its file's exact
- * size. Byte 0 is the user's: nothing is hidden in a region.
+ * size; but one on hugetlbfs (Linux) has as many whole huge pages as the file,
+ * and a file that is made or extended there is rounded up to them. Byte 0 is
+ * the user's: nothing is hidden in a region.
  */
 #ifndef SHMAP_REGION_H
 #define SHMAP_REGION_H
@@ -275,7 +277,8 @@ typedef struct shmap_region_info {
     size_t struct_size;  /* sizeof(shmap_region_info), from the macro */
     uint64_t size;       /* bytes, now */
     uint64_t reserve;    /* bytes up to which it may grow */
-    uint64_t page_size;  /* bytes */
+    uint64_t page_size;  /* bytes, of the pages in which it is mapped: the
+                            system's, or a huge page of hugetlbfs */
     int kind;            /* enum shmap_kind */
     int access;          /* enum shmap_access */
     int flags;           /* enum shmap_info_flags */

@@ -63,7 +63,8 @@ typedef struct shmap_view_options {
     uint64_t size;      /* bytes; 0: up to the region's end */
     void *address;      /* where the view's first byte is to be; NULL:
                            anywhere. address - offset must be a multiple of
-                           SHMAP_VIEW_GRANULARITY. */
+                           SHMAP_VIEW_GRANULARITY, and of the region's page
+                           size where that is larger (huge pages). */
     int access;         /* enum shmap_access */
     int flags;          /* enum shmap_view_flags */
 } shmap_view_options;
@@ -81,16 +82,16 @@ typedef struct shmap_view_options {
  *
  * Returns 0 or
  *   SHMAP_EINVAL      an argument is not valid; address - offset is no
- *                     multiple of 64 KiB; the region's descriptor was closed
- *   SHMAP_ERANGE      the range reaches beyond the region's end, or starts
- *                     there
- *   SHMAP_EACCES      a writable view of a region opened for reading, or that
- *                     another handle has sealed or handed over for reading
+ *                     multiple of 64 KiB, or of a huge page; the region's
+ * descriptor was closed SHMAP_ERANGE      the range reaches beyond the region's
+ * end, or starts there SHMAP_EACCES      a writable view of a region opened for
+ * reading, or that another handle has sealed or handed over for reading
  *   SHMAP_EADDRINUSE  the view cannot be at this address: something is there,
  *                     or nothing can be. Nothing was replaced.
  *   SHMAP_ENOMEM      no address space: a view of over 4 GiB in a 32-bit
  *                     process, a limit of the process
- *   SHMAP_ENOSPC      prefaulting found no room
+ *   SHMAP_ENOSPC      prefaulting found no room; there are not enough free
+ *                     huge pages
  *   SHMAP_ENOTSUP, SHMAP_ESYSTEM
  *
  * Since 0.1. */
@@ -127,10 +128,17 @@ SHMAP_API int shmap_view_flush(const shmap_view *view, size_t offset,
 /* Unmap a view and zero the struct. The last unmap of a region whose handles
  * are closed frees it. NULL, and a view that is all zero, are fine.
  *
+ * Returns 0, or, with the view mapped and usable as before,
+ *   SHMAP_ENOMEM   the process has as many mappings as the system lets it
+ *                  have, and to unmap the middle of what the system keeps as
+ *                  one would make one more: unmap something else, and try
+ *                  again
+ *   SHMAP_ESYSTEM  the system refuses to unmap it
+ *
  * Locks that this thread holds in the view are given up as if it had died.
  * Those of other threads of the process must be unlocked before: they would
  * stay locked until those threads end. Since 0.1. */
-SHMAP_API void shmap_view_unmap(shmap_view *view);
+SHMAP_API int shmap_view_unmap(shmap_view *view);
 
 #ifdef __cplusplus
 }

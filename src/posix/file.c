@@ -112,8 +112,11 @@ static shmap__os_status fit(int fd, struct stat *stat, uint64_t size,
                             int access, int commit)
 {
     uint64_t old = (uint64_t)stat->st_size;
+    uint64_t page = shmap__os_page_size(fd, stat);
     shmap__os_status status;
 
+    if (page > shmap__os_facts_get()->page_size) /* They are always whole. */
+        size = (size + page - 1) / page * page;
     if (old == 0 && size == 0)
         return (shmap__os_status){SHMAP_ENOTREADY, 0};
     if (old >= size)

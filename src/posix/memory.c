@@ -3,9 +3,11 @@
 /* The machine's memory, and making sure of room in it and in files (Linux). */
 #include "os.h"
 
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/statvfs.h>
+#include <sys/vfs.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
@@ -45,6 +47,18 @@ bool shmap__os_is_memory(int fd, const struct stat *stat)
     return stat->st_nlink == 0 ||
            (fstatat(AT_FDCWD, SHMAP__OS_FOLDER, &folder, 0) == 0 &&
             folder.st_dev == stat->st_dev);
+}
+
+/* Only there do the pages have one size, which is that of the blocks. */
+size_t shmap__os_page_size(int fd, const struct stat *stat)
+{
+    const size_t page = shmap__os_facts_get()->page_size;
+    struct statfs fs;
+
+    if ((size_t)stat->st_blksize > page && fstatfs(fd, &fs) == 0 &&
+        (unsigned long)fs.f_type == HUGETLBFS_MAGIC)
+        return (size_t)fs.f_bsize;
+    return page;
 }
 
 /* The kernel finds out page by page, and its last resort is to kill. */

@@ -124,6 +124,12 @@ bool shmap__os_can_be_memory(const struct stat *stat)
     return S_ISREG(stat->st_mode);
 }
 
+/* What is beyond the last whole huge page cannot be touched. */
+uint64_t shmap__os_whole_pages(uint64_t size, size_t page)
+{
+    return page > shmap__os_facts_get()->page_size ? size - size % page : size;
+}
+
 void shmap__os_object_fill(shmap__os_object *object, int fd,
                            const struct stat *stat, int kind, int access)
 {
@@ -131,7 +137,9 @@ void shmap__os_object_fill(shmap__os_object *object, int fd,
     object->native = fd;
     object->identity[0] = (uint64_t)stat->st_dev;
     object->identity[1] = (uint64_t)stat->st_ino;
-    object->size = (uint64_t)stat->st_size;
+    object->page_size = shmap__os_page_size(fd, stat);
+    object->size =
+        shmap__os_whole_pages((uint64_t)stat->st_size, object->page_size);
     object->kind = kind;
     object->access = access;
 }
@@ -236,10 +244,10 @@ shmap__os_status shmap__os_size(const shmap__os_object *object, uint64_t *size)
 
     if (!shmap__os_still_ours(object, &stat))
         return (shmap__os_status){SHMAP_EINVAL, EBADF};
-    *size = (uint64_t)stat.st_size;
+    *size = shmap__os_whole_pages((uint64_t)stat.st_size, object->page_size);
     /* Another program's object can end inside a page, which is all there. */
     if (object->kind != SHMAP_KIND_FILE) {
-        uint64_t mask = shmap__os_facts_get()->page_size - 1;
+        uint64_t mask = object->page_size - 1;
 
         *size = (*size + mask) & ~mask;
     }

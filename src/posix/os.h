@@ -59,6 +59,10 @@ int shmap__os_access_of(int fd, int asked);
 /* Whether this is the device and inode of what a stat is of. */
 bool shmap__os_identifies(const uint64_t identity[2], const struct stat *stat);
 
+/* A size as regions of these pages can have one: made smaller where they are
+ * larger than the system's. */
+uint64_t shmap__os_whole_pages(uint64_t size, size_t page);
+
 /* Fill an object for a descriptor whose stat is known. */
 void shmap__os_object_fill(shmap__os_object *object, int fd,
                            const struct stat *stat, int kind, int access);
@@ -81,6 +85,9 @@ void shmap__os_memory(uint64_t *total, uint64_t *available);
 
 /* Whether this descriptor's pages are the machine's memory. */
 bool shmap__os_is_memory(int fd, const struct stat *stat);
+
+/* The size of the pages in which this descriptor is mapped. */
+size_t shmap__os_page_size(int fd, const struct stat *stat);
 
 /* Refuse what can be seen not to fit, before pages are taken that others need.
  * `in_memory`: the file's pages are the machine's memory. 0 or errno. */

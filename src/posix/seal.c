@@ -154,7 +154,7 @@ void *shmap__os_map_writable(const shmap__os_object *object, uint64_t offset,
                              size_t size, void *address)
 {
     uint64_t writable = shmap__load64(&object->writable);
-    uint64_t mask = shmap__os_facts_get()->page_size - 1;
+    uint64_t mask = object->page_size - 1;
     uint64_t all = (object->size + mask) & ~mask;
     char *from;
     void *place;

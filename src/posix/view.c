@@ -24,8 +24,13 @@
  * what comes back is compared. */
 static const int at_address = MAP_FIXED_NOREPLACE;
 
-static shmap__os_status map_failed(int error, const void *address)
+static shmap__os_status map_failed(const shmap__os_object *object, int error,
+                                   const void *address)
 {
+    /* The kernel sets aside the huge pages of a view when that is mapped. */
+    if (error == ENOMEM && object->page_size > shmap__os_facts_get()->page_size)
+        return (shmap__os_status){SHMAP_ENOSPC, error,
+                                  "there are not enough free huge pages"};
     /* Out of the address space, or below what the system lets programs use. */
     if (address != NULL && (error == EEXIST || error == ENOMEM ||
                             error == EPERM || error == EINVAL))
@@ -103,7 +108,7 @@ shmap__os_status shmap__os_view_map(const shmap__os_object *object,
         object->kind != SHMAP_KIND_FILE)
         return (shmap__os_status){SHMAP_ENOTSUP, errno};
     if (mapped == MAP_FAILED)
-        return map_failed(errno, address);
+        return map_failed(object, errno, address);
     if (address != NULL && mapped != address) {
         munmap(mapped, size);
         return (shmap__os_status){SHMAP_EADDRINUSE, 0};
@@ -113,9 +118,17 @@ shmap__os_status shmap__os_view_map(const shmap__os_object *object,
     return shmap__os_done;
 }
 
-void shmap__os_view_unmap(void *base, size_t size)
+shmap__os_status shmap__os_view_unmap(void *base, size_t size)
 {
-    munmap(base, size);
+    if (munmap(base, size) == 0)
+        return shmap__os_done;
+    if (errno == ENOMEM)
+        return (shmap__os_status){
+            SHMAP_ENOMEM, errno,
+            "the process has as many mappings as it may have "
+            "(vm.max_map_count): unmap something else first"};
+    return (shmap__os_status){SHMAP_ESYSTEM, errno,
+                              "the system refuses to unmap the view"};
 }
 
 /* Move a start down to its page. */

@@ -170,6 +170,7 @@ void shmap__os_object_fill(shmap__os_object *object, HANDLE handle,
 {
     object->native = (intptr_t)handle;
     object->size = size;
+    object->page_size = shmap__os_facts_get()->page_size;
     object->kind = kind;
     object->access = access;
     own(object);
@@ -306,6 +307,7 @@ shmap__os_status shmap__os_adopt(shmap__os_object *object, intptr_t native,
     if (!GetHandleInformation(handle, &flags))
         return shmap__os_failed_as(SHMAP_EINVAL, GetLastError());
     found.native = native;
+    found.page_size = shmap__os_facts_get()->page_size;
     found.access = access;
     error = shmap__os_section_query(handle, &info);
     if (error == ERROR_SUCCESS)

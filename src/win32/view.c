@@ -19,6 +19,14 @@ typedef struct known_view {
 static known_view *known_views;
 static SRWLOCK known_views_lock = SRWLOCK_INIT;
 
+static void put_in(known_view *view)
+{
+    AcquireSRWLockExclusive(&known_views_lock);
+    view->next = known_views;
+    known_views = view;
+    ReleaseSRWLockExclusive(&known_views_lock);
+}
+
 /* Returns false if there is no memory. */
 static bool remember(const void *base, size_t size,
                      const shmap__os_object *object)
@@ -30,14 +38,12 @@ static bool remember(const void *base, size_t size,
     view->base = base;
     view->size = size;
     view->region = object;
-    AcquireSRWLockExclusive(&known_views_lock);
-    view->next = known_views;
-    known_views = view;
-    ReleaseSRWLockExclusive(&known_views_lock);
+    put_in(view);
     return true;
 }
 
-static void forget(const void *base)
+/* Take a view out, for its owner to free, or to put back. */
+static known_view *forget(const void *base)
 {
     known_view **at = &known_views;
     known_view *view;
@@ -49,7 +55,7 @@ static void forget(const void *base)
     if (view != NULL)
         *at = view->next;
     ReleaseSRWLockExclusive(&known_views_lock);
-    free(view);
+    return view;
 }
 
 HANDLE shmap__os_view_region(const void *address, int *kind)
@@ -181,11 +187,21 @@ shmap__os_status shmap__os_view_map(const shmap__os_object *object,
     return done;
 }
 
-void shmap__os_view_unmap(void *base, size_t size)
+/* Another view can be at the same place as soon as this one is gone. */
+shmap__os_status shmap__os_view_unmap(void *base, size_t size)
 {
+    shmap__os_status done = {0, 0};
+    known_view *view = forget(base);
+
     (void)size;
-    forget(base);
-    UnmapViewOfFile(base);
+    if (UnmapViewOfFile(base)) {
+        free(view);
+        return done;
+    }
+    done = shmap__os_failed_as(SHMAP_ESYSTEM, GetLastError());
+    if (view != NULL)
+        put_in(view);
+    return done;
 }
 
 /* PrefetchVirtualMemory is a hint that says nothing about its success. */

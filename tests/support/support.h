@@ -329,6 +329,12 @@ bool os_limit_memory(uint64_t further); /* bytes of address space */
 bool os_start_interval_timer(int microseconds);
 /* Named regions live in a place of their own, of this size; 0: as it comes. */
 bool os_small_shared_memory(uint64_t bytes);
+/* A folder becomes one of huge pages, for this process; `*page` is the size of
+ * one. False also where fewer than four are free. */
+bool os_enter_huge_folder(const char *path, uint64_t *page);
+/* This process has as many mappings as it can have; and fewer again. */
+bool os_fill_mappings(void);
+void os_release_mappings(void);
 /* Files made without a name cannot get one later, in this process and its
  * children, as on older kernels for a process that gave up root. */
 bool os_forbid_links(void);

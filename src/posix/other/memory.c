@@ -26,6 +26,13 @@ bool shmap__os_is_memory(int fd, const struct stat *stat)
             folder.st_dev == stat->st_dev);
 }
 
+/* Huge pages that programs must know about are Linux's. */
+size_t shmap__os_page_size(int fd, const struct stat *stat)
+{
+    (void)fd, (void)stat;
+    return shmap__os_facts_get()->page_size;
+}
+
 int shmap__os_check_room(int fd, uint64_t size, bool in_memory)
 {
     struct statvfs fs;

@@ -11,11 +11,12 @@
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -105,6 +106,58 @@ bool os_small_shared_memory(uint64_t bytes)
            mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
            mount("shmap-test", "/dev/shm", "tmpfs", 0, options) == 0 &&
            (!os_has_lock_files() || private_lock_files());
+}
+
+bool os_enter_huge_folder(const char *path, uint64_t *page)
+{
+    struct statvfs fs;
+    unsigned long free_pages = 0;
+    char line[128];
+    FILE *file = fopen("/proc/meminfo", "r");
+
+    while (file != NULL && fgets(line, sizeof line, file) != NULL)
+        if (sscanf(line, "HugePages_Free: %lu", &free_pages) == 1)
+            break;
+    if (file != NULL)
+        fclose(file);
+    if (free_pages < 4 || unshare(CLONE_NEWNS) != 0 ||
+        mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        mount("shmap-test", path, "hugetlbfs", 0, NULL) != 0 ||
+        statvfs(path, &fs) != 0)
+        return false;
+    *page = fs.f_bsize;
+    return true;
+}
+
+/* Neighbours with different rights are mappings of their own. */
+static struct {
+    char *start;
+    size_t size;
+} filling;
+
+bool os_fill_mappings(void)
+{
+    const size_t page = os_page_size();
+    size_t at = 0;
+
+    filling.size = (size_t)1 << 29;
+    filling.start = mmap(NULL, filling.size, PROT_NONE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (filling.start == MAP_FAILED)
+        return false;
+    while (at < filling.size &&
+           mprotect(filling.start + at, page, PROT_READ) == 0)
+        at += 2 * page;
+    /* The last one there is room for. */
+    return at < filling.size && errno == ENOMEM &&
+           (mprotect(filling.start + filling.size - page, page, PROT_READ) ==
+                0 ||
+            errno == ENOMEM);
+}
+
+void os_release_mappings(void)
+{
+    munmap(filling.start, filling.size);
 }
 
 bool os_enter_user_namespace(void)

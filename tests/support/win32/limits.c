@@ -40,6 +40,22 @@ bool os_small_shared_memory(uint64_t bytes)
     return false;
 }
 
+bool os_enter_huge_folder(const char *path, uint64_t *page)
+{
+    (void)path;
+    (void)page;
+    return false;
+}
+
+bool os_fill_mappings(void)
+{
+    return false;
+}
+
+void os_release_mappings(void)
+{
+}
+
 bool os_forbid_links(void)
 {
     return false;
