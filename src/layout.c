@@ -59,6 +59,7 @@ FIELD(shmap_rwlock, writer_, 0);
 FIELD(shmap_rwlock, readers_, 64);
 FIELD(shmap_rwlock, drain_, 80);
 FIELD(shmap_rwlock, spin_ns, 96);
+FIELD(shmap_rwlock, read_, 100);
 FIELD(shmap_rwlock, reader_, 128);
 
 SIZE(shmap_record, 64);

@@ -8,6 +8,18 @@
  * waits, and a writer that sees readers waits until they have left, or have
  * died. Slots and not a count, because of a count nobody could tell whose part
  * of it has died.
+ *
+ * A word tells a writer that it need not look at the slots:
+ *
+ *     0           no reader is in a slot, or will still look for the writer
+ *     READ        readers have been there
+ *     DRAINING    a writer has begun to look at the slots
+ *
+ * A reader sees to it that the word is READ, between taking its slot and
+ * looking at the mutex. A writer that finds it not 0 makes it DRAINING, looks
+ * at the slots, and, once all of them were empty, makes it 0 if it is DRAINING
+ * still. So a reader that came before DRAINING is seen in its slot, and one
+ * that came after it has made the word READ again.
  */
 #include "shmap/rwlock.h"
 
@@ -18,6 +30,9 @@
 #include "wait.h"
 
 enum { SLOTS = SHMAP_RWLOCK_READERS };
+
+/* Values of `read_`. */
+enum { READ = 1, DRAINING = 2 };
 
 typedef struct rwlock_locking {
     shmap_rwlock *rwlock;
@@ -63,6 +78,14 @@ SHMAP__FAST_PATH void leave_slot(shmap_rwlock *rwlock, unsigned slot)
     tell_of_slot(rwlock);
 }
 
+/* Between taking a slot and looking at the writer. */
+SHMAP__FAST_PATH void say_read(shmap_rwlock *rwlock)
+{
+    if (shmap__load32(&rwlock->read_) != READ)
+        shmap__exchange32(&rwlock->read_, READ);
+    SHMAP__STOP("rwlock.said");
+}
+
 static bool writer_has_it(const shmap_rwlock *rwlock, uint64_t *writer)
 {
     *writer = shmap__load64(&rwlock->writer_.owner_);
@@ -78,6 +101,7 @@ SHMAP__FAST_PATH int read_now(shmap_rwlock *rwlock, shmap__thread *thread)
     if (slot < 0)
         return 0;
     SHMAP__STOP("rwlock.entered");
+    say_read(rwlock);
     /* A thread that reads already must not wait for the writer, which waits for
      * it. */
     if (writer_has_it(rwlock, &writer) &&
@@ -208,6 +232,7 @@ int shmap_rwlock_read_lock(shmap_rwlock *rwlock, int64_t deadline)
         thread->held_up < SHMAP_LOCKS_MAX &&
         shmap__cas64(&rwlock->reader_[thread->slot], &empty, thread->self.id)) {
         SHMAP__STOP("rwlock.entered");
+        say_read(rwlock);
         if (shmap__load64(&rwlock->writer_.owner_) == 0) {
             shmap__held_add(thread, SHMAP__HELD_READ, rwlock, thread->slot);
             SHMAP__STOP("rwlock.reading");
@@ -228,16 +253,24 @@ static int unlock_writer(shmap_rwlock *rwlock, shmap__thread *thread)
     return result;
 }
 
-/* The mutex is taken: wait for those who read. */
-static int drain(rwlock_locking *locking, int64_t deadline)
+/* Wait for those who read, which the word says that there may be. */
+static SHMAP__SLOW_PATH int drain(rwlock_locking *locking, int64_t deadline)
 {
     shmap_rwlock *rwlock = locking->rwlock;
-    int result = is_drained(locking);
+    uint32_t draining = DRAINING;
+    int result;
 
+    shmap__exchange32(&rwlock->read_, DRAINING);
+    SHMAP__STOP("rwlock.draining");
+    result = is_drained(locking);
     if (result == 0)
         result = shmap__wait_thoroughly(
             &rwlock->drain_, shmap__peek32(&rwlock->spin_ns), deadline,
             is_drained, is_drained_thoroughly, locking);
+    if (result == SHMAP__DONE) {
+        SHMAP__STOP("rwlock.drained");
+        shmap__cas32(&rwlock->read_, &draining, 0);
+    }
     return shmap__outcome(result);
 }
 
@@ -249,7 +282,8 @@ static int write_lock(shmap_rwlock *rwlock, shmap__thread *thread,
     int locked;
     int drained;
 
-    if (thread->held_up != 0 && count_slots(rwlock, thread->self.id) != 0)
+    if (thread->held_up != 0 && shmap__load32(&rwlock->read_) != 0 &&
+        count_slots(rwlock, thread->self.id) != 0)
         return SHMAP_EDEADLK;
     if (shmap__peek32(&rwlock->writer_.spin_ns) != spin_ns)
         shmap__poke32(&rwlock->writer_.spin_ns, spin_ns);
@@ -257,7 +291,8 @@ static int write_lock(shmap_rwlock *rwlock, shmap__thread *thread,
     if (locked < 0)
         return locked;
     SHMAP__STOP("rwlock.locked");
-    drained = drain(&locking, deadline);
+    drained =
+        shmap__load32(&rwlock->read_) == 0 ? 0 : drain(&locking, deadline);
     if (drained < 0)
         unlock_writer(rwlock, thread);
     return drained < 0 ? drained : locked;
@@ -282,6 +317,8 @@ static inline int slot_of(const shmap_rwlock *rwlock,
 
     if (ticket != 0)
         return thread->held[ticket].slot;
+    if (shmap__load32(&rwlock->read_) == 0)
+        return -1;
     for (unsigned i = 0; i < SLOTS; i++) {
         if (shmap__load64(&rwlock->reader_[i]) == thread->self.id)
             return (int)i;

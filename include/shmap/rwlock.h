@@ -34,7 +34,8 @@ typedef struct shmap_rwlock {
     shmap_waiters readers_; /* who wait to read */
     shmap_waiters drain_;   /* the writer, who waits for the readers */
     uint32_t spin_ns;       /* see shmap/wait.h */
-    uint32_t zero_[7];
+    uint32_t read_;         /* whether there may be readers */
+    uint32_t zero_[6];
     SHMAP_ALIGN8 uint64_t reader_[SHMAP_RWLOCK_READERS];
 } shmap_rwlock;
 

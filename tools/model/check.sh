@@ -326,6 +326,15 @@ rwlock() {
         "a reader does not wake the writer" BUG_LEAVES_SILENTLY PROCS=2
     expect shortest "$forever" \
         "a reader does not wake who wants its slot" BUG_SLOT_UNTOLD PROCS=3 FULL
+    expect shortest "writing while others read" \
+        "a reader looks at the writer, then says it reads" BUG_SAYS_LAST PROCS=2
+    expect shortest "writing while others read" \
+        "a writer clears the word after its look" BUG_CLEARS_LATE PROCS=2
+    expect shortest "writing while others read" \
+        "the same, not if a reader came since" BUG_CLEARS_UNSEEN PROCS=2
+    expect shortest "writing while others read" \
+        "a writer clears the word before its look" \
+        BUG_CLEARS_FIRST PROCS=2 KILLS=1
 }
 
 record() {

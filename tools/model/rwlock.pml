@@ -52,6 +52,11 @@ byte owner;
 bit died;
 byte slot[SLOTS];
 
+/* Whether a writer need look at the slots. */
+#define READ 1
+#define DRAINING 2
+byte word;
+
 /* Two places to wait: the sequences, since each thread read them. */
 #define READERS 1
 #define DRAIN 2
@@ -186,6 +191,18 @@ R2: /* Take a slot. */
 #endif
     OR_DIE
     fi;
+#ifndef BUG_SAYS_LAST
+    /* See that the word says so. */
+    if
+    :: word == READ
+    :: word != READ ->
+        if
+        :: atomic { true -> word = READ }
+        OR_DIE
+        fi
+    OR_DIE
+    fi;
+#endif
 R3: /* Look at the writer. */
     if
 #ifdef BUG_LOOKS_FIRST
@@ -198,14 +215,22 @@ R3: /* Look at the writer. */
             printf("%d: reads, is told of a death: %d\n", me, died);
             assert(!writing);
             assert(died == damaged || owner != 0);
+#ifndef BUG_SAYS_LAST
             readers++;
             reads[me] = 1
+#endif
         }
 #ifndef BUG_LOOKS_FIRST
     :: owner != 0 -> goto R4
 #endif
     OR_DIE
     fi;
+#ifdef BUG_SAYS_LAST
+    if
+    :: atomic { true -> word = READ; readers++; reads[me] = 1 }
+    OR_DIE
+    fi;
+#endif
     if
     :: atomic {
         true ->
@@ -306,6 +331,22 @@ W1: /* The mutex. */
     :: atomic { owner != 0 && IS_DEAD(owner) -> owner = 0; died = 1; goto W1 }
     OR_DIE
     fi;
+    /* Have readers been there? */
+    if
+    :: word == 0 -> goto W6
+    :: word != 0
+    OR_DIE
+    fi;
+#ifndef BUG_CLEARS_LATE
+    if
+#ifdef BUG_CLEARS_FIRST
+    :: atomic { true -> word = 0 }
+#else
+    :: atomic { true -> word = DRAINING }
+#endif
+    OR_DIE
+    fi;
+#endif
 W2: /* Read the sequence; have all readers left? */
     if
     :: atomic { true -> at[me] = DRAIN; changed[me] = 0 }
@@ -341,7 +382,16 @@ W4:
     OR_DIE
     fi;
 #endif
-    goto W6;
+    /* None has come since. */
+    if
+#if defined(BUG_CLEARS_LATE) || defined(BUG_CLEARS_UNSEEN)
+    :: atomic { true -> word = 0; goto W6 }
+#else
+    :: atomic { word == DRAINING -> word = 0; goto W6 }
+    :: word != DRAINING -> goto W6
+#endif
+    OR_DIE
+    fi;
 W5:
     if
     :: atomic { !changed[me] -> asleep[me] = DRAIN }
