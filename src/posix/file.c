@@ -9,7 +9,6 @@
  */
 #include "os.h"
 
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "../stop.h"
@@ -26,35 +25,6 @@ void shmap__os_file_mark(int fd)
 {
     shmap__os_lock(fd, mark_byte, F_RDLCK);
 }
-
-#ifdef SYS_statx /* Linux 4.11, which not every C library has a call for */
-
-uint64_t shmap__os_file_birth(int fd)
-{
-    enum { BIRTH = 0x800 }; /* what is asked for, and told */
-    struct {
-        uint32_t told;
-        uint32_t others[19];
-        int64_t seconds;
-        uint32_t nanoseconds;
-        uint32_t rest[41];
-    } found = {0};
-
-    if (syscall(SYS_statx, fd, "", AT_EMPTY_PATH, BIRTH, &found) != 0 ||
-        (found.told & BIRTH) == 0)
-        return 0;
-    return (uint64_t)found.seconds * 1000000000 + found.nanoseconds;
-}
-
-#else
-
-uint64_t shmap__os_file_birth(int fd)
-{
-    (void)fd;
-    return 0;
-}
-
-#endif
 
 /* Take the gate, and keep fork out while it is ours: a child would keep it if
  * this process were killed. Not every file system has locks: then there is no

@@ -262,7 +262,7 @@ enum { SHMAP__OS_MARK = 0 };
 bool shmap__os_file_alone(int fd);
 void shmap__os_file_mark(int fd);
 
-/* When the file was made, as a number; 0 where the system does not tell. */
+/* birth.c: when the file was made, as a number; 0 where the system does not tell. */
 uint64_t shmap__os_file_birth(int fd);
 
 #endif
