@@ -40,7 +40,9 @@ model=
 #   progress   cycles in which nobody gets on, under weak fairness
 search() {
     local kind=$1
-    local optimise=-O2
+    # Searches that end soon take less time than to be compiled well, or to pack
+    # their states.
+    local optimise=-O1
     local -a flags=()
     local -a options=()
     shift
@@ -58,11 +60,13 @@ search() {
         options=(-l -f -w24 -m5000000)
         ;;
     esac
-    # Searches that end soon take less time than to be compiled well.
-    [ "$kind" != shortest ] || optimise=-O1
+    if [ "$model" = lifetime ]; then
+        flags+=(-DCOLLAPSE)
+        [ "$kind" = shortest ] || optimise=-O2
+    fi
     rm -f -- pan* ./*.trail search.log
     spin "${@/#/-D}" -a "$models/$model.pml" >search.log 2>&1 &&
-        "$compiler" "$optimise" -w -DCOLLAPSE "-DMEMLIM=$memory" "${flags[@]}" \
+        "$compiler" "$optimise" -w "-DMEMLIM=$memory" "${flags[@]}" \
             -o pan pan.c >>search.log 2>&1 &&
         ./pan "${options[@]}" >>search.log 2>&1
 }
