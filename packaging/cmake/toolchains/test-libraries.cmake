@@ -2,14 +2,18 @@
 #
 # Where .ci/deps puts the cmocka and libuv that it builds for a toolchain.
 
-function(use_test_libraries target)
+function(find_test_cache result)
   if(DEFINED ENV{SHMAP_CI_CACHE})
-    set(cache "$ENV{SHMAP_CI_CACHE}")
+    set(${result} "$ENV{SHMAP_CI_CACHE}" PARENT_SCOPE)
   elseif(DEFINED ENV{XDG_CACHE_HOME})
-    set(cache "$ENV{XDG_CACHE_HOME}/shmap-ci")
+    set(${result} "$ENV{XDG_CACHE_HOME}/shmap-ci" PARENT_SCOPE)
   else()
-    set(cache "$ENV{HOME}/.cache/shmap-ci")
+    set(${result} "$ENV{HOME}/.cache/shmap-ci" PARENT_SCOPE)
   endif()
+endfunction()
+
+function(use_test_libraries target)
+  find_test_cache(cache)
   set(CMAKE_FIND_ROOT_PATH "${cache}/${target}" PARENT_SCOPE)
   # The build machine's own libraries are of no use.
   foreach(kind IN ITEMS LIBRARY INCLUDE PACKAGE)
