@@ -14,6 +14,13 @@
  * none of the C library's robust mutexes they are written and never read: what
  * is above and below is known from elsewhere. Nodes need not be aligned as the
  * C library aligns its own.
+ *
+ * A pointer to the node of a priority-inheriting mutex, which only the C
+ * library has, carries a mark in bit 0. It belongs to the pointer, moves with
+ * it, and is taken off before the pointer is followed.
+ *
+ * The C library reads only its own nodes' pointers back; those of ours are left
+ * as they are.
  */
 #ifndef SHMAP_ROBUST_H
 #define SHMAP_ROBUST_H
@@ -36,10 +43,12 @@ static inline void shmap__node_set(void *at, void *value)
     memcpy(at, &value, sizeof value);
 }
 
-/* Nodes that point back do so from just before where they point on. */
-static inline void *shmap__node_back(void *node)
+/* The node to which a pointer leads, without the mark. */
+static inline void *shmap__node_at(const void *pointer)
 {
-    return (char *)node - sizeof(void *);
+    uintptr_t marked = (uintptr_t)pointer & 1;
+
+    return (char *)(uintptr_t)pointer - marked;
 }
 
 /* The node of a mutex, or the list's head for NULL. */
@@ -69,6 +78,11 @@ static inline void shmap__robust_end(const shmap__thread *thread)
     thread->self.list->pending = NULL;
 }
 
+/* The first of the list is to be a node of ours: let the C library's node that
+ * is first now point back to that. */
+SHMAP__SLOW_PATH void shmap__robust_add_mixed(const shmap__thread *thread,
+                                              void *node);
+
 /* The thread has it. */
 static inline void shmap__robust_add(shmap__thread *thread, shmap_mutex *mutex,
                                      shmap_mutex *below)
@@ -80,14 +94,13 @@ static inline void shmap__robust_add(shmap__thread *thread, shmap_mutex *mutex,
     if (list == NULL)
         return;
     first = list->first;
-    if (first != shmap__node_of(thread, below))
-        thread->mixed = true;
-    else if (below == NULL && thread->mixed)
-        thread->mixed = false;
     shmap__node_set(node, first);
-    /* Who is first needs not point back: it is known who that is. */
-    if (thread->self.doubly && first != list)
-        shmap__node_set(shmap__node_back(first), node);
+    if (first != shmap__node_of(thread, below)) {
+        thread->mixed = true;
+        shmap__robust_add_mixed(thread, node);
+    } else if (below == NULL && thread->mixed) {
+        thread->mixed = false;
+    }
     shmap__compiler_fence();
     list->first = node;
 }
@@ -108,7 +121,7 @@ static inline bool shmap__robust_empty(const shmap__thread *thread)
 
 /* With nodes of the C library in between, as that does it. */
 SHMAP__SLOW_PATH void shmap__robust_remove_mixed(const shmap__thread *thread,
-                                                 void *node);
+                                                 const void *node);
 
 /* The thread is to have it no longer. */
 static inline void shmap__robust_remove(const shmap__thread *thread,
@@ -121,15 +134,10 @@ static inline void shmap__robust_remove(const shmap__thread *thread,
 
     if (list == NULL)
         return;
-    if (thread->mixed || (above == NULL && list->first != node)) {
+    if (thread->mixed || (above == NULL && list->first != node))
         shmap__robust_remove_mixed(thread, node);
-    } else {
-        void *back = shmap__node_of(thread, above);
-
-        shmap__node_set(back, on);
-        if (thread->self.doubly && on != list)
-            shmap__node_set(shmap__node_back(on), back);
-    }
+    else
+        shmap__node_set(shmap__node_of(thread, above), on);
     shmap__compiler_fence();
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 
 /* Mutexes together with the C library's own robust ones, in one thread and so
- * in one list of the kernel's: both kinds are reported right, whatever is
- * locked and unlocked in which order. */
+ * in one list of the kernel's: all kinds are reported right, whatever is
+ * locked and unlocked in which order. The C library marks the pointers to those
+ * that inherit priorities. */
 
 #include <uv.h>
 
@@ -71,14 +72,20 @@ static bool is_told_of_the_rest(const struct mixed *mixed)
     return true;
 }
 
-static struct shared *begin_mixed(void)
+/* Which of theirs inherit priorities: a bit for each number. */
+static const unsigned inheriting[] = {0, 1 << 1, 1 << 3, 1 << 1 | 1 << 3};
+
+static struct shared *begin_mixed(unsigned inherit)
 {
     struct shared *shared = hands_begin(NULL);
 
-    for (int i = 0; i < HANDS_FOUR; i++) {
-        if (!os_robust_make(shared->robust[i])) {
+    for (int i = 0; i < HANDS_ROBUST; i++) {
+        bool inherits = (inherit >> i & 1) != 0;
+
+        if (!os_robust_make(shared->robust[i], inherits)) {
             hands_end();
-            skip_because("the C library has no robust mutexes");
+            skip_because(inherits ? "no robust mutexes inherit priorities"
+                                  : "the C library has no robust mutexes");
         }
     }
     return shared;
@@ -96,11 +103,10 @@ static void expect_mixed(const struct mixed *mixed)
              mixed->wrong);
 }
 
-static void test_robust__with_others_of_the_c_library_is_told(void **state)
+static void expect_every_order_told(unsigned inherit)
 {
-    struct mixed mixed = {.shared = begin_mixed()};
+    struct mixed mixed = {.shared = begin_mixed(inherit)};
 
-    (void)state;
     for (int n = 0; n < HANDS_ORDERS * HANDS_ORDERS; n++) {
         hands_order(n / HANDS_ORDERS, mixed.lock_order);
         hands_order(n % HANDS_ORDERS, mixed.unlock_order);
@@ -116,17 +122,28 @@ static void test_robust__with_others_of_the_c_library_is_told(void **state)
     hands_end();
 }
 
+static void test_robust__with_others_of_the_c_library_is_told(void **state)
+{
+    (void)state;
+    expect_every_order_told(inheriting[0]);
+}
+
+static void test_robust__with_others_that_inherit_is_told(void **state)
+{
+    (void)state;
+    for (size_t i = 1; i < COUNT(inheriting); i++)
+        expect_every_order_told(inheriting[i]);
+}
+
 /* One thread, again and again, in random orders: nothing remains of earlier
  * mixtures. */
 static void test_robust__mixing_leaves_nothing_behind(void **state)
 {
-    struct shared *shared = begin_mixed();
+    struct shared *shared = begin_mixed(1 << 3 | 1 << 7);
     struct dice dice = {fresh_seed()};
     bool held[8] = {false};
 
     (void)state;
-    for (int i = HANDS_FOUR; i < 8; i++)
-        assert_true(os_robust_make(shared->robust[i]));
     for (int step = 0; step < 20000; step++) {
         int i = (int)dice_roll(&dice, 8);
 
@@ -160,13 +177,12 @@ static int play_mixer(int count, char **arguments)
     return 0;
 }
 
-static void test_robust__of_a_process_with_others_is_told(void **state)
+static void expect_processes_told(unsigned inherit)
 {
-    struct mixed mixed = {.shared = begin_mixed()};
+    struct mixed mixed = {.shared = begin_mixed(inherit)};
     struct dice dice = {fresh_seed()};
 
-    (void)state;
-    for (int n = 0; n < 2 * HANDS_ORDERS; n++) {
+    for (int n = 0; n < HANDS_ORDERS; n++) {
         uint32_t other = dice_roll(&dice, HANDS_ORDERS);
         char words[3][8];
         struct child *child;
@@ -186,10 +202,17 @@ static void test_robust__of_a_process_with_others_is_told(void **state)
     hands_end();
 }
 
+static void test_robust__of_a_process_with_others_is_told(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(inheriting); i++)
+        expect_processes_told(inheriting[i]);
+}
+
 /* A view that holds some of them is unmapped. */
 static void test_robust__unmapping_among_others_is_told(void **state)
 {
-    struct shared *shared = begin_mixed();
+    struct shared *shared = begin_mixed(1 << 3);
 
     (void)state;
     for (int n = 0; n < HANDS_ORDERS; n++) {
@@ -223,6 +246,7 @@ int main(int argc, char **argv)
 #define TEST(name) cmocka_unit_test(test_robust__##name)
     static const struct CMUnitTest tests[] = {
         TEST(with_others_of_the_c_library_is_told),
+        TEST(with_others_that_inherit_is_told),
         TEST(mixing_leaves_nothing_behind),
         TEST(of_a_process_with_others_is_told),
         TEST(unmapping_among_others_is_told),

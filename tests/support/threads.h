@@ -42,10 +42,10 @@ uint32_t os_place_elsewhere(uint32_t place);
 void os_put_before_restart(uint64_t *owner, uint32_t *place);
 
 /* A robust mutex of the C library for several processes, in OS_ROBUST_ROOM
- * bytes; it cannot be made where there are none. The others return shmap's
- * codes. */
+ * bytes, which lends its owner the priority of waiters if it `inherits`; it
+ * cannot be made where there are none. The others return shmap's codes. */
 enum { OS_ROBUST_ROOM = 64 };
-bool os_robust_make(void *at);
+bool os_robust_make(void *at, bool inherits);
 int os_robust_lock(void *at); /* does not wait */
 int os_robust_unlock(void *at);
 int os_robust_consistent(void *at);

@@ -113,14 +113,16 @@ void os_put_before_restart(uint64_t *owner, uint32_t *place)
 
 _Static_assert(sizeof(pthread_mutex_t) <= OS_ROBUST_ROOM, "it has room");
 
-bool os_robust_make(void *at)
+bool os_robust_make(void *at, bool inherits)
 {
+    const int protocol = inherits ? PTHREAD_PRIO_INHERIT : PTHREAD_PRIO_NONE;
     pthread_mutexattr_t attributes;
     bool made =
         pthread_mutexattr_init(&attributes) == 0 &&
         pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST) == 0 &&
         pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED) ==
             0 &&
+        pthread_mutexattr_setprotocol(&attributes, protocol) == 0 &&
         pthread_mutex_init(at, &attributes) == 0;
 
     pthread_mutexattr_destroy(&attributes);

@@ -77,9 +77,10 @@ void os_put_before_restart(uint64_t *owner, uint32_t *place)
     *owner ^= UINT64_C(0x12345) << 32;
 }
 
-bool os_robust_make(void *at)
+bool os_robust_make(void *at, bool inherits)
 {
     (void)at;
+    (void)inherits;
     return false;
 }
 
