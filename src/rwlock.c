@@ -92,14 +92,46 @@ static bool writer_has_it(const shmap_rwlock *rwlock, uint64_t *writer)
     return shmap__owner_of(*writer) != 0;
 }
 
-/* Read, unless somebody writes. Returns 0 if so. */
+/* A slot that names nobody is no reader's: a kernel that was led there wrote
+ * it. */
+static bool is_gone(uint64_t reader)
+{
+    uint64_t id = shmap__owner_of(reader);
+
+    return reader != 0 && (id == 0 || shmap__os_is_dead(id));
+}
+
+/* Empty the slots of the dead. */
+static void bury_readers(shmap_rwlock *rwlock)
+{
+    for (unsigned i = 0; i < SLOTS; i++) {
+        uint64_t reader = shmap__load64(&rwlock->reader_[i]);
+
+        if (is_gone(reader))
+            shmap__cas64(&rwlock->reader_[i], &reader, 0);
+    }
+}
+
+/* There is no empty slot. A thread that reads already does not wait for one:
+ * those who have them might all be waiting so. Returns SHMAP_ENOLCK then, and 0
+ * if waiting is right, or a slot was a dead reader's. */
+static SHMAP__SLOW_PATH int full_for(shmap_rwlock *rwlock,
+                                     const shmap__thread *thread)
+{
+    if (count_slots(rwlock, thread->self.id) == 0)
+        return 0;
+    bury_readers(rwlock);
+    return count_slots(rwlock, 0) == 0 ? SHMAP_ENOLCK : 0;
+}
+
+/* Read, unless somebody writes, or there is no slot. Returns 0 if so. */
 SHMAP__FAST_PATH int read_now(shmap_rwlock *rwlock, shmap__thread *thread)
 {
     uint64_t writer;
     int slot = take_slot(rwlock, thread);
 
     if (slot < 0)
-        return 0;
+        return full_for(rwlock, thread);
     SHMAP__STOP("rwlock.entered");
     say_read(rwlock);
     /* A thread that reads already must not wait for the writer, which waits for
@@ -128,26 +160,6 @@ static int try_read(void *context)
             return 0;
     }
     return read_now(locking->rwlock, locking->thread);
-}
-
-/* A slot that names nobody is no reader's: a kernel that was led there wrote
- * it. */
-static bool is_gone(uint64_t reader)
-{
-    uint64_t id = shmap__owner_of(reader);
-
-    return reader != 0 && (id == 0 || shmap__os_is_dead(id));
-}
-
-/* Empty the slots of the dead. */
-static void bury_readers(shmap_rwlock *rwlock)
-{
-    for (unsigned i = 0; i < SLOTS; i++) {
-        uint64_t reader = shmap__load64(&rwlock->reader_[i]);
-
-        if (is_gone(reader))
-            shmap__cas64(&rwlock->reader_[i], &reader, 0);
-    }
 }
 
 static int try_read_thoroughly(void *context)

@@ -96,6 +96,69 @@ static void test_rwlock__thread_does_not_wait_for_itself(void **state)
     expect_free(&rwlock);
 }
 
+/* A thread has so many of the readers' places. */
+static void read_often(shmap_rwlock *rwlock, int count)
+{
+    for (int i = 0; i < count; i++)
+        assert_code(shmap_rwlock_read_lock(rwlock, 0), 0);
+}
+
+static void unlock_often(shmap_rwlock *rwlock, int count)
+{
+    for (int i = 0; i < count; i++)
+        assert_code(shmap_rwlock_unlock(rwlock), 0);
+}
+
+static void test_rwlock__reader_of_all_places_does_not_wait(void **state)
+{
+    shmap_rwlock rwlock = {0};
+    shmap_rwlock before;
+
+    (void)state;
+    read_often(&rwlock, SHMAP_RWLOCK_READERS);
+    before = rwlock;
+    assert_code(shmap_rwlock_read_lock(&rwlock, SHMAP_FOREVER), SHMAP_ENOLCK);
+    assert_code(shmap_rwlock_read_lock(&rwlock, 0), SHMAP_ENOLCK);
+    assert_memory_equal(&rwlock, &before, sizeof rwlock);
+    unlock_often(&rwlock, 1);
+    read_often(&rwlock, 1);
+    unlock_often(&rwlock, SHMAP_RWLOCK_READERS);
+    assert_code(shmap_rwlock_unlock(&rwlock), SHMAP_EPERM);
+    expect_free(&rwlock);
+}
+
+/* Two who read have all the places, and each wants one more. */
+static void two_want_more(struct shared *shared, enum hand_kind kind)
+{
+    shmap_rwlock *rwlock = &shared->rwlock[0];
+    struct hand *other = hand_start(kind);
+    struct hand *third = hand_start(kind);
+
+    read_often(rwlock, SHMAP_RWLOCK_READERS - 2);
+    hand_do(other, "lock r0 0");
+    hand_do(other, "lock r0 0");
+    assert_code(hand(other, "lock r0 -"), SHMAP_ENOLCK);
+    assert_code(shmap_rwlock_read_lock(rwlock, SHMAP_FOREVER), SHMAP_ENOLCK);
+    assert_code(hand(third, "lock r0 0"), SHMAP_ETIMEDOUT);
+    hand_tell(third, "lock r0 -");
+    hand_do(other, "unlock r0");
+    assert_code(hand_result(third), 0);
+    assert_code(hand(other, "lock r0 -"), SHMAP_ENOLCK);
+    hand_do(third, "unlock r0");
+    hand_do(other, "lock r0 -");
+    hand_end(other);
+    /* The dead one's places are free. */
+    read_often(rwlock, 2);
+    unlock_often(rwlock, SHMAP_RWLOCK_READERS);
+    expect_free(rwlock);
+}
+
+static void test_rwlock__readers_do_not_wait_for_each_other(void **state)
+{
+    (void)state;
+    with_each_kind(two_want_more);
+}
+
 /* Who may be there together. */
 
 static void readers_share(struct shared *shared, enum hand_kind kind)
@@ -302,18 +365,21 @@ static void has_room_for_64(struct shared *shared, enum hand_kind kind)
     shmap_rwlock *rwlock = &shared->rwlock[0];
     struct hand *a = hand_start(kind);
     struct hand *b = hand_start(kind);
+    struct hand *c = hand_start(kind);
 
     for (int i = 0; i < SHMAP_RWLOCK_READERS; i++)
         hand_do(i % 2 == 0 ? a : b, "lock r0 0");
     assert_code(shmap_rwlock_read_lock(rwlock, 0), SHMAP_ETIMEDOUT);
-    assert_code(hand(a, "lock r0 0"), SHMAP_ETIMEDOUT);
-    assert_code(hand(a, "lock r0 20"), SHMAP_ETIMEDOUT);
+    assert_code(hand(c, "lock r0 0"), SHMAP_ETIMEDOUT);
+    assert_code(hand(c, "lock r0 20"), SHMAP_ETIMEDOUT);
     assert_code(shmap_rwlock_write_lock(rwlock, 0), SHMAP_ETIMEDOUT);
     hand_do(a, "unlock r0");
     assert_code(shmap_rwlock_read_lock(rwlock, 0), 0);
-    hand_tell(a, "lock r0 -");
+    hand_tell(c, "lock r0 -");
     assert_code(shmap_rwlock_unlock(rwlock), 0);
-    assert_code(hand_result(a), 0);
+    assert_code(hand_result(c), 0);
+    hand_do(c, "unlock r0");
+    hand_do(a, "lock r0 0");
     for (int i = 0; i < SHMAP_RWLOCK_READERS; i++)
         hand_do(i % 2 == 0 ? a : b, "unlock r0");
     expect_free(rwlock);
@@ -822,6 +888,8 @@ int main(int argc, char **argv)
         TEST(pointers_are_checked),
         TEST(unlock_without_lock_is_refused),
         TEST(thread_does_not_wait_for_itself),
+        TEST(reader_of_all_places_does_not_wait),
+        TEST(readers_do_not_wait_for_each_other),
         TEST(readers_are_there_together),
         TEST(writer_is_alone),
         TEST(writer_that_waits_comes_first),

@@ -25,7 +25,8 @@
 extern "C" {
 #endif
 
-/* The most readers that one lock can have at a time; further ones wait. */
+/* The most readers that one lock can have at a time; further ones wait. A
+ * thread that reads several times counts as often. */
 #define SHMAP_RWLOCK_READERS 64
 
 /* 640 bytes. */
@@ -49,7 +50,11 @@ typedef struct shmap_rwlock {
  *                      Outranks SHMAP_ETIMEDOUT.
  *   SHMAP_ETIMEDOUT    a writer had it, or 64 readers, at the deadline
  *   SHMAP_EDEADLK      this thread has it for writing
- *   SHMAP_ENOLCK, SHMAP_ELAYOUT, SHMAP_EINVAL, SHMAP_ENOTSUP, SHMAP_EMFILE
+ *   SHMAP_ENOLCK       this thread holds SHMAP_LOCKS_MAX locks; or it reads
+ *                      already, and there are SHMAP_RWLOCK_READERS readers with
+ *                      it, for whose end it might wait for ever. Returned at
+ *                      once: unlock, or read less often at a time.
+ *   SHMAP_ELAYOUT, SHMAP_EINVAL, SHMAP_ENOTSUP, SHMAP_EMFILE
  *                      as from shmap_mutex_lock
  *
  * Since 0.1. */
