@@ -11,7 +11,13 @@
 #include "puppet.h"
 #include "stops.h"
 
-enum { PARTIES = 16, ROUNDS = 100, HASTY_ROUNDS = 1500 };
+enum {
+    PARTIES = 16,
+    ROUNDS = 100,
+    HASTY_ROUNDS = 1500,
+    TEAM_THREADS = 20,
+    TEAM_ROUNDS = 3 * (TEAM_THREADS - 1)
+};
 
 /* What the processes share. */
 struct scene {
@@ -177,6 +183,134 @@ static void test_barrier__rounds_of_threads(void **state)
         assert_code(parties[i].result, 0);
     }
     assert_rounds_were_made(&scene, 4);
+}
+
+/* A round of two: another process and the test. */
+static void go_one_round(shmap_barrier *barrier, struct child *other)
+{
+    child_tell(other, "barrier_wait 0 2 -1");
+    assert_eventually(arrived(barrier) == 1);
+    assert_code(shmap_barrier_wait(barrier, 2, 0), SHMAP_LAST);
+    assert_code(call_result(other).code, 0);
+}
+
+/* Later rounds are over, and one of another size has begun, while a party of
+ * the first is still inside its call. */
+static void leave_a_round_late(const struct stage *stage, struct child *other,
+                               const char *point, int rounds)
+{
+    shmap_barrier *barrier = stage_at(stage, 0);
+    struct child *slow = caller_start(stage);
+    bool gave_up = strcmp(point, "wait.left") == 0;
+
+    stops_run_into_first(
+        slow, point, gave_up ? "barrier_wait 0 2 10" : "barrier_wait 0 2 -1");
+    assert_code(shmap_barrier_wait(barrier, 2, 0), SHMAP_LAST);
+    for (int i = 0; i < rounds; i++)
+        go_one_round(barrier, other);
+    child_tell(other, "barrier_wait 0 3 -1");
+    assert_eventually(arrived(barrier) == 1);
+    child_tell(slow, "go");
+    assert_code(call_result(slow).code, 0);
+    assert_int_equal(arrived(barrier), 1);
+    child_tell(slow, "barrier_wait 0 3 -1");
+    assert_eventually(arrived(barrier) == 2);
+    assert_code(shmap_barrier_wait(barrier, 3, 0), SHMAP_LAST);
+    assert_code(call_result(slow).code, 0);
+    assert_code(call_result(other).code, 0);
+    child_end(slow);
+}
+
+static void test_barrier__later_rounds_pass_a_party_that_is_inside(void **state)
+{
+    static const char *const points[] = {"barrier.arrived", "wait.looked",
+                                         "wait.woken", "wait.left"};
+    struct stage stage;
+    struct child *other;
+
+    (void)state;
+    stage_make(&stage, __func__, sizeof(shmap_barrier));
+    other = caller_start(&stage);
+    for (size_t i = 0; i < COUNT(points); i++) {
+        leave_a_round_late(&stage, other, points[i], 1);
+        leave_a_round_late(&stage, other, points[i], 2);
+    }
+    stage_end(&stage);
+}
+
+/* Threads that are in another team, of another size, in each round. The teams'
+ * barriers are used round after round and are never zeroed. */
+struct teams {
+    shmap_barrier whole;
+    shmap_barrier team[2];
+    SHMAP_ALIGN8 uint64_t arrived[2];
+};
+
+struct team_member {
+    uv_thread_t thread;
+    struct teams *teams;
+    uint32_t number;
+    int result;
+};
+
+static int go_team_round(struct teams *teams, uint32_t number, uint32_t round)
+{
+    uint32_t cut = 1 + round % (TEAM_THREADS - 1);
+    uint32_t team = (number * 7 + round) % TEAM_THREADS < cut ? 0 : 1;
+    uint32_t parties = team == 0 ? cut : TEAM_THREADS - cut;
+    int result;
+
+    memory_add(&teams->arrived[team], 1);
+    result =
+        shmap_barrier_wait(&teams->team[team], parties, deadline_ms(PATIENCE));
+    if (result >= 0 && memory_load(&teams->arrived[team]) != parties)
+        return SHMAP_ESYSTEM;
+    if (result >= 0)
+        result = shmap_barrier_wait(&teams->whole, TEAM_THREADS,
+                                    deadline_ms(PATIENCE));
+    if (result == SHMAP_LAST) {
+        memory_store(&teams->arrived[0], 0);
+        memory_store(&teams->arrived[1], 0);
+    }
+    if (result >= 0)
+        result = shmap_barrier_wait(&teams->whole, TEAM_THREADS,
+                                    deadline_ms(PATIENCE));
+    return result;
+}
+
+static void play_in_teams(void *argument)
+{
+    struct team_member *member = argument;
+
+    for (uint32_t round = 0; round < TEAM_ROUNDS && member->result >= 0;
+         round++)
+        member->result = go_team_round(member->teams, member->number, round);
+}
+
+static void test_barrier__rounds_of_changing_threads_need_no_zeroing(
+    void **state)
+{
+    static struct teams teams;
+
+    (void)state;
+    for (int generation = 0; generation < 3; generation++) {
+        struct team_member members[TEAM_THREADS] = {{0}};
+
+        for (uint32_t i = 0; i < TEAM_THREADS; i++) {
+            members[i].teams = &teams;
+            members[i].number = i;
+            assert_int_equal(uv_thread_create(&members[i].thread, play_in_teams,
+                                              &members[i]),
+                             0);
+        }
+        for (uint32_t i = 0; i < TEAM_THREADS; i++)
+            uv_thread_join(&members[i].thread);
+        for (uint32_t i = 0; i < TEAM_THREADS; i++)
+            assert_false(members[i].result < 0);
+    }
+    assert_int_equal(arrived(&teams.whole), 0);
+    assert_int_equal(arrived(&teams.team[0]), 0);
+    assert_int_equal(arrived(&teams.team[1]), 0);
 }
 
 /* Giving up. */
@@ -382,6 +516,10 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_barrier__waits_end_with_their_deadlines),
         cmocka_unit_test(test_barrier__rounds_of_processes),
         cmocka_unit_test(test_barrier__rounds_of_threads),
+        cmocka_unit_test(
+            test_barrier__later_rounds_pass_a_party_that_is_inside),
+        cmocka_unit_test(
+            test_barrier__rounds_of_changing_threads_need_no_zeroing),
         cmocka_unit_test(test_barrier__who_gives_up_does_not_count),
         cmocka_unit_test(test_barrier__refuses_another_number_of_parties),
         cmocka_unit_test(test_barrier__giving_up_races_with_arriving),

@@ -7,6 +7,18 @@
  * with their deadlines; those who give up have not arrived. If parties can die,
  * give deadlines.
  *
+ * A barrier needs no zeroing between rounds: as soon as one party's wait has
+ * returned, the next round can begin, also with other threads and another
+ * number of parties. Never zero a barrier after a round, not even when the call
+ * has returned SHMAP_LAST: the other parties of the round can still be inside
+ * the call, where they look whether the number of the round has changed.
+ * Zeroing sets that number back, and they wait for a round that is over. It
+ * also loses arrivals for the next round. A program that wants a barrier
+ * without the arrivals of the dead uses another one (32 bytes), or zeroes it
+ * when no thread of any process is inside a call with it and none can come: for
+ * example, after it has joined all threads or waited for all processes that use
+ * it.
+ *
  * See shmap/wait.h for what all objects have in common.
  */
 #ifndef SHMAP_BARRIER_H
