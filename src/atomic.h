@@ -153,6 +153,18 @@ static inline void shmap__pause(void)
  * that the public structs have. */
 typedef uint64_t __attribute__((aligned(8))) shmap__u64;
 
+/* Helgrind knows nothing of atomic operations. A build for it (the CMake option
+ * SHMAP_HELGRIND) tells it what happens before a number is stored, and after it
+ * was loaded. */
+#if defined(SHMAP_HELGRIND)
+#include <valgrind/helgrind.h>
+#define SHMAP__BEFORE_STORE(at) ANNOTATE_HAPPENS_BEFORE(at)
+#define SHMAP__AFTER_LOAD(at)   ANNOTATE_HAPPENS_AFTER(at)
+#else
+#define SHMAP__BEFORE_STORE(at) ((void)0)
+#define SHMAP__AFTER_LOAD(at)   ((void)0)
+#endif
+
 /* A lock in one process would not keep out others. */
 #if __GCC_ATOMIC_LLONG_LOCK_FREE != 2 && \
     !defined(__GCC_HAVE_SYNC_COMPARE_AND_SWAP_8)
@@ -161,50 +173,84 @@ typedef uint64_t __attribute__((aligned(8))) shmap__u64;
 
 static inline uint32_t shmap__load32(const uint32_t *from)
 {
-    return __atomic_load_n(from, __ATOMIC_SEQ_CST);
+    uint32_t value = __atomic_load_n(from, __ATOMIC_SEQ_CST);
+
+    SHMAP__AFTER_LOAD(from);
+    return value;
 }
 
 static inline uint64_t shmap__load64(const uint64_t *from)
 {
-    return __atomic_load_n((const shmap__u64 *)from, __ATOMIC_SEQ_CST);
+    uint64_t value =
+        __atomic_load_n((const shmap__u64 *)from, __ATOMIC_SEQ_CST);
+
+    SHMAP__AFTER_LOAD(from);
+    return value;
 }
 
 static inline uint32_t shmap__exchange32(uint32_t *at, uint32_t value)
 {
-    return __atomic_exchange_n(at, value, __ATOMIC_SEQ_CST);
+    uint32_t found;
+
+    SHMAP__BEFORE_STORE(at);
+    found = __atomic_exchange_n(at, value, __ATOMIC_SEQ_CST);
+    SHMAP__AFTER_LOAD(at);
+    return found;
 }
 
 static inline uint32_t shmap__add32(uint32_t *at, uint32_t value)
 {
-    return __atomic_fetch_add(at, value, __ATOMIC_SEQ_CST);
+    uint32_t found;
+
+    SHMAP__BEFORE_STORE(at);
+    found = __atomic_fetch_add(at, value, __ATOMIC_SEQ_CST);
+    SHMAP__AFTER_LOAD(at);
+    return found;
 }
 
 static inline bool shmap__cas32(uint32_t *at, uint32_t *expected,
                                 uint32_t value)
 {
-    return __atomic_compare_exchange_n(at, expected, value, false,
+    bool done;
+
+    SHMAP__BEFORE_STORE(at);
+    done = __atomic_compare_exchange_n(at, expected, value, false,
                                        __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    SHMAP__AFTER_LOAD(at);
+    return done;
 }
 
 static inline bool shmap__cas64(uint64_t *at, uint64_t *expected,
                                 uint64_t value)
 {
-    return __atomic_compare_exchange_n((shmap__u64 *)at, expected, value, false,
+    bool done;
+
+    SHMAP__BEFORE_STORE(at);
+    done = __atomic_compare_exchange_n((shmap__u64 *)at, expected, value, false,
                                        __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    SHMAP__AFTER_LOAD(at);
+    return done;
 }
 
 static inline uint64_t shmap__exchange64(uint64_t *at, uint64_t value)
 {
-    return __atomic_exchange_n((shmap__u64 *)at, value, __ATOMIC_SEQ_CST);
+    uint64_t found;
+
+    SHMAP__BEFORE_STORE(at);
+    found = __atomic_exchange_n((shmap__u64 *)at, value, __ATOMIC_SEQ_CST);
+    SHMAP__AFTER_LOAD(at);
+    return found;
 }
 
 static inline void shmap__store32(uint32_t *at, uint32_t value)
 {
+    SHMAP__BEFORE_STORE(at);
     __atomic_store_n(at, value, __ATOMIC_RELEASE);
 }
 
 static inline void shmap__store64(uint64_t *at, uint64_t value)
 {
+    SHMAP__BEFORE_STORE(at);
     __atomic_store_n((shmap__u64 *)at, value, __ATOMIC_RELEASE);
 }
 
