@@ -47,7 +47,8 @@ static const shmap__meaning sending[] = {
 static const shmap__meaning receiving[] = {
     {SHMAP_ENOENT, "the other end of the channel is closed, or the region that "
                    "came has no name here"},
-    {SHMAP_ETOKEN, "what came through the channel is no region"},
+    {SHMAP_ETOKEN, "what came through the channel is no region, or one for the "
+                   "process that opened this end of it"},
     {SHMAP_EACCES, "the region was sent for reading, or was sealed"},
     {SHMAP_ETYPE, "this is no channel that can carry a region, or what came is "
                   "no memory and no file"},

@@ -6,3 +6,4 @@
 #include <stddef.h>
 
 void (*shmap__stop_hook)(const char *point) = NULL;
+bool shmap__stop_own_channels = true;

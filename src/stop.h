@@ -10,14 +10,22 @@
 #define SHMAP_STOP_H
 
 #ifdef SHMAP_STOP_POINTS
+#include <stdbool.h>
+
 extern void (*shmap__stop_hook)(const char *point);
+
+/* Whether a region can be sent to the own process, as tests do with both ends
+ * of a channel. */
+extern bool shmap__stop_own_channels;
+#define SHMAP__OWN_CHANNELS shmap__stop_own_channels
 #define SHMAP__STOP(point)            \
     do {                              \
         if (shmap__stop_hook != NULL) \
             shmap__stop_hook(point);  \
     } while (0)
 #else
-#define SHMAP__STOP(point) ((void)0)
+#define SHMAP__STOP(point)  ((void)0)
+#define SHMAP__OWN_CHANNELS false
 #endif
 
 #endif

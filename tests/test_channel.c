@@ -10,6 +10,7 @@
 #include "support/puppet.h"
 #include "support/stops.h"
 #include "support/units.h"
+#include "stop.h"
 #include "token.h"
 
 #define ALICE 60001
@@ -346,12 +347,38 @@ static void test_channel__waiting_ends(void **state)
     }
 }
 
+/* A process opened both ends and can have let a child inherit one. What it
+ * sends comes to the child, or is refused and leaves nothing. */
+static void test_channel__a_sender_that_opened_both_ends(void **state)
+{
+    (void)state;
+    shmap__stop_own_channels = false;
+    for (int kind = 0; kind < CHANNEL_KINDS; ++kind)
+        for (int end = 0; end < 2; ++end) {
+            struct stage stage = set_up((enum channel_kind)kind, true);
+            size_t handles = os_open_handles();
+            int result = shmap_region_send(stage.region, 0, stage.ends[end], 0);
+            if (channel_finds_holder()) {
+                assert_code(result, 0);
+                assert_received(stage.ends[1 - end], "sent");
+            } else {
+                assert_code(result, SHMAP_ETYPE);
+                assert_non_null(strstr(shmap_error_detail(), "both ends"));
+                assert_true(units_same_handles(handles));
+                assert_nothing(stage.ends[1 - end], 0, SHMAP_ETIMEDOUT);
+            }
+            tear_down(&stage);
+        }
+    shmap__stop_own_channels = true;
+}
+
 static void test_channel__what_is_no_channel(void **state)
 {
     shmap_region *region = make_region(NULL, "not sent");
     shmap_region *none = no_region;
     char token[SHMAP_TOKEN_SIZE];
     (void)state;
+    shmap__stop_own_channels = false;
     for (int what = 0; what <= CHANNEL_NOTS + 2; ++what) {
         bool owned = what < CHANNEL_NOTS;
         intptr_t channel = owned ? channel_make_not((enum channel_not)what)
@@ -387,6 +414,7 @@ static void test_channel__what_is_no_channel(void **state)
                                     sizeof token),
                 0);
     shmap_region_close(region);
+    shmap__stop_own_channels = true;
 }
 
 /* Other bytes. */
@@ -938,6 +966,7 @@ int main(int argc, char **argv)
         leak_checked(test_channel__never_a_standard_stream),
         leak_checked(test_channel__no_signal_follows),
         leak_checked(test_channel__waiting_ends),
+        leak_checked(test_channel__a_sender_that_opened_both_ends),
         leak_checked(test_channel__what_is_no_channel),
         leak_checked(test_channel__garbage),
         leak_checked(test_channel__another_protocol),

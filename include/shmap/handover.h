@@ -157,8 +157,11 @@ SHMAP_API int shmap_region_import(shmap_region **region, const char *token,
  * access: as for shmap_region_export.
  * channel: POSIX: a connected Unix domain socket, of a stream or of packets in
  *          sequence. Windows: the HANDLE of a named pipe, whose other end was
- *          opened by the process that is to get the region. If it is not
- *          overlapped, it needs buffers of 1 KiB or more, and nobody else may
+ *          opened by the process that is to get the region, not inherited or
+ *          duplicated from another process: the system tells only which
+ *          process opened it. If that is this process, as with CreatePipe:
+ *          SHMAP_ETYPE. If it is a third one, that one gets the region, and
+ *          the receiver SHMAP_ETOKEN. If the pipe is not overlapped, it needs buffers of 1 KiB or more, and nobody else may
  *          be using it: the system lets this call wait for them, whatever the
  *          deadline. It stays the caller's, and may be blocking or not.
  * deadline: until when to wait for room in the channel.

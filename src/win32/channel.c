@@ -19,6 +19,8 @@ static shmap__os_status channel_failed(DWORD error)
     case ERROR_PIPE_LISTENING:
     case ERROR_BAD_PIPE: /* as well, where one looks into it */
         return shmap__os_failed_as(SHMAP_ENOENT, error);
+    case ERROR_ACCESS_DENIED: /* The end is for the other direction only. */
+        return shmap__os_failed_as(SHMAP_ETYPE, error);
     default:
         return shmap__os_failed(error);
     }
@@ -75,6 +77,10 @@ shmap__os_status shmap__os_channel_peer(intptr_t channel, int64_t *peer)
     }
     if (!found || id == 0)
         return shmap__os_failed_as(SHMAP_ENOENT, found ? 0 : GetLastError());
+    /* The system still knows who opened an end that is closed. */
+    if (!PeekNamedPipe(pipe, NULL, 0, NULL, NULL, NULL) &&
+        channel_failed(GetLastError()).code == SHMAP_ENOENT)
+        return channel_failed(GetLastError());
     *peer = id;
     return status;
 }

@@ -230,6 +230,18 @@ shmap__os_status shmap__os_give_process(shmap__os_object *object,
     return status;
 }
 
+/* The system names the process that opened the other end. If that is this one,
+ * another process has inherited the end, and which one cannot be told. */
+static shmap__os_status peer_unknown(void)
+{
+    const shmap__os_status status = {
+        SHMAP_ETYPE, 0,
+        "this process opened both ends of the pipe: which process has the "
+        "other one now is not known; let that process open its end itself"};
+
+    return status;
+}
+
 shmap__os_status shmap__os_give_channel(shmap__os_object *object,
                                         shmap__os_gift *gift, intptr_t channel,
                                         int64_t deadline)
@@ -241,6 +253,8 @@ shmap__os_status shmap__os_give_channel(shmap__os_object *object,
     (void)deadline;
     if (status.code < 0)
         return status;
+    if (filled.to == gift->from && !SHMAP__OWN_CHANNELS)
+        return peer_unknown();
     filled.way = SHMAP__OS_TO_PROCESS;
     status = shmap__os_give_process(object, &filled);
     if (status.code == 0)

@@ -26,6 +26,10 @@ intptr_t channel_listen(char *address, enum channel_kind kind);
 intptr_t channel_join(const char *address);
 intptr_t channel_accept(intptr_t listening);
 
+/* Whether what is sent comes to the process that has the other end, also if
+ * another process opened it. */
+bool channel_finds_holder(void);
+
 void channel_close(intptr_t end);
 /* What the other end sends from now on is refused. False where only closing
  * does that. */

@@ -63,6 +63,11 @@ intptr_t channel_accept(intptr_t listening)
     return listening;
 }
 
+bool channel_finds_holder(void)
+{
+    return false;
+}
+
 void channel_close(intptr_t end)
 {
     if (end != -1)
@@ -128,7 +133,12 @@ size_t channel_drain(intptr_t end)
 intptr_t channel_make_not(enum channel_not what)
 {
     char address[NAME_ROOM];
+    HANDLE ends[2] = {INVALID_HANDLE_VALUE, INVALID_HANDLE_VALUE};
     switch (what) {
+    case CHANNEL_NOT_A_PIPE:
+        if (CreatePipe(&ends[0], &ends[1], NULL, 0))
+            CloseHandle(ends[0]);
+        return (intptr_t)ends[1];
     case CHANNEL_NOT_A_FILE:
         return (intptr_t)CreateFileA("NUL", GENERIC_READ | GENERIC_WRITE, 0,
                                      NULL, OPEN_EXISTING, 0, NULL);
