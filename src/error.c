@@ -125,6 +125,9 @@ int shmap__result_of_region(shmap__os_status status, int kind,
         tell_room(kind, os_name, size);
     else if (status.code == SHMAP_ENOENT && kind == SHMAP_KIND_FILE)
         tell("there is no such file or folder");
+    else if (kind == SHMAP_KIND_NAMED && status.code == SHMAP_ETYPE)
+        tell("what has the name is no region that was made under it; native "
+             "scope opens other programs' memory");
     else if (kind == SHMAP_KIND_NAMED &&
              (status.code == SHMAP_EOWNER || status.code == SHMAP_ESTALE ||
               status.code == SHMAP_EACCES || status.code == SHMAP_EEXIST))

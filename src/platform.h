@@ -113,16 +113,18 @@ shmap__os_status shmap__os_named_create(shmap__os_object *object,
                                         const char *os_name, uint64_t size,
                                         const shmap_region_options *options);
 
-/* Open a region, ours or foreign. Codes: see shmap_region_open. */
+/* Open a region; in native scope also a foreign one. Codes: see
+ * shmap_region_open. */
 shmap__os_status shmap__os_named_open(shmap__os_object *object,
                                       const char *os_name, int access,
-                                      int owner);
+                                      int owner, int scope);
 
 /* Remove the leftover of this name. `*reaped` is 1 if there was one, else 0. */
-shmap__os_status shmap__os_named_reap(const char *os_name, unsigned *reaped);
+shmap__os_status shmap__os_named_reap(const char *os_name, int scope,
+                                      unsigned *reaped);
 
-/* Remove all leftovers of this user, or of every user, whose names have one of
- * the prefixes of shmap__os_name_prefix. Those that resist are passed over. */
+/* Remove all leftovers of this user, or of every user, in all scopes. Those that
+ * resist are passed over; if nothing else was removed, the result says why. */
 shmap__os_status shmap__os_named_reap_all(bool every_user, unsigned *reaped);
 
 /* Who owns what has this name, in words; false if that cannot be told. */

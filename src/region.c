@@ -94,17 +94,19 @@ static shmap__os_status create(shmap_region **region, const char *os_name,
 }
 
 static shmap__os_status open_named(shmap_region **region, const char *os_name,
-                                   int access, int owner)
+                                   const shmap_region_options *options)
 {
     shmap_region *made = shmap__region_new(os_name);
+    int access = options->access == SHMAP_ACCESS_DEFAULT
+                     ? SHMAP_ACCESS_READ_WRITE
+                     : options->access;
 
     if (made == NULL)
         return shmap__refuse(SHMAP_ENOMEM);
-    if (access == SHMAP_ACCESS_DEFAULT)
-        access = SHMAP_ACCESS_READ_WRITE;
-    return shmap__region_deliver(
-        region, made,
-        shmap__os_named_open(&made->object, os_name, access, owner));
+    return shmap__region_deliver(region, made,
+                                 shmap__os_named_open(&made->object, os_name,
+                                                      access, options->owner,
+                                                      options->scope));
 }
 
 int shmap_region_create(shmap_region **region, const char *name, uint64_t size,
@@ -151,9 +153,8 @@ int shmap_region_open(shmap_region **region, const char *name,
     os_name = shmap__name_resolve(space, name, checked.scope);
     if (os_name == NULL)
         return shmap__result(shmap__refuse(SHMAP_ENAME));
-    return shmap__result_of_region(
-        open_named(region, os_name, checked.access, checked.owner),
-        SHMAP_KIND_NAMED, os_name, 0);
+    return shmap__result_of_region(open_named(region, os_name, &checked),
+                                   SHMAP_KIND_NAMED, os_name, 0);
 }
 
 /* Open and create in turn until one succeeds. Each round that fails means that
@@ -166,8 +167,7 @@ static shmap__os_status open_or_create(shmap_region **region,
     enum { ROUNDS = 10000 };
 
     for (int round = 0; round < ROUNDS; round++) {
-        shmap__os_status status =
-            open_named(region, os_name, SHMAP_ACCESS_DEFAULT, options->owner);
+        shmap__os_status status = open_named(region, os_name, options);
 
         if (status.code != SHMAP_ENOENT)
             return status;
@@ -377,8 +377,9 @@ static int reap(const char *name, unsigned flags, unsigned *reaped)
     os_name = shmap__name_resolve(space, name, (int)flags);
     if (os_name == NULL)
         return shmap__result(shmap__refuse(SHMAP_ENAME));
-    return shmap__result_of_region(shmap__os_named_reap(os_name, reaped),
-                                   SHMAP_KIND_NAMED, os_name, 0);
+    return shmap__result_of_region(
+        shmap__os_named_reap(os_name, (int)flags, reaped), SHMAP_KIND_NAMED,
+        os_name, 0);
 }
 
 int shmap_region_reap(const char *name, unsigned flags, unsigned *reaped)

@@ -179,20 +179,33 @@ static void test_commit__prefaulting_without_room_is_an_error(void **state)
 }
 
 /* Leave a region behind, as a process does that ends without closing. */
-static void leave(const char *name, uint64_t size)
+static void leave_in(int scope, const char *name, uint64_t size)
 {
+    shmap_region_options options = SHMAP_REGION_OPTIONS_INIT;
+    shmap_region *region = NO_REGION;
     FILE *from;
     FILE *to;
     int pid = os_fork(&from, &to);
 
     role_check(pid >= 0);
     if (pid == 0) {
-        make(name, size, SHMAP_COMMIT_NOW);
+        options.scope = scope;
+        role_check_code(shmap_region_create(&region, name, size, &options), 0);
         os_exit_now(0);
     }
     role_check(os_fork_wait(pid) == 0);
     fclose(from);
     fclose(to);
+}
+
+static void leave(const char *name, uint64_t size)
+{
+    leave_in(SHMAP_SCOPE_USER, name, size);
+}
+
+static void leave_native(const char *name, uint64_t size)
+{
+    leave_in(SHMAP_SCOPE_NATIVE, name, size);
 }
 
 static int reclaim(int count, char **arguments)
@@ -222,6 +235,11 @@ static int reclaim(int count, char **arguments)
     role_check(shmap_os_name(os_name, sizeof os_name, "dead too", 0) == 0);
     role_check(!raw_exists(os_name));
     fill(region);
+    shmap_region_close(region);
+
+    leave_native("dead natively", 6 * MiB);
+    region = make("large", 7 * MiB, SHMAP_COMMIT_NOW);
+    role_check(!raw_exists("dead natively"));
     shmap_region_close(region);
 
     leave("dead", 6 * MiB);

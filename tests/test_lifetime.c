@@ -285,14 +285,16 @@ static void test_lifetime__reap_frees_a_leftover_by_name(void **state)
 
 static void test_lifetime__reap_frees_all_leftovers(void **state)
 {
-    struct place places[3];
-    struct place alive = place_make(__func__, SHMAP_SCOPE_USER);
+    static const int scopes[] = {SHMAP_SCOPE_USER, SHMAP_SCOPE_NATIVE,
+                                 SHMAP_SCOPE_NATIVE};
+    struct place places[COUNT(scopes)];
+    struct place alive = place_make(__func__, SHMAP_SCOPE_NATIVE);
     unsigned reaped = 77;
     (void)state;
     struct child *a = place_hold(&alive);
     puppet_do(a, "put 0 0 alive");
     for (size_t i = 0; i < COUNT(places); ++i) {
-        places[i] = place_make(__func__, SHMAP_SCOPE_USER);
+        places[i] = place_make(__func__, scopes[i]);
         place_leave_over(&places[i]);
     }
     assert_code(shmap_region_reap(NULL, 0, &reaped), 0);
@@ -324,6 +326,46 @@ static bool is_told_as(const shmap_region *region, uint64_t size)
 {
     uint64_t told = shmap_region_size(region);
     return told >= size && told - size < os_page_size();
+}
+
+/* In user and machine scope, nothing tells that its owner gave it the name; on
+ * Windows nothing tells who made it. */
+static void assert_refused(const struct place *place, intptr_t handle,
+                           uint64_t size, unsigned mode)
+{
+    shmap_region *region = NULL;
+    shmap_region_options options = SHMAP_REGION_OPTIONS_INIT;
+    unsigned reaped = 77;
+    if (!os_has_leftovers())
+        return;
+    assert_code(shmap_region_create(&region, place->name, 4096, NULL),
+                SHMAP_EEXIST);
+    options.owner = SHMAP_OWNER_ANYBODY;
+    assert_code(shmap_region_open(&region, place->name, &options), SHMAP_ETYPE);
+    assert_non_null(strstr(shmap_error_detail(), "native scope"));
+    assert_code(
+        shmap_region_open_or_create(&region, place->name, 4 * size, &options),
+        SHMAP_ETYPE);
+    assert_code(shmap_region_reap(place->name, SHMAP_REAP_USER, &reaped), 0);
+    assert_int_equal(reaped, 0);
+    assert_code(shmap_region_reap(NULL, 0, NULL), 0);
+    place_assert_planted(place, handle, size, mode);
+}
+
+/* Another program's object looks like a dead region, but has no stamp. */
+static void test_lifetime__reap_of_all_spares_other_programs(void **state)
+{
+    static const unsigned modes[] = {01600, 01666, 01700};
+    (void)state;
+    NEEDS_LEFTOVERS;
+    for (size_t i = 0; i < COUNT(modes); ++i) {
+        struct place place = place_make(__func__, SHMAP_SCOPE_NATIVE);
+        intptr_t handle = place_plant(&place, 4096, modes[i]);
+        assert_code(shmap_region_reap(NULL, 0, NULL), 0);
+        place_assert_planted(&place, handle, 4096, modes[i]);
+        raw_close(handle);
+        raw_remove(place.os_name);
+    }
 }
 
 /* Every call that could change the foreign object of this name. */
@@ -361,7 +403,7 @@ static void plant_and_do_everything(const char *label, uint64_t size,
 {
     struct place place = place_make(label, SHMAP_SCOPE_USER);
     intptr_t handle = place_plant(&place, size, mode);
-    do_everything_to(&place, place.name, SHMAP_SCOPE_USER, handle, size, mode);
+    assert_refused(&place, handle, size, mode);
     do_everything_to(&place, place.os_name, SHMAP_SCOPE_NATIVE, handle, size,
                      mode);
     raw_close(handle);
@@ -442,6 +484,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_lifetime__open_or_create_reclaims_a_leftover),
         cmocka_unit_test(test_lifetime__reap_frees_a_leftover_by_name),
         cmocka_unit_test(test_lifetime__reap_frees_all_leftovers),
+        cmocka_unit_test(test_lifetime__reap_of_all_spares_other_programs),
         cmocka_unit_test(test_lifetime__reap_leaves_what_is_held),
         cmocka_unit_test(test_lifetime__foreign_region_is_left_as_found),
         cmocka_unit_test(test_lifetime__odd_foreign_regions_are_left_as_found),

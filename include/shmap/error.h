@@ -35,8 +35,9 @@
     /* A dead region of another user occupies the name. That user, or an      \
      * administrator, can remove it with shmap_region_reap. */                \
     X(SHMAP_ESTALE, -8, "another user's dead region occupies the name")       \
-    /* What has this name is something else: a directory, a pipe, a mutex; or \
-     * a channel cannot carry regions. */                                     \
+    /* What has this name is something else: a directory, a pipe, a mutex, or \
+     * another program's memory outside of native scope; or a channel cannot  \
+     * carry regions. */                                                      \
     X(SHMAP_ETYPE, -9, "the object of this name is not shared memory")        \
     /* The object exists, but whoever made it has not given it a size yet, or \
      * nobody has written the record yet. */                                  \

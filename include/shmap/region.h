@@ -97,7 +97,14 @@ enum shmap_scope {
                                 (on Windows: this session's) */
     SHMAP_SCOPE_MACHINE = 1, /* on the whole machine */
     SHMAP_SCOPE_NATIVE = 2   /* the system's own name, verbatim: meets
-                                programs that use the system's own calls */
+                                programs that use the system's own calls.
+                                Nothing proves there that its owner gave an
+                                object its name: who may write to one object
+                                can link it to another free name. In the
+                                other scopes, what other programs made, or
+                                linked there, is SHMAP_ETYPE (not on
+                                Windows, which has no links, and where no
+                                object says who made it). */
 };
 
 /* Whether shmap_region_open_file may make the file. */
@@ -167,11 +174,15 @@ typedef struct shmap_region_options {
  *                    shmap_error_detail tells whose
  *   SHMAP_EACCES     another user's object has the name and cannot be looked at
  *   SHMAP_ETYPE      something that is not shared memory has the name
+ *                    (open_or_create: see shmap_region_open)
  *   SHMAP_EPRIVILEGE the scope is one where this process may not create
  *   SHMAP_ENOSPC     there is no room, also after freeing our own leftovers
  *   SHMAP_E2BIG      no system object can have this size
- *   SHMAP_EBUSY      a stopped process keeps the name in the middle of a step
- *   SHMAP_ENOMEM, SHMAP_EMFILE, SHMAP_ENOTSUP, SHMAP_ESYSTEM
+ *   SHMAP_EBUSY      a stopped process keeps the name in the middle of a step,
+ *                    or another user keeps a removed region locked
+ *   SHMAP_ENOTSUP    the system refuses what regions need, such as locks or
+ *                    (Linux) access times
+ *   SHMAP_ENOMEM, SHMAP_EMFILE, SHMAP_ESYSTEM
  *
  * Killed in this call, a process leaves nothing, or a leftover at most. Since
  * 0.1. */
@@ -188,7 +199,11 @@ SHMAP_API int shmap_region_create(shmap_region **region, const char *name,
  *   SHMAP_ENOENT     nobody holds a region of this name
  *   SHMAP_EACCES     the system refuses this access
  *   SHMAP_EOWNER     it belongs to a user whom the options do not accept
- *   SHMAP_ETYPE      something that is not shared memory has the name
+ *   SHMAP_ETYPE      something that is not shared memory has the name; or, in
+ *                    user and machine scope, memory that another program made
+ *                    or linked there, or whose proof of the name somebody
+ *                    destroyed who may write to it: open it in native scope,
+ *                    or remove it
  *   SHMAP_ENOTREADY  another program made it and has not sized it yet
  *   SHMAP_EBUSY      a stopped process keeps the name in the middle of a step
  *   SHMAP_ENOMEM, SHMAP_EMFILE, SHMAP_ENOTSUP, SHMAP_ESYSTEM
@@ -260,8 +275,8 @@ enum shmap_kind {
 
 enum shmap_info_flags {
     SHMAP_INFO_FOREIGN = 1, /* made by another program with the system's own
-                               calls; never told on Windows, where no object
-                               says who made it */
+                               calls, and opened in native scope; never told on
+                               Windows, where no object says who made it */
     SHMAP_INFO_NAME_LOST =
         2, /* somebody removed a named region's name; those who hold the
               region keep it, nobody else finds it */
@@ -383,12 +398,13 @@ enum shmap_reap_flags {
 /* Free leftovers: names and memory of regions whose holders all died. Never
  * needed for correctness. What somebody holds, and what is not ours, stays.
  *
- * name: one name, or NULL for all leftovers of this user, in the user's and
- *       the machine's scope.
+ * name: one name, or NULL for all leftovers of this user, in all scopes. Of
+ *       several links to one leftover, each counts.
  * flags: enum shmap_reap_flags.
  * reaped: receives how many were freed; may be NULL. On Windows always 0.
  *
- * Returns 0, also when there was nothing to free, or SHMAP_EINVAL,
+ * Returns 0, also when there was nothing to free, or if nothing could be freed
+ * although there was something, why. SHMAP_EINVAL,
  * SHMAP_ENAME, SHMAP_ESTALE (it is another user's), SHMAP_EACCES (it is another
  * user's and cannot be looked at), SHMAP_EBUSY, SHMAP_EMFILE, SHMAP_ENOMEM,
  * SHMAP_ESYSTEM. Since 0.1. */

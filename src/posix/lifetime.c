@@ -21,19 +21,64 @@
 #include <unistd.h>
 
 #include "../stop.h"
-
-/* One that is about to be removed has this bit beside its others. */
-enum { CONDEMNED = S_ISUID };
+#include "linux/stamp.h"
 
 enum shmap__os_make shmap__os_make_of(const struct stat *stat)
 {
-    const mode_t never = S_ISGID | S_IXUSR | S_IXGRP | S_IXOTH;
+    const mode_t others = S_IRGRP | S_IWGRP | S_IROTH | S_IWOTH;
+    const mode_t mode = stat->st_mode & 07777;
 
-    if (!S_ISREG(stat->st_mode) || (stat->st_mode & never) != 0 ||
-        (stat->st_mode & SHMAP__OS_PRIVATE) != SHMAP__OS_PRIVATE)
+    if (!S_ISREG(stat->st_mode))
         return SHMAP__OS_FOREIGN;
-    return (stat->st_mode & CONDEMNED) != 0 ? SHMAP__OS_CONDEMNED
-                                            : SHMAP__OS_REGION;
+    if (mode == SHMAP__OS_CONDEMNED_MODE)
+        return SHMAP__OS_CONDEMNED;
+    return (mode & ~others) == SHMAP__OS_PRIVATE ? SHMAP__OS_REGION
+                                                 : SHMAP__OS_FOREIGN;
+}
+
+enum shmap__os_make shmap__os_make_behind(int fd, const struct stat *stat)
+{
+    enum shmap__os_make make = shmap__os_make_of(stat);
+
+    if (make == SHMAP__OS_CONDEMNED &&
+        shmap__stamp_check(fd, stat, "") == SHMAP__PROOF_NONE &&
+        shmap__stamp_lasts(fd))
+        return SHMAP__OS_FOREIGN;
+    return make;
+}
+
+static const char *name_in(const char *path)
+{
+    return path + sizeof SHMAP__OS_FOLDER;
+}
+
+enum shmap__os_names shmap__os_names_of(int scope)
+{
+    return scope == SHMAP_SCOPE_NATIVE ? SHMAP__OS_NAMES_NATIVE
+                                       : SHMAP__OS_NAMES_PROVED;
+}
+
+/* A region that has a temporary name still has the stamp of its later one. */
+enum shmap__os_names shmap__os_names_like(const char *os_name)
+{
+    const char *name = os_name + (*os_name == '/');
+
+    if (strncmp(name, "shmap.", 6) != 0)
+        return SHMAP__OS_NAMES_LISTED;
+    return name[6] == '~' ? SHMAP__OS_NAMES_NATIVE : SHMAP__OS_NAMES_PROVED;
+}
+
+bool shmap__os_is_proved(int fd, const struct stat *stat, const char *path,
+                         enum shmap__os_names names)
+{
+    enum shmap__proof proof;
+
+    if (names != SHMAP__OS_NAMES_PROVED)
+        return true;
+    proof = shmap__stamp_check(fd, stat, name_in(path));
+    return proof == SHMAP__PROOF_NAME ||
+           (proof == SHMAP__PROOF_NONE && stat->st_nlink == 1 &&
+            !shmap__stamp_lasts(fd));
 }
 
 /* Names were checked for their length. */
@@ -46,6 +91,20 @@ void shmap__os_find_path(char path[SHMAP__OS_PATH], const char *os_name)
 int shmap__os_open_path(const char *path, int access)
 {
     return shmap__os_open(path, access | O_NOFOLLOW | O_NONBLOCK, 0);
+}
+
+bool shmap__os_path_is_condemned(const char *path)
+{
+    int fd = shmap__os_open_path(path, O_PATH);
+    bool condemned;
+    struct stat stat;
+
+    if (fd < 0)
+        return false;
+    condemned = fstat(fd, &stat) == 0 &&
+                shmap__os_make_behind(fd, &stat) == SHMAP__OS_CONDEMNED;
+    shmap__os_close_quietly(fd);
+    return condemned;
 }
 
 static bool same_object(const struct stat *a, const struct stat *b)
@@ -81,15 +140,34 @@ static enum shmap__os_reaping unlink_locked(const char *path, int fd,
     if (!path_means(path, object))
         return SHMAP__OS_REAP_NOTHING;
     SHMAP__STOP("reap.checked");
-    if (fchmod(fd, (object->st_mode & 07777) | CONDEMNED) != 0)
-        return errno == EPERM ? SHMAP__OS_REAP_DENIED : SHMAP__OS_REAP_FAILED;
+    /* Who could write to it may have destroyed its stamp. */
+    if ((shmap__stamp_check(fd, object, name_in(path)) == SHMAP__PROOF_NONE &&
+         shmap__stamp_put(fd, name_in(path)) != 0) ||
+        fchmod(fd, SHMAP__OS_CONDEMNED_MODE) != 0)
+        return SHMAP__OS_REAP_FAILED;
     SHMAP__STOP("reap.condemned");
     if (unlink(path) != 0)
-        return errno == ENOENT                     ? SHMAP__OS_REAP_NOTHING
-               : errno == EACCES || errno == EPERM ? SHMAP__OS_REAP_DENIED
-                                                   : SHMAP__OS_REAP_FAILED;
+        return errno == ENOENT ? SHMAP__OS_REAP_NOTHING : SHMAP__OS_REAP_FAILED;
     SHMAP__STOP("reap.unlinked");
     return SHMAP__OS_REAPED;
+}
+
+/* Unlink a path that somebody else linked the object to. The object may be held
+ * under its own name, so it is not condemned, and the lock is not the holders':
+ * it only keeps another process of this user from unlinking the path, and a new
+ * region from getting it, in between. */
+static enum shmap__os_reaping unlink_link(const char *path, int fd,
+                                          const struct stat *object)
+{
+    enum shmap__os_reaping result = SHMAP__OS_REAP_NOTHING;
+
+    if (shmap__os_lock(fd, SHMAP__OS_REMOVER, F_WRLCK) != 0)
+        return SHMAP__OS_REAP_BUSY;
+    SHMAP__STOP("reap.link_locked");
+    if (path_means(path, object))
+        result = unlink(path) == 0 ? SHMAP__OS_REAPED : SHMAP__OS_REAP_FAILED;
+    shmap__os_lock(fd, SHMAP__OS_REMOVER, F_UNLCK);
+    return result;
 }
 
 /* Whether the folder's sticky bit lets this process unlink the object. */
@@ -100,14 +178,28 @@ static bool may_remove(const struct stat *object)
     return user == 0 || user == object->st_uid;
 }
 
-static enum shmap__os_reaping reap_opened(const char *path, int fd)
+static int lock_for_removing(int fd, short type)
 {
+    return shmap__os_lock_bytes(fd, SHMAP__OS_MARK, 2, type);
+}
+
+static enum shmap__os_reaping reap_opened(const char *path, int fd,
+                                          enum shmap__os_names names)
+{
+    const bool held = shmap__os_locked(fd, SHMAP__OS_MARK) != F_UNLCK;
+    enum shmap__proof proof = SHMAP__PROOF_NAME;
     struct stat object;
     enum shmap__os_reaping result = SHMAP__OS_REAP_NOTHING;
 
-    if (shmap__os_locked(fd, SHMAP__OS_MARK) != F_UNLCK ||
-        fstat(fd, &object) != 0 ||
-        shmap__os_make_of(&object) == SHMAP__OS_FOREIGN)
+    if (fstat(fd, &object) != 0 ||
+        shmap__os_make_behind(fd, &object) == SHMAP__OS_FOREIGN)
+        return SHMAP__OS_REAP_NOTHING;
+    if (names != SHMAP__OS_NAMES_NATIVE)
+        proof = shmap__stamp_check(fd, &object, name_in(path));
+    if (names == SHMAP__OS_NAMES_PROVED && proof == SHMAP__PROOF_OTHER &&
+        may_remove(&object))
+        return unlink_link(path, fd, &object);
+    if (held || (names == SHMAP__OS_NAMES_LISTED && proof == SHMAP__PROOF_NONE))
         return SHMAP__OS_REAP_NOTHING;
     /* A lock without a right would keep those away who have it. */
     if (!may_remove(&object)) {
@@ -115,10 +207,10 @@ static enum shmap__os_reaping reap_opened(const char *path, int fd)
         return SHMAP__OS_REAP_DENIED;
     }
     SHMAP__STOP("reap.opened");
-    if (shmap__os_lock(fd, SHMAP__OS_MARK, F_WRLCK) == 0) {
+    if (lock_for_removing(fd, F_WRLCK) == 0) {
         SHMAP__STOP("reap.locked");
         result = unlink_locked(path, fd, &object);
-        shmap__os_lock(fd, SHMAP__OS_MARK, F_UNLCK);
+        lock_for_removing(fd, F_UNLCK);
     }
     return result;
 }
@@ -142,19 +234,31 @@ static void close_after_removing(int fd)
     shmap__os_fork_unlock();
 }
 
-enum shmap__os_reaping shmap__os_remove_leftover(const char *path)
+/* Why something cannot be opened to be removed. That it is another user's must
+ * be seen, and is not concluded from the refusal. */
+static enum shmap__os_reaping explain_refusal(const char *path, int error)
+{
+    struct stat object;
+    enum shmap__os_reaping result = SHMAP__OS_REAP_FAILED;
+
+    if (error == ENOENT || shmap__os_is_other(error))
+        result = SHMAP__OS_REAP_NOTHING;
+    else if ((error == EACCES || error == EPERM) && lstat(path, &object) == 0 &&
+             !may_remove(&object))
+        result = SHMAP__OS_REAP_DENIED;
+    errno = error;
+    return result;
+}
+
+enum shmap__os_reaping shmap__os_remove_leftover(const char *path,
+                                                 enum shmap__os_names names)
 {
     int fd = open_for_removing(path);
     enum shmap__os_reaping result;
 
-    if (fd < 0) {
-        if (errno == EACCES || errno == EPERM)
-            return SHMAP__OS_REAP_DENIED;
-        return errno == EMFILE || errno == ENFILE || errno == ENOMEM
-                   ? SHMAP__OS_REAP_FAILED
-                   : SHMAP__OS_REAP_NOTHING;
-    }
-    result = reap_opened(path, fd);
+    if (fd < 0)
+        return explain_refusal(path, errno);
+    result = reap_opened(path, fd, names);
     close_after_removing(fd);
     return result;
 }
@@ -209,9 +313,9 @@ void shmap__os_remove_if_left(const char *path)
     SHMAP__STOP("leave.opened");
     /* Locks of other programs on objects of their own are their affair. */
     if (fstat(fd, &object) == 0 &&
-        shmap__os_make_of(&object) != SHMAP__OS_FOREIGN) {
+        shmap__os_make_behind(fd, &object) != SHMAP__OS_FOREIGN) {
         await_turns(fd);
-        reap_opened(path, fd);
+        reap_opened(path, fd, SHMAP__OS_NAMES_NATIVE);
     }
     close_after_removing(fd);
 }
@@ -248,6 +352,8 @@ enum finding {
     FOUND_LIVE,    /* a region that somebody holds */
     FOUND_DEAD,    /* a leftover */
     FOUND_BUSY,    /* something that is being removed */
+    FOUND_KEPT,    /* something removed that a stranger keeps locked */
+    FOUND_LINK,    /* a region that has another name from its owner */
     FOUND_FOREIGN, /* another program's memory */
     FOUND_OTHER,   /* something that is not memory */
     FOUND_FAILED   /* errno */
@@ -261,13 +367,20 @@ bool shmap__os_is_other(int error)
            error == ENODEV;
 }
 
+/* One of this user who removes it has both locks. */
+bool shmap__os_is_kept(int fd)
+{
+    return shmap__os_locked(fd, SHMAP__OS_MARK) != F_UNLCK &&
+           shmap__os_locked(fd, SHMAP__OS_REMOVER) != F_WRLCK;
+}
+
 /* `lock` was asked before `stat`: a lock may be that of a late opener, whose
  * object was removed before and shows it. */
-static enum finding classify(const struct stat *stat, short lock)
+static enum finding classify(int fd, const struct stat *stat, short lock)
 {
     if (!S_ISREG(stat->st_mode))
         return FOUND_OTHER;
-    switch (shmap__os_make_of(stat)) {
+    switch (shmap__os_make_behind(fd, stat)) {
     case SHMAP__OS_FOREIGN:
         return FOUND_FOREIGN;
     case SHMAP__OS_REGION:
@@ -275,35 +388,79 @@ static enum finding classify(const struct stat *stat, short lock)
             return FOUND_BUSY;
         return lock == F_RDLCK ? FOUND_LIVE : FOUND_DEAD;
     default:
-        return stat->st_nlink == 0 || lock != F_UNLCK ? FOUND_BUSY : FOUND_DEAD;
+        if (stat->st_nlink == 0)
+            return FOUND_BUSY;
+        if (lock == F_UNLCK)
+            return FOUND_DEAD;
+        return shmap__os_is_kept(fd) ? FOUND_KEPT : FOUND_BUSY;
     }
 }
 
+bool shmap__os_is_link(int fd, const struct stat *stat, const char *path,
+                       enum shmap__os_names names)
+{
+    return names == SHMAP__OS_NAMES_PROVED &&
+           shmap__os_make_of(stat) != SHMAP__OS_FOREIGN && may_remove(stat) &&
+           shmap__stamp_check(fd, stat, name_in(path)) == SHMAP__PROOF_OTHER;
+}
+
 /* What has this path. */
-static enum finding look(const char *path)
+static enum finding look(const char *path, enum shmap__os_names names)
 {
     struct stat stat;
     enum finding found = FOUND_FAILED;
     int fd = shmap__os_open_path(path, O_RDONLY);
     short lock;
 
+    if (fd < 0 && errno == EACCES && shmap__os_path_is_condemned(path))
+        return FOUND_DEAD;
     if (fd < 0)
         return errno == ENOENT             ? FOUND_NOTHING
                : shmap__os_is_other(errno) ? FOUND_OTHER
                                            : FOUND_FAILED;
     lock = shmap__os_locked(fd, SHMAP__OS_MARK);
     if (fstat(fd, &stat) == 0)
-        found = classify(&stat, lock);
+        found = shmap__os_is_link(fd, &stat, path, names)
+                    ? FOUND_LINK
+                    : classify(fd, &stat, lock);
     shmap__os_close_quietly(fd);
     return found;
 }
 
-shmap__os_status shmap__os_free_name(const char *path, unsigned *reaped)
+/* Remove a leftover or a link, and tell whether that is over: 0 if the path
+ * must be looked at again. */
+static shmap__os_status free_path(const char *path, enum shmap__os_names names,
+                                  unsigned attempt, unsigned *reaped)
 {
+    SHMAP__STOP("free.dead");
+    switch (shmap__os_remove_leftover(path, names)) {
+    case SHMAP__OS_REAP_DENIED:
+        return (shmap__os_status){SHMAP_ESTALE, errno};
+    case SHMAP__OS_REAP_FAILED:
+        return shmap__os_failed(errno);
+    case SHMAP__OS_REAPED:
+        ++*reaped;
+        break;
+    case SHMAP__OS_REAP_BUSY:
+        if (attempt >= SHMAP__OS_ATTEMPTS_BRIEF)
+            return (shmap__os_status){SHMAP_EBUSY, 0};
+        break;
+    case SHMAP__OS_REAP_NOTHING:
+        break;
+    }
+    return shmap__os_done;
+}
+
+shmap__os_status shmap__os_free_name(const char *path,
+                                     enum shmap__os_names names,
+                                     unsigned *reaped)
+{
+    const shmap__os_status busy = {SHMAP_EBUSY, 0};
     unsigned attempt = 0;
+    shmap__os_status status;
 
     do {
-        switch (look(path)) {
+        switch (look(path, names)) {
         case FOUND_NOTHING:
             return shmap__os_done;
         case FOUND_LIVE:
@@ -313,25 +470,21 @@ shmap__os_status shmap__os_free_name(const char *path, unsigned *reaped)
             return (shmap__os_status){SHMAP_ETYPE, 0};
         case FOUND_FAILED:
             return shmap__os_failed(errno);
+        case FOUND_KEPT:
+            if (attempt >= SHMAP__OS_ATTEMPTS_BRIEF)
+                return busy;
+            break;
         case FOUND_BUSY:
             SHMAP__STOP("free.busy");
             break;
         case FOUND_DEAD:
-            SHMAP__STOP("free.dead");
-            switch (shmap__os_remove_leftover(path)) {
-            case SHMAP__OS_REAP_DENIED:
-                return (shmap__os_status){SHMAP_ESTALE, errno};
-            case SHMAP__OS_REAP_FAILED:
-                return shmap__os_failed(errno);
-            case SHMAP__OS_REAPED:
-                ++*reaped;
-                break;
-            case SHMAP__OS_REAP_NOTHING:
-                break;
-            }
+        case FOUND_LINK:
+            status = free_path(path, names, attempt, reaped);
+            if (status.code < 0)
+                return status;
         }
     } while (shmap__os_wait_a_little(&attempt));
-    return (shmap__os_status){SHMAP_EBUSY, 0};
+    return busy;
 }
 
 bool shmap__os_alone(int fd)

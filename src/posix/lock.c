@@ -13,20 +13,20 @@
 /* The tests define SHMAP_NO_OFD_LOCKS, to be where there are none. */
 #if defined(F_OFD_SETLK) && !defined(SHMAP_NO_OFD_LOCKS)
 
-static struct flock byte_lock(off_t byte, short type)
+static struct flock byte_lock(off_t from, off_t count, short type)
 {
     struct flock lock = {0};
 
     lock.l_type = type;
     lock.l_whence = SEEK_SET;
-    lock.l_start = byte;
-    lock.l_len = 1;
+    lock.l_start = from;
+    lock.l_len = count;
     return lock;
 }
 
-int shmap__os_lock(int fd, off_t byte, short type)
+int shmap__os_lock_bytes(int fd, off_t from, off_t count, short type)
 {
-    struct flock lock = byte_lock(byte, type);
+    struct flock lock = byte_lock(from, count, type);
 
     if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
         return 0;
@@ -37,16 +37,16 @@ int shmap__os_lock(int fd, off_t byte, short type)
 
 short shmap__os_locked(int fd, off_t byte)
 {
-    struct flock lock = byte_lock(byte, F_WRLCK);
+    struct flock lock = byte_lock(byte, 1, F_WRLCK);
 
     return fcntl(fd, F_OFD_GETLK, &lock) == 0 ? lock.l_type : F_WRLCK;
 }
 
 #else
 
-int shmap__os_lock(int fd, off_t byte, short type)
+int shmap__os_lock_bytes(int fd, off_t from, off_t count, short type)
 {
-    (void)fd, (void)byte, (void)type;
+    (void)fd, (void)from, (void)count, (void)type;
     return ENOTSUP;
 }
 
@@ -57,6 +57,11 @@ short shmap__os_locked(int fd, off_t byte)
 }
 
 #endif
+
+int shmap__os_lock(int fd, off_t byte, short type)
+{
+    return shmap__os_lock_bytes(fd, byte, 1, type);
+}
 
 bool shmap__os_wait_a_little(unsigned *attempt)
 {

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "../stop.h"
+#include "linux/stamp.h"
 
 /* Creating */
 
@@ -40,7 +41,8 @@ static shmap__os_status draft_without_name(region_draft *draft)
     draft->fd =
         shmap__os_open(SHMAP__OS_FOLDER, O_TMPFILE | O_RDWR, SHMAP__OS_PRIVATE);
     if (draft->fd < 0)
-        return errno == ENOENT || errno == EISDIR || errno == EINVAL
+        return errno == ENOENT || errno == EISDIR || errno == EINVAL ||
+                       errno == EACCES || errno == EPERM
                    ? (shmap__os_status){SHMAP_ENOTSUP, errno}
                    : shmap__os_failed(errno);
     error = shmap__os_lock(draft->fd, SHMAP__OS_MARK, F_RDLCK);
@@ -96,21 +98,26 @@ static int link_draft(int fd, const char *path)
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     if (linkat(AT_FDCWD, link, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0)
         return 0;
-    return errno == ENOENT || errno == EACCES || errno == EPERM ? EOPNOTSUPP
-                                                                : errno;
+    /* All else means that this way is not there; a name that cannot be made in
+     * the other way either has its reason from that. */
+    return errno == EEXIST || errno == ENOSPC || errno == EDQUOT ||
+                   errno == ENOMEM || errno == EIO
+               ? errno
+               : EOPNOTSUPP;
 }
 
 static int rename_draft(const char *from, const char *to)
 {
     enum { NO_REPLACE = 1 };
 
-    return syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, NO_REPLACE) == 0
-               ? 0
-               : errno;
+    if (syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, NO_REPLACE) == 0)
+        return 0;
+    return errno == EINVAL || errno == EPERM ? EOPNOTSUPP : errno;
 }
 
 /* Give the complete region its name. */
-static shmap__os_status publish(const region_draft *draft, const char *path)
+static shmap__os_status publish(const region_draft *draft, const char *path,
+                                enum shmap__os_names names)
 {
     unsigned attempt = 0;
     unsigned reaped = 0;
@@ -127,26 +134,35 @@ static shmap__os_status publish(const region_draft *draft, const char *path)
         if (error != EEXIST)
             return shmap__os_failed(error);
         SHMAP__STOP("create.exists");
-        status = shmap__os_free_name(path, &reaped);
+        status = shmap__os_free_name(path, names, &reaped);
         if (status.code < 0)
             return status;
     } while (shmap__os_wait_a_little(&attempt));
     return (shmap__os_status){SHMAP_EBUSY, 0};
 }
 
-static shmap__os_status complete(int fd, uint64_t size,
+/* Size, stamp, and rights. Nobody could open in user or machine scope what has
+ * no stamp. */
+static shmap__os_status complete(int fd, const char *path, uint64_t size,
                                  const shmap_region_options *options,
                                  const shmap__os_rights *rights,
                                  struct stat *stat)
 {
     shmap__os_status status =
         shmap__os_extend(fd, 0, size, options->commit, true);
+    int error;
 
     if (status.code < 0)
         return status;
     SHMAP__STOP("create.sized");
+    error = shmap__stamp_put(fd, path + sizeof SHMAP__OS_FOLDER);
     if (fstat(fd, stat) != 0)
         return shmap__os_failed(errno);
+    if (options->scope != SHMAP_SCOPE_NATIVE &&
+        shmap__stamp_check(fd, stat, path + sizeof SHMAP__OS_FOLDER) !=
+            SHMAP__PROOF_NAME &&
+        shmap__stamp_lasts(fd))
+        return (shmap__os_status){SHMAP_ENOTSUP, error};
     return shmap__os_rights_give(rights, fd, S_ISVTX, stat);
 }
 
@@ -164,9 +180,9 @@ static shmap__os_status create(shmap__os_object *object, const char *path,
     if (status.code < 0)
         return status;
     SHMAP__STOP("create.marked");
-    status = complete(draft.fd, size, options, rights, &stat);
+    status = complete(draft.fd, path, size, options, rights, &stat);
     if (status.code == 0)
-        status = publish(&draft, path);
+        status = publish(&draft, path, shmap__os_names_of(options->scope));
     if (status.code < 0)
         discard(&draft);
     else
@@ -189,7 +205,8 @@ shmap__os_status shmap__os_named_create(shmap__os_object *object,
         return status;
     shmap__os_find_path(path, os_name);
     /* Before any page is taken: an occupied name is no lack of room. */
-    status = shmap__os_free_name(path, &reaped);
+    status =
+        shmap__os_free_name(path, shmap__os_names_of(options->scope), &reaped);
     if (status.code < 0)
         return status;
     SHMAP__STOP("create.free");
@@ -203,113 +220,180 @@ shmap__os_status shmap__os_named_create(shmap__os_object *object,
 
 /* Opening */
 
+/* What is to be opened, and whose regions are accepted. */
+typedef struct open_wish {
+    char path[SHMAP__OS_PATH];
+    enum shmap__os_names names;
+    int access;
+    int owner;
+} open_wish;
+
 enum attempt {
     OPENED,
     OPEN_FAILED, /* *status */
-    OPEN_AGAIN   /* something changed meanwhile */
+    OPEN_AGAIN,  /* something changed meanwhile */
+    OPEN_KEPT    /* a stranger has a lock on something removed */
 };
 
-/* A region that the description is marked in, or a foreign object, which it
- * is not marked in. */
-static enum attempt check(shmap__os_object *object, int fd,
-                          const struct stat *stat, int access, int owner,
-                          shmap__os_status *status)
+static enum attempt fail(shmap__os_status *status, int code)
 {
-    *status = shmap__os_object_check(object, fd, stat, SHMAP_KIND_NAMED, access,
-                                     owner);
-    if (status->code < 0)
-        return OPEN_FAILED;
-    object->foreign = shmap__os_make_of(stat) == SHMAP__OS_FOREIGN;
-    return OPENED;
-}
-
-/* A region without a holder: nobody can see it. */
-static enum attempt reject_leftover(const char *path, shmap__os_status *status)
-{
-    SHMAP__STOP("open.dead");
-    if (shmap__os_remove_leftover(path) == SHMAP__OS_REAP_NOTHING)
-        return OPEN_AGAIN;
-    *status = (shmap__os_status){SHMAP_ENOENT, 0};
+    *status = (shmap__os_status){code, 0};
     return OPEN_FAILED;
 }
 
-/* Try to become a holder of what the descriptor means. `*foreign` remembers
- * across attempts that the name means a foreign object, which is not marked. */
-static enum attempt hold(shmap__os_object *object, int fd, const char *path,
-                         int access, int owner, bool *foreign,
-                         shmap__os_status *status)
+/* A region without a holder, or one that somebody linked here: nobody can see
+ * it. */
+static enum attempt reject_leftover(const open_wish *wish,
+                                    shmap__os_status *status)
 {
-    short held = *foreign ? F_UNLCK : shmap__os_locked(fd, SHMAP__OS_MARK);
+    SHMAP__STOP("open.dead");
+    switch (shmap__os_remove_leftover(wish->path, wish->names)) {
+    case SHMAP__OS_REAP_NOTHING:
+        return OPEN_AGAIN;
+    case SHMAP__OS_REAP_BUSY:
+        return OPEN_KEPT;
+    default:
+        return fail(status, SHMAP_ENOENT);
+    }
+}
+
+/* Another program's object, which is not marked. */
+static enum attempt open_foreign(shmap__os_object *object, int fd,
+                                 const struct stat *stat, const open_wish *wish,
+                                 shmap__os_status *status)
+{
+    if (!S_ISREG(stat->st_mode))
+        return fail(status, SHMAP_ETYPE);
+    *status = shmap__os_object_check(object, fd, stat, SHMAP_KIND_NAMED,
+                                     wish->access, wish->owner);
+    if (status->code < 0)
+        return OPEN_FAILED;
+    if (wish->names == SHMAP__OS_NAMES_PROVED)
+        return fail(status, SHMAP_ETYPE);
+    object->foreign = true;
+    return OPENED;
+}
+
+/* A region that has a holder may be marked if it is one that is asked for: who
+ * marks what is not for it would keep its last holder from removing it. */
+static enum attempt check_live(shmap__os_object *object, int fd,
+                               const struct stat *stat, const open_wish *wish,
+                               shmap__os_status *status)
+{
+    SHMAP__STOP("open.alive");
+    *status = shmap__os_object_check(object, fd, stat, SHMAP_KIND_NAMED,
+                                     wish->access, wish->owner);
+    if (status->code == SHMAP_EOWNER)
+        return OPEN_FAILED;
+    if (shmap__os_is_proved(fd, stat, wish->path, wish->names))
+        return status->code < 0 ? OPEN_FAILED : OPENED;
+    if (shmap__os_is_link(fd, stat, wish->path, wish->names))
+        return reject_leftover(wish, status);
+    return fail(status, SHMAP_ETYPE);
+}
+
+/* Become a holder of a region that had one a moment ago. */
+static enum attempt mark(int fd, shmap__os_status *status)
+{
+    struct stat stat;
+    int error = shmap__os_lock(fd, SHMAP__OS_MARK, F_RDLCK);
+
+    if (error == EAGAIN)
+        return OPEN_AGAIN;
+    SHMAP__STOP("open.marked");
+    if (error == 0 && fstat(fd, &stat) != 0)
+        error = errno;
+    if (error != 0) {
+        *status = shmap__os_failed(error);
+        return OPEN_FAILED;
+    }
+    /* Its removal began before. */
+    return stat.st_nlink == 0 || shmap__os_make_of(&stat) != SHMAP__OS_REGION
+               ? OPEN_AGAIN
+               : OPENED;
+}
+
+/* Try to become a holder of what the descriptor means. */
+static enum attempt hold(shmap__os_object *object, int fd,
+                         const open_wish *wish, shmap__os_status *status)
+{
     struct stat stat;
     enum shmap__os_make make;
+    enum attempt result;
+    short held;
 
-    if (held == F_WRLCK) {
-        SHMAP__STOP("open.busy");
-        return OPEN_AGAIN;
-    }
-    if (held == F_RDLCK) {
-        SHMAP__STOP("open.alive");
-        if (shmap__os_lock(fd, SHMAP__OS_MARK, F_RDLCK) != 0)
-            return OPEN_AGAIN;
-        SHMAP__STOP("open.marked");
-    }
     if (fstat(fd, &stat) != 0) {
         *status = shmap__os_failed(errno);
         return OPEN_FAILED;
     }
-    if (!S_ISREG(stat.st_mode)) {
-        *status = (shmap__os_status){SHMAP_ETYPE, 0};
-        return OPEN_FAILED;
-    }
-    make = shmap__os_make_of(&stat);
-    if ((make == SHMAP__OS_FOREIGN && held == F_RDLCK) ||
-        (make != SHMAP__OS_FOREIGN && *foreign)) {
-        *foreign = !*foreign;
+    make = shmap__os_make_behind(fd, &stat);
+    if (make == SHMAP__OS_FOREIGN)
+        return open_foreign(object, fd, &stat, wish, status);
+    held = shmap__os_locked(fd, SHMAP__OS_MARK);
+    if (held == F_WRLCK)
+        SHMAP__STOP("open.busy");
+    if (stat.st_nlink == 0)
         return OPEN_AGAIN;
-    }
-    if (make != SHMAP__OS_FOREIGN && stat.st_nlink == 0)
-        return OPEN_AGAIN;
-    if (make != SHMAP__OS_FOREIGN && held == F_UNLCK)
-        return reject_leftover(path, status);
+    if (held == F_UNLCK ||
+        (make == SHMAP__OS_CONDEMNED &&
+         shmap__os_is_link(fd, &stat, wish->path, wish->names)))
+        return reject_leftover(wish, status);
     if (make == SHMAP__OS_CONDEMNED)
+        return shmap__os_is_kept(fd) ? OPEN_KEPT : OPEN_AGAIN;
+    if (held == F_WRLCK)
         return OPEN_AGAIN;
-    return check(object, fd, &stat, access, owner, status);
+    result = check_live(object, fd, &stat, wish, status);
+    return result == OPENED ? mark(fd, status) : result;
+}
+
+static void fill_wish(open_wish *wish, const char *os_name, int access,
+                      int owner, int scope)
+{
+    shmap__os_find_path(wish->path, os_name);
+    wish->names = shmap__os_names_of(scope);
+    wish->access = access;
+    wish->owner = owner;
+}
+
+/* Why something cannot be opened. Another user's region that is about to be
+ * removed cannot, and is dead. */
+static shmap__os_status explain_refusal(const char *path, int error)
+{
+    if (shmap__os_is_other(error))
+        return (shmap__os_status){SHMAP_ETYPE, error};
+    if (error == EACCES && shmap__os_path_is_condemned(path))
+        return (shmap__os_status){SHMAP_ENOENT, error};
+    return shmap__os_failed(error);
 }
 
 shmap__os_status shmap__os_named_open(shmap__os_object *object,
                                       const char *os_name, int access,
-                                      int owner)
+                                      int owner, int scope)
 {
-    char path[SHMAP__OS_PATH];
+    open_wish wish;
     shmap__os_status status = {SHMAP_EBUSY, 0};
     uint32_t forks = shmap__os_forks();
-    bool foreign = false;
     unsigned attempts = 0;
+    enum attempt result;
 
-    shmap__os_find_path(path, os_name);
+    fill_wish(&wish, os_name, access, owner, scope);
     do {
         int fd = shmap__os_open_path(
-            path, access == SHMAP_ACCESS_READ ? O_RDONLY : O_RDWR);
-        enum attempt result;
+            wish.path, access == SHMAP_ACCESS_READ ? O_RDONLY : O_RDWR);
 
         if (fd < 0)
-            return shmap__os_is_other(errno)
-                       ? (shmap__os_status){SHMAP_ETYPE, errno}
-                       : shmap__os_failed(errno);
+            return explain_refusal(wish.path, errno);
         SHMAP__STOP("open.opened");
-        result = hold(object, fd, path, access, owner, &foreign, &status);
+        result = hold(object, fd, &wish, &status);
         if (result == OPENED) {
             object->forks = forks;
             return shmap__os_done;
         }
         shmap__os_close_quietly(fd);
-        if (result == OPEN_FAILED) {
-            /* The mark may have kept the last holder from removing it. */
-            if (status.code != SHMAP_ENOENT)
-                shmap__os_remove_if_left(path);
+        if (result == OPEN_FAILED)
             return status;
-        }
-    } while (shmap__os_wait_a_little(&attempts));
+    } while ((result != OPEN_KEPT || attempts < SHMAP__OS_ATTEMPTS_BRIEF) &&
+             shmap__os_wait_a_little(&attempts));
     return (shmap__os_status){SHMAP_EBUSY, 0};
 }
 
@@ -324,13 +408,21 @@ shmap__os_status shmap__os_named_take(shmap__os_object *object, int fd,
                                       int owner)
 {
     const shmap__os_status gone = {SHMAP_ENOENT, 0};
+    const enum shmap__os_names names = shmap__os_names_like(os_name);
     shmap__os_object found;
-    shmap__os_status status;
+    shmap__os_status status = shmap__os_object_check(
+        &found, fd, stat, SHMAP_KIND_NAMED, access, owner);
     uint32_t forks = shmap__os_forks();
+    char path[SHMAP__OS_PATH];
     struct stat now;
 
-    if (check(&found, fd, stat, access, owner, &status) != OPENED)
+    if (status.code < 0)
         return status;
+    found.foreign = shmap__os_make_behind(fd, stat) == SHMAP__OS_FOREIGN;
+    shmap__os_find_path(path, os_name);
+    if (found.foreign ? names == SHMAP__OS_NAMES_PROVED
+                      : !shmap__os_is_proved(fd, stat, path, names))
+        return gone;
     if (!found.foreign) {
         /* As for one who opens: first ask whether there is a holder. */
         if (!lent && shmap__os_locked(fd, SHMAP__OS_MARK) != F_RDLCK)
@@ -365,14 +457,15 @@ bool shmap__os_named_owner(const char *os_name, char *out, size_t size)
 
 /* Reaping */
 
-shmap__os_status shmap__os_named_reap(const char *os_name, unsigned *reaped)
+shmap__os_status shmap__os_named_reap(const char *os_name, int scope,
+                                      unsigned *reaped)
 {
     char path[SHMAP__OS_PATH];
     shmap__os_status status;
     unsigned count = 0;
 
     shmap__os_find_path(path, os_name);
-    status = shmap__os_free_name(path, &count);
+    status = shmap__os_free_name(path, shmap__os_names_of(scope), &count);
     /* What is alive, or not ours, is no leftover. */
     if (status.code == SHMAP_EEXIST || status.code == SHMAP_ETYPE)
         status = shmap__os_done;
@@ -382,21 +475,37 @@ shmap__os_status shmap__os_named_reap(const char *os_name, unsigned *reaped)
 }
 
 /* Whether a folder's entry can be a leftover that the caller asks for. */
-static bool is_candidate(const char *path, const char *name, bool every_user)
+static bool is_candidate(const char *path, bool every_user)
 {
-    static const char prefix[] = "shmap.";
     struct stat stat;
 
-    return strncmp(name, prefix, sizeof prefix - 1) == 0 &&
-           lstat(path, &stat) == 0 &&
+    return lstat(path, &stat) == 0 &&
            shmap__os_make_of(&stat) != SHMAP__OS_FOREIGN &&
            (every_user || stat.st_uid == geteuid());
+}
+
+/* Count one entry if it was a leftover. */
+static shmap__os_status reap_entry(const char *name, bool every_user,
+                                   unsigned *reaped)
+{
+    char path[SHMAP__OS_PATH];
+    enum shmap__os_reaping result;
+
+    shmap__os_find_path(path, name);
+    if (!is_candidate(path, every_user))
+        return shmap__os_done;
+    result = shmap__os_remove_leftover(path, shmap__os_names_like(name));
+    if (result == SHMAP__OS_REAP_FAILED)
+        return shmap__os_failed(errno);
+    *reaped += result == SHMAP__OS_REAPED;
+    return shmap__os_done;
 }
 
 shmap__os_status shmap__os_named_reap_all(bool every_user, unsigned *reaped)
 {
     int fd = shmap__os_open(SHMAP__OS_FOLDER, O_RDONLY | O_DIRECTORY, 0);
     DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+    shmap__os_status failure = shmap__os_done;
     struct dirent *entry;
 
     *reaped = 0;
@@ -408,13 +517,11 @@ shmap__os_status shmap__os_named_reap_all(bool every_user, unsigned *reaped)
         return status;
     }
     while ((entry = readdir(directory)) != NULL) {
-        char path[SHMAP__OS_PATH];
+        shmap__os_status status = reap_entry(entry->d_name, every_user, reaped);
 
-        shmap__os_find_path(path, entry->d_name);
-        if (is_candidate(path, entry->d_name, every_user) &&
-            shmap__os_remove_leftover(path) == SHMAP__OS_REAPED)
-            ++*reaped;
+        if (status.code < 0)
+            failure = status;
     }
     closedir(directory);
-    return shmap__os_done;
+    return *reaped == 0 ? failure : shmap__os_done;
 }

@@ -105,6 +105,9 @@ int shmap__os_allocate(int fd, uint64_t from, uint64_t to, bool in_memory);
  * description's lock is in the way. */
 int shmap__os_lock(int fd, off_t byte, short type);
 
+/* The same for several bytes at once. */
+int shmap__os_lock_bytes(int fd, off_t from, off_t count, short type);
+
 /* The type of another description's lock on the byte; F_UNLCK if there is none
  * or it cannot be told. Where the system has no such locks, taking one is
  * ENOTSUP, and every byte is answered to be locked. */
@@ -114,6 +117,9 @@ short shmap__os_locked(int fd, off_t byte);
  * little, more from time to time. False after about a second. `*attempt`
  * begins with 0. */
 bool shmap__os_wait_a_little(unsigned *attempt);
+
+/* The value of `*attempt` after about 50 milliseconds. */
+enum { SHMAP__OS_ATTEMPTS_BRIEF = 64 + 50 };
 
 /* Keep fork out while this thread has a lock that must not end up in a child.
  * Nesting is not needed. */
@@ -144,8 +150,14 @@ int shmap__os_open_path(const char *path, int access);
 bool shmap__os_is_other(int error);
 
 /* Objects made by shmap have the sticky bit and are not executable. A blanket
- * `chmod -R 1777` of the folder makes them foreign, and so safe. */
-enum { SHMAP__OS_PRIVATE = S_ISVTX | S_IRUSR | S_IWUSR };
+ * `chmod -R 1777` of the folder makes them foreign, and so safe. One that is
+ * about to be removed has exactly another mode: its owner can open it, nobody
+ * else, and nobody but the owner can change that. A set-user-id bit is cleared
+ * by a write of any other user, and some sandboxes forbid to set one. */
+enum {
+    SHMAP__OS_PRIVATE = S_ISVTX | S_IRUSR | S_IWUSR,
+    SHMAP__OS_CONDEMNED_MODE = S_ISVTX | S_IRWXU
+};
 
 enum shmap__os_make {
     SHMAP__OS_FOREIGN,
@@ -153,24 +165,59 @@ enum shmap__os_make {
     SHMAP__OS_CONDEMNED /* was a region, and is about to be removed */
 };
 
+/* What a mode says, and what a descriptor does, of which `stat` is: a condemned
+ * object of ours still has a stamp, another program's of this mode has none. */
 enum shmap__os_make shmap__os_make_of(const struct stat *stat);
+enum shmap__os_make shmap__os_make_behind(int fd, const struct stat *stat);
+
+/* Whether a condemned object has this path, which may be another user's. */
+bool shmap__os_path_is_condemned(const char *path);
 
 enum shmap__os_reaping {
     SHMAP__OS_REAPED,
     SHMAP__OS_REAP_NOTHING, /* no leftover has the path, or no longer */
+    SHMAP__OS_REAP_BUSY,    /* another process has a lock on it */
     SHMAP__OS_REAP_DENIED,  /* it is another user's */
     SHMAP__OS_REAP_FAILED   /* errno */
 };
 
-/* Remove what has this path if it is a leftover. */
-enum shmap__os_reaping shmap__os_remove_leftover(const char *path);
+/* What proves that an object has its name from its owner. */
+enum shmap__os_names {
+    SHMAP__OS_NAMES_PROVED, /* the object's stamp: user and machine scope */
+    SHMAP__OS_NAMES_NATIVE, /* nothing does */
+    SHMAP__OS_NAMES_LISTED  /* as NATIVE, but an object without any stamp is
+                               another program's */
+};
+
+/* What the names of a scope are, and those of which only the name is known. */
+enum shmap__os_names shmap__os_names_of(int scope);
+enum shmap__os_names shmap__os_names_like(const char *os_name);
+
+/* Remove what has this path if it is a leftover, or if its owner, this user,
+ * gave it another name, and so somebody else linked it here. */
+enum shmap__os_reaping shmap__os_remove_leftover(const char *path,
+                                                 enum shmap__os_names names);
+
+/* Whether the region has the path from its owner. `stat` is that of `fd`. */
+bool shmap__os_is_proved(int fd, const struct stat *stat, const char *path,
+                         enum shmap__os_names names);
+
+/* Whether this user owns it and gave it another name. */
+bool shmap__os_is_link(int fd, const struct stat *stat, const char *path,
+                       enum shmap__os_names names);
+
+/* Whether a condemned object is locked, and not by one who is just removing
+ * it: a stranger who had it open keeps it so. */
+bool shmap__os_is_kept(int fd);
 
 /* The same for who was, or looked like, a holder until now. */
 void shmap__os_remove_if_left(const char *path);
 
 /* Free the path if what has it is a leftover: 0 if it is free then, or why it
  * cannot be. Counts in `*reaped` what was removed. */
-shmap__os_status shmap__os_free_name(const char *path, unsigned *reaped);
+shmap__os_status shmap__os_free_name(const char *path,
+                                     enum shmap__os_names names,
+                                     unsigned *reaped);
 
 /* Close a named region's descriptor, and free the region if nobody else holds
  * it. `stat` is the descriptor's; NULL if it is no longer ours. */
@@ -254,8 +301,9 @@ void shmap__os_identity_forget(void);
 bool shmap__os_list_find(shmap__os_self *self);
 void shmap__os_list_forget(shmap__os_list *list);
 
-/* The byte that a holder of a region marks with a read lock. */
-enum { SHMAP__OS_MARK = 0 };
+/* The byte that a holder of a region marks with a read lock; one who removes a
+ * region has a write lock on both, one who removes a link on the second. */
+enum { SHMAP__OS_MARK = 0, SHMAP__OS_REMOVER = 1 };
 
 /* file.c: whether no other description has the file open for writing; and mark
  * this one as such. */

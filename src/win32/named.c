@@ -112,7 +112,7 @@ bool shmap__os_named_owner(const char *os_name, char *out, size_t size)
 
 shmap__os_status shmap__os_named_open(shmap__os_object *object,
                                       const char *os_name, int access,
-                                      int owner)
+                                      int owner, int scope)
 {
     wchar_t *wide;
     HANDLE section;
@@ -120,6 +120,7 @@ shmap__os_status shmap__os_named_open(shmap__os_object *object,
     uint64_t size = 0;
     shmap__os_status status = shmap__os_utf16(&wide, os_name);
 
+    (void)scope; /* No object says who made it. */
     if (status.code < 0)
         return status;
     section = open_section(wide, access, owner);

@@ -96,7 +96,9 @@ struct child *place_hold(const struct place *place)
 {
     struct child *child = puppet_start();
     puppet_do(child, "open_or_create 0 %s 8192%s", place->name,
-              place->scope == SHMAP_SCOPE_MACHINE ? " machine" : "");
+              place->scope == SHMAP_SCOPE_MACHINE  ? " machine"
+              : place->scope == SHMAP_SCOPE_NATIVE ? " native"
+                                                   : "");
     puppet_do(child, "map 0");
     return child;
 }

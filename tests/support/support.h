@@ -288,6 +288,8 @@ bool raw_set_mode(const char *os_name, unsigned mode);
 bool raw_remove(const char *os_name);
 /* Give an object a second name. False where there is no such thing. */
 bool raw_hard_link(const char *os_name, const char *second);
+/* Set the times of an object to now, as whoever may write to it can. */
+bool raw_touch(intptr_t handle);
 /* Hold an object as the published convention for other programs says: an open
  * file description read lock on byte 0; on Windows the handle is enough. */
 bool raw_hold(intptr_t handle);

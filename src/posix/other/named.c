@@ -150,16 +150,29 @@ shmap__os_status shmap__os_named_create(shmap__os_object *object,
 /* Something changed meanwhile. Never leaves this file. */
 static const shmap__os_status again = {1, 0};
 
-/* Take what was found, alive or foreign. */
-static shmap__os_status take(shmap__os_object *object,
-                             const shmap__found *found, int access, int owner)
-{
-    shmap__os_status status = shmap__os_object_check(
-        object, found->fd, &found->stat, SHMAP_KIND_NAMED, access, owner);
+/* How a region is to be opened. */
+typedef struct open_wish {
+    int access;
+    int owner;
+    int scope;
+} open_wish;
 
+/* Take what was found, alive or foreign. A mark proves the name: it is a file
+ * of the owner's for that name, and says which object that is. Without, the
+ * object is another program's, or somebody linked it there. */
+static shmap__os_status take(shmap__os_object *object,
+                             const shmap__found *found, const open_wish *wish)
+{
+    const bool foreign = found->state == SHMAP__FOREIGN;
+    shmap__os_status status =
+        shmap__os_object_check(object, found->fd, &found->stat,
+                               SHMAP_KIND_NAMED, wish->access, wish->owner);
+
+    if (status.code == 0 && foreign && wish->scope != SHMAP_SCOPE_NATIVE)
+        status.code = SHMAP_ETYPE;
     if (status.code < 0)
         return status;
-    object->foreign = found->state == SHMAP__FOREIGN;
+    object->foreign = foreign;
     if (!object->foreign)
         shmap__mark_keep(object, found->mark);
     else if (found->mark >= 0)
@@ -168,12 +181,12 @@ static shmap__os_status take(shmap__os_object *object,
 }
 
 static shmap__os_status open_in_step(shmap__os_object *object,
-                                     const shmap__place *place, int access,
-                                     int owner)
+                                     const shmap__place *place,
+                                     const open_wish *wish)
 {
     shmap__found found;
     shmap__os_status status = shmap__place_look(
-        place, access == SHMAP_ACCESS_READ ? O_RDONLY : O_RDWR, &found);
+        place, wish->access == SHMAP_ACCESS_READ ? O_RDONLY : O_RDWR, &found);
 
     if (status.code < 0)
         return status;
@@ -188,7 +201,7 @@ static shmap__os_status open_in_step(shmap__os_object *object,
         status = again;
     } else {
         SHMAP__STOP("open.marked");
-        status = take(object, &found, access, owner);
+        status = take(object, &found, wish);
     }
     if (status.code != 0)
         shmap__found_close(&found);
@@ -198,15 +211,15 @@ static shmap__os_status open_in_step(shmap__os_object *object,
 /* The place had no gate a moment ago: the object is foreign, unless it is or
  * was a region that came since. */
 static shmap__os_status open_foreign(shmap__os_object *object,
-                                     const shmap__place *place, int access,
-                                     int owner)
+                                     const shmap__place *place,
+                                     const open_wish *wish)
 {
     shmap__found found = {.state = SHMAP__FOREIGN, .mark = -1};
     struct stat stat;
     int fd;
     shmap__os_status status = shmap__memory_open(
-        place->name, access == SHMAP_ACCESS_READ ? O_RDONLY : O_RDWR, &found.fd,
-        &found.stat);
+        place->name, wish->access == SHMAP_ACCESS_READ ? O_RDONLY : O_RDWR,
+        &found.fd, &found.stat);
 
     if (status.code < 0)
         return status;
@@ -218,14 +231,14 @@ static shmap__os_status open_foreign(shmap__os_object *object,
         stat.st_ino != found.stat.st_ino || lstat(place->mark, &stat) == 0)
         status = again;
     else
-        status = take(object, &found, access, owner);
+        status = take(object, &found, wish);
     if (status.code != 0)
         shmap__found_close(&found);
     return status;
 }
 
 static shmap__os_status try_open(shmap__os_object *object, const char *os_name,
-                                 int access, int owner)
+                                 const open_wish *wish)
 {
     shmap__place place;
     uid_t uid;
@@ -238,25 +251,26 @@ static shmap__os_status try_open(shmap__os_object *object, const char *os_name,
     shmap__place_find(&place, os_name, uid);
     status = shmap__gate_enter(&place, &gate);
     if (status.code == SHMAP_ENOENT)
-        return open_foreign(object, &place, access, owner);
-    if (status.code == SHMAP_EACCES && !shmap__os_accepts(owner, uid))
+        return open_foreign(object, &place, wish);
+    if (status.code == SHMAP_EACCES && !shmap__os_accepts(wish->owner, uid))
         status.code = SHMAP_EOWNER;
     if (status.code < 0)
         return status;
     SHMAP__STOP("open.gated");
-    status = open_in_step(object, &place, access, owner);
+    status = open_in_step(object, &place, wish);
     shmap__gate_leave(&place, gate);
     return status;
 }
 
 shmap__os_status shmap__os_named_open(shmap__os_object *object,
                                       const char *os_name, int access,
-                                      int owner)
+                                      int owner, int scope)
 {
+    const open_wish wish = {access, owner, scope};
     unsigned attempt = 0;
 
     do {
-        shmap__os_status status = try_open(object, os_name, access, owner);
+        shmap__os_status status = try_open(object, os_name, &wish);
 
         if (status.code <= 0)
             return status;
@@ -276,6 +290,13 @@ bool shmap__os_named_owner(const char *os_name, char *out, size_t size)
     return true;
 }
 
+/* Names that shmap derives begin with one of its prefixes, or with as much of
+ * one as the system's limit leaves beside a hash. */
+static bool is_derived(const char *name)
+{
+    return strncmp(name, "shmap.", 6) == 0 || strncmp(name, "shmap~", 6) == 0;
+}
+
 /* Being a holder takes a mark of its own, which is found by the name. */
 
 bool shmap__os_named_lend(int fd)
@@ -289,9 +310,11 @@ shmap__os_status shmap__os_named_take(shmap__os_object *object, int fd,
                                       const char *os_name, int access,
                                       int owner)
 {
+    const bool derived = is_derived(os_name + (*os_name == '/'));
     shmap__os_object found;
-    shmap__os_status status =
-        shmap__os_named_open(&found, os_name, access, owner);
+    shmap__os_status status = shmap__os_named_open(
+        &found, os_name, access, owner,
+        derived ? SHMAP_SCOPE_MACHINE : SHMAP_SCOPE_NATIVE);
 
     (void)lent;
     if (status.code < 0)
@@ -305,11 +328,13 @@ shmap__os_status shmap__os_named_take(shmap__os_object *object, int fd,
     return status;
 }
 
-shmap__os_status shmap__os_named_reap(const char *os_name, unsigned *reaped)
+shmap__os_status shmap__os_named_reap(const char *os_name, int scope,
+                                      unsigned *reaped)
 {
     unsigned count = 0;
     shmap__os_status status = free_name(os_name, &count);
 
+    (void)scope; /* What has no mark is left alone in every scope. */
     /* What is alive, or not ours, is no leftover. */
     if (status.code == SHMAP_EEXIST || status.code == SHMAP_ETYPE)
         status = shmap__os_done;
@@ -328,13 +353,6 @@ static DIR *open_folder(const char *path)
     return folder;
 }
 
-/* Names that shmap derives begin with one of its prefixes, or with as much of
- * one as the system's limit leaves beside a hash. */
-static bool is_derived(const char *name)
-{
-    return strncmp(name, "shmap.", 6) == 0 || strncmp(name, "shmap~", 6) == 0;
-}
-
 static shmap__os_status reap_user(uid_t uid, unsigned *reaped)
 {
     char path[SHMAP__FOLDER_SPACE];
@@ -351,7 +369,7 @@ static shmap__os_status reap_user(uid_t uid, unsigned *reaped)
         int gate;
 
         shmap__place_find(&place, entry->d_name, uid);
-        if (is_derived(entry->d_name) &&
+        if (entry->d_name[0] != '.' &&
             shmap__gate_enter(&place, &gate).code == 0) {
             shmap__place_free(&place, reaped);
             shmap__gate_leave(&place, gate);

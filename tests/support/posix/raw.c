@@ -164,6 +164,11 @@ bool raw_hard_link(const char *os_name, const char *second)
     return link(path_of(from, os_name), path_of(to, second)) == 0;
 }
 
+bool raw_touch(intptr_t handle)
+{
+    return futimens((int)handle, NULL) == 0;
+}
+
 bool raw_hold(intptr_t handle)
 {
     struct flock lock = {

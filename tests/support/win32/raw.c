@@ -205,6 +205,12 @@ bool raw_hard_link(const char *os_name, const char *second)
     return false;
 }
 
+bool raw_touch(intptr_t handle)
+{
+    (void)handle;
+    return false;
+}
+
 bool raw_hold(intptr_t handle)
 {
     return handle > 0;
