@@ -365,6 +365,17 @@ static int semaphore_empty(void)
     return shmap_semaphore_wait(&o.semaphore, 0);
 }
 
+static int semaphore_init_too_large(void)
+{
+    return shmap_semaphore_init(&o.semaphore, SHMAP_SEMAPHORE_MAX + 1);
+}
+
+static int semaphore_init_too_many(void)
+{
+    assert_code(shmap_semaphore_post(&o.semaphore, 1), 0);
+    return shmap_semaphore_init(&o.semaphore, SHMAP_SEMAPHORE_MAX);
+}
+
 static int semaphore_post_none(void)
 {
     return shmap_semaphore_post(&o.semaphore, 0);
@@ -495,6 +506,8 @@ static const struct situation {
     SITUATION(event_unset, SHMAP_ETIMEDOUT),
     SITUATION(event_taken, SHMAP_ETIMEDOUT),
     SITUATION(semaphore_empty, SHMAP_ETIMEDOUT),
+    SITUATION(semaphore_init_too_large, SHMAP_EINVAL),
+    SITUATION(semaphore_init_too_many, SHMAP_EOVERFLOW),
     SITUATION(semaphore_post_none, SHMAP_EINVAL),
     SITUATION(semaphore_post_too_many, SHMAP_EOVERFLOW),
     SITUATION(cond_null, SHMAP_EINVAL),

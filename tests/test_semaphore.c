@@ -21,6 +21,7 @@ static void test_semaphore__refuses_bad_arguments(void **state)
 {
     shmap_semaphore semaphores[2] = {{0}};
     shmap_semaphore before[2];
+    uint32_t value = 77;
 
     (void)state;
     semaphores[0].value_ = 3;
@@ -28,6 +29,14 @@ static void test_semaphore__refuses_bad_arguments(void **state)
     assert_code(shmap_semaphore_post(NULL, 1), SHMAP_EINVAL);
     assert_code(shmap_semaphore_post(odd(semaphores), 1), SHMAP_EINVAL);
     assert_code(shmap_semaphore_post(semaphores, 0), SHMAP_EINVAL);
+    assert_code(shmap_semaphore_init(NULL, 1), SHMAP_EINVAL);
+    assert_code(shmap_semaphore_init(odd(semaphores), 1), SHMAP_EINVAL);
+    assert_code(shmap_semaphore_init(semaphores, SHMAP_SEMAPHORE_MAX + 1),
+                SHMAP_EINVAL);
+    assert_code(shmap_semaphore_value(NULL, &value), SHMAP_EINVAL);
+    assert_code(shmap_semaphore_value(odd(semaphores), &value), SHMAP_EINVAL);
+    assert_code(shmap_semaphore_value(semaphores, NULL), SHMAP_EINVAL);
+    assert_int_equal(value, 77);
     assert_code(shmap_semaphore_wait(NULL, 0), SHMAP_EINVAL);
     assert_code(shmap_semaphore_wait(odd(semaphores), SHMAP_FOREVER),
                 SHMAP_EINVAL);
@@ -49,6 +58,64 @@ static void test_semaphore__counts(void **state)
             0);
     assert_code(shmap_semaphore_wait(&semaphore, 0), SHMAP_ETIMEDOUT);
     assert_int_equal(semaphore.value_, 0);
+}
+
+static uint32_t value_of(const shmap_semaphore *semaphore)
+{
+    uint32_t value = UINT32_MAX;
+
+    assert_code(shmap_semaphore_value(semaphore, &value), 0);
+    return value;
+}
+
+static void test_semaphore__first_value_is_given_once(void **state)
+{
+    shmap_semaphore semaphore = {0};
+
+    (void)state;
+    assert_int_equal(value_of(&semaphore), 0);
+    assert_code(shmap_semaphore_init(&semaphore, 2), 0);
+    assert_code(shmap_semaphore_init(&semaphore, 5), 0);
+    assert_int_equal(value_of(&semaphore), 2);
+    assert_code(shmap_semaphore_wait(&semaphore, 0), 0);
+    assert_code(shmap_semaphore_wait(&semaphore, 0), 0);
+    assert_code(shmap_semaphore_wait(&semaphore, 0), SHMAP_ETIMEDOUT);
+    /* Also when nothing of it is left. */
+    assert_code(shmap_semaphore_init(&semaphore, 2), 0);
+    assert_int_equal(value_of(&semaphore), 0);
+    assert_code(shmap_semaphore_wait(&semaphore, 0), SHMAP_ETIMEDOUT);
+}
+
+static void test_semaphore__first_value_can_be_any(void **state)
+{
+    shmap_semaphore none = {0};
+    shmap_semaphore most = {0};
+
+    (void)state;
+    assert_code(shmap_semaphore_init(&none, 0), 0);
+    assert_code(shmap_semaphore_init(&none, 1), 0);
+    assert_int_equal(value_of(&none), 0);
+    assert_code(shmap_semaphore_init(&most, SHMAP_SEMAPHORE_MAX), 0);
+    assert_int_equal(value_of(&most), SHMAP_SEMAPHORE_MAX);
+    assert_code(shmap_semaphore_post(&most, 1), SHMAP_EOVERFLOW);
+    assert_code(shmap_semaphore_wait(&most, 0), 0);
+    assert_code(shmap_semaphore_post(&most, 1), 0);
+    assert_int_equal(value_of(&most), SHMAP_SEMAPHORE_MAX);
+}
+
+static void test_semaphore__first_value_adds_to_what_was_posted(void **state)
+{
+    shmap_semaphore semaphore = {0};
+    shmap_semaphore before;
+
+    (void)state;
+    assert_code(shmap_semaphore_post(&semaphore, 3), 0);
+    before = semaphore;
+    assert_code(shmap_semaphore_init(&semaphore, SHMAP_SEMAPHORE_MAX - 2),
+                SHMAP_EOVERFLOW);
+    assert_memory_equal(&semaphore, &before, sizeof before);
+    assert_code(shmap_semaphore_init(&semaphore, 4), 0);
+    assert_int_equal(value_of(&semaphore), 7);
 }
 
 static void test_semaphore__does_not_overflow(void **state)
@@ -282,6 +349,95 @@ static void test_semaphore__who_dies_waiting_takes_nothing(void **state)
     stage_end(&stage);
 }
 
+static void test_semaphore__first_value_wakes_waiters(void **state)
+{
+    struct stage stage;
+    shmap_semaphore *semaphore;
+    struct child *waiters[WAITERS];
+
+    (void)state;
+    stage_make(&stage, __func__, sizeof *semaphore);
+    semaphore = stage_at(&stage, 0);
+    for (int i = 0; i < WAITERS; i++) {
+        waiters[i] = caller_start(&stage);
+        child_tell(waiters[i], "semaphore_wait 0 -1");
+    }
+    assert_eventually(waiters_count(&semaphore->waiters_) == WAITERS);
+    assert_code(shmap_semaphore_init(semaphore, WAITERS + 1), 0);
+    for (int i = 0; i < WAITERS; i++)
+        assert_code(call_result(waiters[i]).code, 0);
+    assert_int_equal(value_of(semaphore), 1);
+    stage_end(&stage);
+}
+
+/* One stops in the call; others post and give the value meanwhile. */
+static void race_with_init(bool posted, bool given, bool killed)
+{
+    struct stage stage;
+    shmap_semaphore *semaphore;
+    struct child *first;
+
+    stage_make(&stage, __func__, sizeof *semaphore);
+    semaphore = stage_at(&stage, 0);
+    first = caller_start(&stage);
+    stops_run_into_first(first, "semaphore.initialising", "semaphore_init 0 4");
+    if (posted)
+        assert_code(shmap_semaphore_post(semaphore, 1), 0);
+    if (given)
+        assert_code(shmap_semaphore_init(semaphore, 2), 0);
+    if (killed) {
+        child_end(first);
+        assert_code(shmap_semaphore_init(semaphore, 2), 0);
+    } else {
+        child_tell(first, "go");
+        assert_code(call_result(first).code, 0);
+    }
+    assert_code(shmap_semaphore_init(semaphore, 9), 0);
+    assert_int_equal(value_of(semaphore),
+                     (given || killed ? 2 : 4) + (posted ? 1 : 0));
+    stage_end(&stage);
+}
+
+static void test_semaphore__first_value_is_of_the_first_whoever_dies(
+    void **state)
+{
+    (void)state;
+    for (int i = 0; i < 8; i++)
+        race_with_init((i & 1) != 0, (i & 2) != 0, (i & 4) != 0);
+}
+
+static void test_semaphore__who_dies_having_given_the_value_gave_it(
+    void **state)
+{
+    struct stage stage;
+    struct child *first;
+
+    (void)state;
+    stage_make(&stage, __func__, sizeof(shmap_semaphore));
+    first = caller_start(&stage);
+    stops_run_into_first(first, "semaphore.initialised", "semaphore_init 0 4");
+    child_end(first);
+    assert_code(shmap_semaphore_init(stage_at(&stage, 0), 9), 0);
+    assert_int_equal(value_of(stage_at(&stage, 0)), 4);
+    stage_end(&stage);
+}
+
+static void test_semaphore__value_is_told_in_read_only_views(void **state)
+{
+    shmap_view view = SHMAP_VIEW_INIT;
+    shmap_view_options options = SHMAP_VIEW_OPTIONS_INIT;
+    struct stage stage;
+
+    (void)state;
+    stage_make(&stage, __func__, sizeof(shmap_semaphore));
+    assert_code(shmap_semaphore_init(stage_at(&stage, 0), 3), 0);
+    options.access = SHMAP_ACCESS_READ;
+    assert_code(shmap_view_map(&view, stage.region, &options), 0);
+    assert_int_equal(value_of(view.data), 3);
+    shmap_view_unmap(&view);
+    stage_end(&stage);
+}
+
 int main(int argc, char **argv)
 {
     static const struct role roles[] = {
@@ -289,6 +445,15 @@ int main(int argc, char **argv)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_semaphore__refuses_bad_arguments),
         cmocka_unit_test(test_semaphore__counts),
+        cmocka_unit_test(test_semaphore__first_value_is_given_once),
+        cmocka_unit_test(test_semaphore__first_value_can_be_any),
+        cmocka_unit_test(test_semaphore__first_value_adds_to_what_was_posted),
+        cmocka_unit_test(test_semaphore__first_value_wakes_waiters),
+        cmocka_unit_test(
+            test_semaphore__first_value_is_of_the_first_whoever_dies),
+        cmocka_unit_test(
+            test_semaphore__who_dies_having_given_the_value_gave_it),
+        cmocka_unit_test(test_semaphore__value_is_told_in_read_only_views),
         cmocka_unit_test(test_semaphore__does_not_overflow),
         cmocka_unit_test(test_semaphore__waits_end_with_their_deadlines),
         cmocka_unit_test(test_semaphore__is_exact_among_threads),

@@ -2,6 +2,12 @@
 
 /* Counting semaphores: so many of something are there.
  *
+ *     shmap_semaphore_init(&shared->slots, 8);     in every process
+ *     if (shmap_semaphore_wait(&shared->slots, deadline) == 0) {
+ *         use_slot();
+ *         shmap_semaphore_post(&shared->slots, 1);
+ *     }
+ *
  * Whoever dies with something that it took has it for ever: the semaphore does
  * not know who that is. If that matters, keep a list of who has what under a
  * mutex. Waiting and posting survive any death.
@@ -23,12 +29,41 @@ extern "C" {
 /* The largest value. */
 #define SHMAP_SEMAPHORE_MAX 0x7FFFFFFFu
 
-/* 24 bytes. Zero is a semaphore of value 0. */
+/* 24 bytes. Zero is a semaphore of value 0 that was not given a first value. */
 typedef struct shmap_semaphore {
-    SHMAP_ALIGN8 uint32_t value_;
+    SHMAP_ALIGN8 uint32_t value_; /* and whether it was given a first one */
     uint32_t spin_ns; /* see shmap/wait.h */
     shmap_waiters waiters_;
 } shmap_semaphore;
+
+/* Give a semaphore its first value: every process calls this before it uses the
+ * semaphore, with the same value, and the first call of all does it, in one
+ * step. Later ones change nothing, whatever their value. So a process that is
+ * killed in this call has either done all of it, or leaves it to the next one.
+ *
+ * What was posted before is kept: the value becomes the sum. In a file region a
+ * semaphore keeps its value, and that it was given one, when all processes have
+ * ended; to begin anew, zero it when nobody uses it. A semaphore that begins
+ * with 0 needs no such call.
+ *
+ * value: 0 to SHMAP_SEMAPHORE_MAX.
+ *
+ * Returns 0 or
+ *   SHMAP_EOVERFLOW  what was posted before and `value` are more than
+ *                    SHMAP_SEMAPHORE_MAX
+ *   SHMAP_EINVAL     a null pointer, not a multiple of 8, or the value is too
+ *                    large
+ *
+ * Since 0.1. */
+SHMAP_API int shmap_semaphore_init(shmap_semaphore *semaphore, uint32_t value);
+
+/* Tell the value at this moment; it may be another when the call returns. The
+ * semaphore can be in a read-only view.
+ *
+ * Returns 0 or SHMAP_EINVAL (a null pointer, not a multiple of 8).
+ * Since 0.1. */
+SHMAP_API int shmap_semaphore_value(const shmap_semaphore *semaphore,
+                                    uint32_t *value);
 
 /* Add to the value, and wake as many waiters. What the caller did before is
  * visible to those who get what it added.

@@ -157,13 +157,19 @@ static int do_semaphore_wait(const int64_t *numbers)
     return shmap_semaphore_wait(at(numbers), until(numbers[1]));
 }
 
+static int do_semaphore_init(const int64_t *numbers)
+{
+    return shmap_semaphore_init(at(numbers), (uint32_t)numbers[1]);
+}
+
 static int do_semaphore_waits(const int64_t *numbers)
 {
     shmap_semaphore *semaphore = at(numbers);
     int result = 0;
 
     for (int64_t i = 0; i < numbers[1]; i++) {
-        semaphore->waiters_.spin_ = 0;
+        if ((semaphore->waiters_.spin_ & 0xFF) != 0xFF)
+            semaphore->waiters_.spin_ = 0;
         result = shmap_semaphore_wait(semaphore, until(numbers[2]));
     }
     return result;
@@ -249,8 +255,7 @@ static int do_record_wait(const int64_t *numbers)
 
 static int do_use_one_processor(const int64_t *numbers)
 {
-    (void)numbers;
-    return os_use_one_processor() ? 0 : SHMAP_ENOTSUP;
+    return os_use_one_processor((unsigned)numbers[0]) ? 0 : SHMAP_ENOTSUP;
 }
 
 static const struct {
@@ -261,6 +266,7 @@ static const struct {
     {"event_reset", do_event_reset},
     {"event_wait", do_event_wait},
     {"event_take", do_event_take},
+    {"semaphore_init", do_semaphore_init},
     {"semaphore_post", do_semaphore_post},
     {"semaphore_wait", do_semaphore_wait},
     {"semaphore_waits", do_semaphore_waits},

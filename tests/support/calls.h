@@ -11,6 +11,7 @@
  *     share NAME [read]            map the stage
  *     event_set AT, event_reset AT
  *     event_wait AT MS, event_take AT MS
+ *     semaphore_init AT VALUE
  *     semaphore_post AT COUNT, semaphore_wait AT MS
  *     mutex_lock AT MS, mutex_unlock AT, mutex_consistent AT
  *     cond_wait AT MUTEX_AT MS     until the 64-bit number behind it is not 0
@@ -19,8 +20,9 @@
  *     record_write AT SIZE         value_fill with the next version
  *     record_read AT SIZE          `value` is the version
  *     record_wait AT VERSION MS
- *     semaphore_waits AT COUNT MS  so many waits, each afresh as to spinning
- *     use_one_processor
+ *     semaphore_waits AT COUNT MS  so many waits, each afresh as to how long
+ *                                  spinning pays off
+ *     use_one_processor WHICH
  */
 #ifndef SHMAP_TEST_CALLS_H
 #define SHMAP_TEST_CALLS_H

@@ -221,9 +221,9 @@ bool os_opens_handles(void);
 int os_process_id(void);
 /* End this process as if another had killed it. */
 void os_kill_self(void);
-/* From now on this process runs on one processor only. False where that cannot
- * be had. */
-bool os_use_one_processor(void);
+/* From now on this process runs on one processor only: the first that it may
+ * use, or the next, 1, and so on. False where that cannot be had. */
+bool os_use_one_processor(unsigned which);
 /* Writing to a child that is gone must not end the tests. */
 void os_ignore_broken_pipes(void);
 /* It ends this role, as it does programs that say nothing about signals. */

@@ -76,19 +76,22 @@ void os_kill_self(void)
     kill(getpid(), SIGKILL);
 }
 
-bool os_use_one_processor(void)
+bool os_use_one_processor(unsigned which)
 {
 #ifdef CPU_SET
     cpu_set_t allowed;
     if (sched_getaffinity(0, sizeof allowed, &allowed) != 0)
         return false;
-    size_t first = 0;
-    while (!CPU_ISSET(first, &allowed))
-        ++first;
+    size_t found = 0;
+    if ((unsigned)CPU_COUNT(&allowed) <= which)
+        return false;
+    while (!CPU_ISSET(found, &allowed) || which-- > 0)
+        ++found;
     CPU_ZERO(&allowed);
-    CPU_SET(first, &allowed);
+    CPU_SET(found, &allowed);
     return sched_setaffinity(0, sizeof allowed, &allowed) == 0;
 #else
+    (void)which;
     return false;
 #endif
 }

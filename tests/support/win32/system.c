@@ -107,13 +107,16 @@ void os_kill_self(void)
     TerminateProcess(GetCurrentProcess(), 1);
 }
 
-bool os_use_one_processor(void)
+bool os_use_one_processor(unsigned which)
 {
     DWORD_PTR allowed = 0;
     DWORD_PTR all;
     if (!GetProcessAffinityMask(GetCurrentProcess(), &allowed, &all))
         return false;
-    return SetProcessAffinityMask(GetCurrentProcess(),
+    for (; which > 0; --which)
+        allowed &= allowed - 1;
+    return allowed != 0 &&
+           SetProcessAffinityMask(GetCurrentProcess(),
                                   allowed & (~allowed + 1)) != 0;
 }
 
