@@ -28,13 +28,13 @@ static int wait_registered(shmap_cond *cond, shmap__wait_place *place,
                            uint32_t seen, int64_t deadline)
 {
     cond_waiting waiting = {&cond->waiters_.sequence_, seen};
-    uint32_t level = shmap__peek32(&cond->waiters_.spin_);
-    uint32_t learnt;
     shmap__spin spin = {.most_pauses = 1};
-    int result = shmap__spin_start(&spin, shmap__peek32(&cond->spin_ns), level,
-                                   deadline, is_signalled, &waiting);
+    int result =
+        shmap__spin_for(&cond->waiters_, &spin, shmap__peek32(&cond->spin_ns),
+                        deadline, is_signalled, &waiting);
+    bool asleep = result == 0 && !spin.late;
 
-    if (result == 0 && !spin.late) {
+    if (asleep) {
         SHMAP__STOP("wait.looked");
         shmap__os_wait(&place->waiter, waiting.sequence, seen, 0,
                        shmap__wait_slice(deadline));
@@ -43,9 +43,7 @@ static int wait_registered(shmap_cond *cond, shmap__wait_place *place,
     }
     if (result == 0 && shmap__os_now() >= deadline)
         result = SHMAP_ETIMEDOUT;
-    learnt = shmap__spin_learn(&spin, level);
-    if (learnt != level)
-        shmap__poke32(&cond->waiters_.spin_, learnt);
+    shmap__spin_end(&cond->waiters_, &spin, asleep && result == SHMAP__DONE);
     return shmap__outcome(result);
 }
 

@@ -70,3 +70,4 @@ FIELD(shmap_record, who_, 24);
 FIELD(shmap_record, woken_, 32);
 FIELD(shmap_record, place_, 40);
 FIELD(shmap_record, spin_ns, 44);
+FIELD(shmap_record, processor_, 48);

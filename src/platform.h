@@ -75,7 +75,8 @@ typedef struct shmap__os_facts {
     size_t name_limit;     /* bytes, for prefix and name together, of names that
                               shmap derives */
     uint64_t max_size;     /* bytes, of any region */
-    unsigned processors;   /* that this process can use at a time */
+    unsigned processors;   /* that this process can use at a time; if that is
+                              one, all: others may be kept to another */
     bool wakes_by_address; /* shmap__os_wake needs no id */
     int64_t record_wake_ns; /* how often it pays to wake who may not be there */
 } shmap__os_facts;
@@ -87,6 +88,10 @@ bool shmap__os_is_mapped(const void *address);
 
 /* Nanoseconds on the monotonic clock. */
 int64_t shmap__os_now(void);
+
+/* 1 and the number of the processor on which this thread runs; 0 if that cannot
+ * be told. Below 16,777,216. */
+uint32_t shmap__os_processor(void);
 
 /* What holds regions of this kind (for SHMAP_KIND_FILE: the file of that path)
  * has room for `*room` more bytes; `*where` names it in English and is static.

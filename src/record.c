@@ -67,6 +67,7 @@ static void wake(shmap_record *record)
         (uint64_t)shmap__os_facts_get()->record_wake_ns)
         return;
     record->woken_ = now;
+    shmap__poke32(&record->processor_, shmap__os_processor());
     if (shmap__load64(&record->who_) == 0)
         shmap__store64(&record->who_, shmap__os_wait_id());
     shmap__os_wake(half, shmap__load64(&record->who_), SHMAP__EVERYBODY);
@@ -184,8 +185,11 @@ int shmap_record_wait(const shmap_record *record, uint64_t version,
                       int64_t deadline)
 {
     enum { SPIN_LEVEL = 2 }; /* Where to learn, only the writer may write. */
+    /* The record whose writer was last seen to run on this processor. */
+    static SHMAP__THREAD_LOCAL const shmap_record *together;
     record_newer newer = {record, version};
     shmap__spin spin = {.most_pauses = 1};
+    uint32_t spin_ns;
     int result;
 
     if (!shmap__is_object(record))
@@ -193,10 +197,17 @@ int shmap_record_wait(const shmap_record *record, uint64_t version,
     result = is_newer(&newer);
     if (result == 0 && (deadline <= 0 || shmap__os_now() >= deadline))
         result = SHMAP_ETIMEDOUT;
+    spin_ns =
+        record == together ? SHMAP_SPIN_NEVER : shmap__peek32(&record->spin_ns);
     if (result == 0)
-        result = shmap__spin_start(&spin, shmap__peek32(&record->spin_ns),
-                                   SPIN_LEVEL, deadline, is_newer, &newer);
-    if (result == 0)
+        result = shmap__spin_start(&spin, spin_ns, SPIN_LEVEL, deadline,
+                                   is_newer, &newer);
+    if (result == 0) {
         result = wait_asleep(&newer, deadline);
+        if (shmap__is_here(shmap__peek32(&record->processor_)))
+            together = record;
+        else if (record == together)
+            together = NULL;
+    }
     return shmap__end(result);
 }

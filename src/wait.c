@@ -13,6 +13,11 @@
  * costs the others a system call each time they wake, until one of them finds
  * nobody asleep and takes the whole registration back, which the id makes safe:
  * those who registered since have another.
+ *
+ * The word `spin_` is a hint. Its lowest bits say how badly spinning did
+ * lately, or that the one who was woken last runs on the same processor as the
+ * one that woke it: spinning would keep that from it. The bits above are the
+ * processor of the one that woke last.
  */
 #include "wait.h"
 
@@ -27,7 +32,10 @@ enum {
     WORST_LEVEL = 6, /* spin for a 64th of the limit; more is no worse */
     WAITS_AT_WORST = 32,
     SPIN_NS = 100000,
-    SLICE_NS = 200000000
+    SLICE_NS = 200000000,
+    LEVEL_BITS = 8,
+    LEVEL_MASK = (1 << LEVEL_BITS) - 1,
+    TOGETHER = LEVEL_MASK /* on one processor: not to spin at all */
 };
 
 uint64_t shmap__wait_id_of(uint64_t who)
@@ -119,12 +127,23 @@ static void take_back(shmap_waiters *waiters, uint64_t who)
     shmap__os_wake(&waiters->sequence_, id, SHMAP__EVERYBODY);
 }
 
+/* Before the wake, so that the one who is woken sees it. */
+static void say_where(shmap_waiters *waiters)
+{
+    uint32_t found = shmap__peek32(&waiters->spin_);
+    uint32_t said = shmap__os_processor() << LEVEL_BITS | (found & LEVEL_MASK);
+
+    if (said != found)
+        shmap__poke32(&waiters->spin_, said);
+}
+
 void shmap__wake_counted(shmap_waiters *waiters, uint32_t count)
 {
     uint64_t found = shmap__load64(&waiters->who_);
 
     if (count_of(found) == 0)
         return;
+    say_where(waiters);
     shmap__add32(&waiters->sequence_, 1);
     SHMAP__STOP("wake.counted");
     /* Who registered later needs no waking, if it is not all who are woken: one
@@ -207,6 +226,37 @@ uint32_t shmap__spin_learn(const shmap__spin *spin, uint32_t level)
     return level < WORST_LEVEL + WAITS_AT_WORST ? level + 1 : 0;
 }
 
+int shmap__spin_for(shmap_waiters *waiters, shmap__spin *spin, uint32_t spin_ns,
+                    int64_t deadline, shmap__attempt *attempt, void *context)
+{
+    uint32_t level = shmap__peek32(&waiters->spin_) & LEVEL_MASK;
+
+    spin->refused = spin_ns == SHMAP_SPIN_NEVER;
+    if (level == TOGETHER)
+        spin_ns = SHMAP_SPIN_NEVER;
+    return shmap__spin_start(spin, spin_ns, level, deadline, attempt, context);
+}
+
+void shmap__spin_end(shmap_waiters *waiters, const shmap__spin *spin,
+                     bool woken)
+{
+    uint32_t found = shmap__peek32(&waiters->spin_);
+    uint32_t level = found & LEVEL_MASK;
+    uint32_t learnt = level;
+
+    if (spin->refused)
+        return;
+    if (woken && shmap__is_here(found >> LEVEL_BITS))
+        learnt = TOGETHER;
+    else if (level != TOGETHER)
+        learnt = shmap__spin_learn(spin, level);
+    else if (woken)
+        learnt = 0;
+    if (learnt != level)
+        shmap__poke32(&waiters->spin_,
+                      (found & ~(uint32_t)LEVEL_MASK) | learnt);
+}
+
 /* Sleep between attempts. Who no longer counts after it has read the sequence
  * registers anew: see take_back. */
 static int attempt_asleep(shmap_waiters *waiters, int64_t deadline,
@@ -216,7 +266,7 @@ static int attempt_asleep(shmap_waiters *waiters, int64_t deadline,
     shmap__wait_place place = {0};
     unsigned tries = 0;
     int64_t next = 0;
-    int result;
+    int result = 0;
 
     shmap__wait_enter(&place, &waiters->who_, &waiters->sequence_);
     for (;;) {
@@ -228,12 +278,14 @@ static int attempt_asleep(shmap_waiters *waiters, int64_t deadline,
             shmap__wait_enter(&place, &waiters->who_, &waiters->sequence_);
             continue;
         }
+        result = attempt(context);
+        if (result != 0)
+            break;
         now = shmap__os_now();
         if (now >= next || now >= deadline) {
-            result = thorough(context);
+            if (thorough != attempt)
+                result = thorough(context);
             next = now + SLICE_NS;
-        } else {
-            result = attempt(context);
         }
         if (result == 0 && now >= deadline)
             result = SHMAP_ETIMEDOUT;
@@ -279,8 +331,7 @@ int shmap__wait_thoroughly(shmap_waiters *waiters, uint32_t spin_ns,
                            shmap__attempt *thorough, void *context)
 {
     shmap__spin spin = {.most_pauses = 1};
-    uint32_t level = shmap__peek32(&waiters->spin_);
-    uint32_t learnt;
+    bool asleep;
     int result = attempt(context);
 
     if (result != 0)
@@ -293,13 +344,12 @@ int shmap__wait_thoroughly(shmap_waiters *waiters, uint32_t spin_ns,
         shmap__os_facts_get()->processors)
         spin_ns = SHMAP_SPIN_NEVER;
     result =
-        shmap__spin_start(&spin, spin_ns, level, deadline, attempt, context);
+        shmap__spin_for(waiters, &spin, spin_ns, deadline, attempt, context);
     if (spin.late)
         return try_once(waiters, thorough, context);
-    if (result == 0)
+    asleep = result == 0;
+    if (asleep)
         result = attempt_asleep(waiters, deadline, attempt, thorough, context);
-    learnt = shmap__spin_learn(&spin, level);
-    if (learnt != level)
-        shmap__poke32(&waiters->spin_, learnt);
+    shmap__spin_end(waiters, &spin, asleep && result != SHMAP_ETIMEDOUT);
     return result;
 }

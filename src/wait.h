@@ -90,6 +90,7 @@ static inline void shmap__wake(shmap_waiters *waiters, uint32_t count)
 typedef struct shmap__spin {
     bool quick;           /* it came before the clock was looked at */
     bool late;            /* the deadline had passed by then */
+    bool refused;         /* there is nothing to learn: spinning is forbidden */
     int64_t began;        /* if not */
     int64_t limit;        /* ns that a spin may last at all */
     unsigned pauses;      /* between two looks; they double */
@@ -99,6 +100,20 @@ typedef struct shmap__spin {
 int shmap__spin_start(shmap__spin *spin, uint32_t spin_ns, uint32_t level,
                       int64_t deadline, shmap__attempt *attempt, void *context);
 uint32_t shmap__spin_learn(const shmap__spin *spin, uint32_t level);
+
+/* The same for those that wait in the usual way, which keeps what they learn;
+ * `woken`: after a sleep that ended with what was waited for. They learn as
+ * well not to spin for one that runs on the same processor. */
+int shmap__spin_for(shmap_waiters *waiters, shmap__spin *spin, uint32_t spin_ns,
+                    int64_t deadline, shmap__attempt *attempt, void *context);
+void shmap__spin_end(shmap_waiters *waiters, const shmap__spin *spin,
+                     bool woken);
+
+/* Whether this thread runs on this processor, which 0 says nothing of. */
+static inline bool shmap__is_here(uint32_t processor)
+{
+    return processor != 0 && processor == shmap__os_processor();
+}
 
 /* The moment until which a wait may sleep at a time. */
 int64_t shmap__wait_slice(int64_t deadline);

@@ -42,7 +42,8 @@ typedef struct shmap_record {
     SHMAP_ALIGN8 int64_t woken_;   /* when they were last woken */
     uint32_t place_;               /* where the writers' ids mean something */
     uint32_t spin_ns;              /* see shmap/wait.h */
-    uint32_t zero_[4];
+    uint32_t processor_;           /* of the writer, when it last woke them */
+    uint32_t zero_[3];
 } shmap_record;
 
 /* The bytes that a record takes for values of `size` bytes, space and all: the

@@ -37,7 +37,9 @@ static unsigned count_processors(void)
 #ifdef CPU_COUNT
     cpu_set_t allowed;
 
-    if (sched_getaffinity(0, sizeof allowed, &allowed) == 0)
+    /* Programs keep each of their processes to one of several. */
+    if (sched_getaffinity(0, sizeof allowed, &allowed) == 0 &&
+        CPU_COUNT(&allowed) > 1)
         online = CPU_COUNT(&allowed);
 #endif
     return online < 1 ? 1 : (unsigned)online;
@@ -57,12 +59,15 @@ const shmap__os_facts *shmap__os_facts_get(void)
     return &facts;
 }
 
+/* Two that ask at the same moment run on different processors; where these are
+ * not told, they are different processes, or threads. */
 uint64_t shmap__os_wait_id(void)
 {
     static SHMAP__THREAD_LOCAL uint64_t count;
+    uint32_t processor = shmap__os_processor();
+    uint64_t asker = processor != 0 ? processor : (uint64_t)getpid();
     uint64_t mixed = (uint64_t)shmap__os_now() ^
-                     (uint64_t)(uintptr_t)&count << 20 ^
-                     (uint64_t)getpid() << 40;
+                     (uint64_t)(uintptr_t)&count << 20 ^ asker << 40;
 
     mixed = (mixed + ++count) * UINT64_C(0x9E3779B97F4A7C15);
     mixed >>= 64 - SHMAP__WAIT_ID_BITS;
@@ -83,6 +88,17 @@ int64_t shmap__os_now(void)
 
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+uint32_t shmap__os_processor(void)
+{
+#ifdef CPU_COUNT
+    int number = sched_getcpu();
+
+    return number < 0 ? 0 : (uint32_t)number + 1;
+#else
+    return 0;
+#endif
 }
 
 /* Room on the file system of a path, or of the folder it is in. */

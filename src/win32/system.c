@@ -36,7 +36,8 @@ static any_function find_in_ntdll(const char *name)
     return find_in(L"ntdll.dll", name);
 }
 
-/* How many processors this process can use now. */
+/* How many processors this process can use now; all if that is one, as programs
+ * keep each of their processes to one of several. */
 static unsigned count_processors(DWORD installed)
 {
     DWORD_PTR own = 0;
@@ -48,7 +49,7 @@ static unsigned count_processors(DWORD installed)
         return installed;
     for (; own != 0; own &= own - 1)
         count++;
-    return count;
+    return count == 1 ? installed : count;
 }
 
 /* Apart from the rest, which every look at the clock needs: a program may still
@@ -137,6 +138,15 @@ int64_t shmap__os_now(void)
     QueryPerformanceCounter(&now);
     return now.QuadPart / frequency * NS_PER_SECOND +
            now.QuadPart % frequency * NS_PER_SECOND / frequency;
+}
+
+uint32_t shmap__os_processor(void)
+{
+    enum { PER_GROUP = 64 };
+    PROCESSOR_NUMBER number;
+
+    GetCurrentProcessorNumberEx(&number);
+    return (uint32_t)number.Group * PER_GROUP + number.Number + 1;
 }
 
 DWORD shmap__os_milliseconds(int64_t deadline, DWORD longest)
