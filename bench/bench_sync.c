@@ -310,6 +310,7 @@ static table lock_table;
 static table contention_table;
 static table turns_table;
 static table asleep_table;
+static table pair_table;
 static table wait_table;
 static table recovery_table;
 static table untold_table;
@@ -335,6 +336,11 @@ static void fill_tables(void)
     add_signals(&asleep_table, bench_shmap_sleeping_signals, "answer",
                 pair_run_turns);
     add_signals(&asleep_table, peer_signals, "answer", pair_run_turns);
+
+    add_signals(&pair_table, bench_sleeping_signals, "answer", pair_run_turns);
+    add_signals(&pair_table, bench_spinning_signals, "answer", pair_run_turns);
+    add_signals(&pair_table, bench_shmap_spinning_signals, "answer",
+                pair_run_turns);
 
     add_signals(&wait_table, bench_sleeping_signals, "answer-late",
                 pair_run_wait);
@@ -438,6 +444,17 @@ static runner_group groups[] = {
         .cases = asleep_table.cases,
     },
     {
+        .name = "pair",
+        .title = "There and back between two processes, by the ways of both "
+                 "tables above",
+        .goal = "shmap at most 1.10 where they share a processor",
+        .parts = {"all"},
+        .rounds = 51,
+        .batch = 2,
+        .loops = PAIR_TURNS,
+        .cases = pair_table.cases,
+    },
+    {
         .name = "wait-cost",
         .title = "Processor time of waiting for what comes after a "
                  "millisecond, one wait after the other",
@@ -505,8 +522,8 @@ static runner_group groups[] = {
 };
 
 static const table *const tables[] = {
-    &lock_table, &contention_table, &turns_table,  &asleep_table,
-    &wait_table, &recovery_table,   &untold_table,
+    &lock_table, &contention_table, &turns_table,    &asleep_table,
+    &pair_table, &wait_table,       &recovery_table, &untold_table,
 };
 
 /* The counts of the tables that were filled. */
@@ -533,6 +550,8 @@ int bench_partner_main(const char *way, const char *name, const char *job)
     const pair *found = find(answers ? &asleep_table : &contention_table, way);
     pair own = {0};
 
+    if (bench_partner_pinning != BENCH_PIN_LATE)
+        bench_partner_pin(1);
     if (found == NULL)
         found = find(answers ? &wait_table : &untold_table, way);
     if (found == NULL && strncmp(job, "read", 4) != 0)
@@ -565,13 +584,32 @@ static void reap_all(void)
             reap(&tables[i]->pairs[j]);
 }
 
+/* Take the first argument, if it says how processes are kept to processors.
+ * Returns how many arguments it is. */
+static int choose_pinning(int argc, char **argv)
+{
+    if (argc < 2 || strncmp(argv[1], "--pin=", 6) != 0)
+        return 0;
+    bench_partner_pinning = BENCH_PIN_EARLY;
+    if (strcmp(argv[1], "--pin=one") == 0)
+        bench_partner_pinning = BENCH_PIN_ONE;
+    bench_partner_pin(0);
+    return 1;
+}
+
 int main(int argc, char **argv)
 {
     int status;
+    int taken;
 
     fill_tables();
-    if (argc == 5 && strcmp(argv[1], "--partner") == 0)
+    if (argc == 6 && strcmp(argv[1], "--partner") == 0) {
+        bench_partner_pinning = atoi(argv[5]);
         return bench_partner_main(argv[2], argv[3], argv[4]);
+    }
+    taken = choose_pinning(argc, argv);
+    argc -= taken;
+    argv += taken;
     if (!bench_tells_processor_time)
         wait_table.count = 0;
     fill_groups();

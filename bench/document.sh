@@ -4,7 +4,7 @@
 # Usage: bench/document.sh BUILD_DIRECTORY [WINDOWS_BUILD_DIRECTORY]
 #
 # Run the benchmarks, list the system calls, and put both in place of what
-# docs/performance.md has. Below two minutes; best on a machine that does
+# docs/performance.md has. Below four minutes; best on a machine that does
 # nothing else, or under chrt -f 5. With the second directory, those for
 # Windows, too, by the program that WINE names, or wine: a minute more.
 set -euo pipefail
@@ -70,8 +70,18 @@ windows_handover() {
     "${WINE:-wine}" "$1/bench/bench_handover.exe" --rounds=51 </dev/null
 }
 
+# Tables of two processes that are kept to processors first of all.
+pinned() {
+    for group in contention/ turns-spinning/ turns-asleep/ pair/ wait-cost/ \
+        recovery/; do
+        "$bench/bench_sync" "--pin=$1" "--filter=$group"
+    done
+}
+
 put bench regions
 put sync "$bench/bench_sync"
+put sync-early pinned early
+put sync-one pinned one
 put handover "$bench/bench_handover"
 if [ $# -gt 1 ]; then
     put wine windows "$2"

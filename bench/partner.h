@@ -14,7 +14,17 @@ typedef struct bench_partner {
 int bench_partner_start(bench_partner *partner, const char *way,
                         const char *name, const char *job);
 
-/* Keep this process to one of two processors, 0 or 1, if there are two. */
+/* When processes are kept to a processor, and to which. */
+enum bench_pinning {
+    BENCH_PIN_LATE = 0, /* each to its own, after its first use of libraries */
+    BENCH_PIN_EARLY,    /* each to its own, before that */
+    BENCH_PIN_ONE       /* all to the same, before that */
+};
+
+extern int bench_partner_pinning;
+
+/* Keep this process to one of two processors, 0 or 1, if there are two; with
+ * BENCH_PIN_ONE, to 0. */
 void bench_partner_pin(int which);
 
 /* Kill it, and do not wait for that. */
@@ -24,7 +34,7 @@ void bench_partner_kill(const bench_partner *partner);
 void bench_partner_reap(bench_partner *partner);
 
 /* What the process does: the program has it. Where processes cannot fork, main
- * is called with "--partner" and these three. */
+ * is called with "--partner", these three, and the pinning. */
 int bench_partner_main(const char *way, const char *name, const char *job);
 
 #endif

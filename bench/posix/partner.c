@@ -14,6 +14,8 @@
 #include <sys/prctl.h>
 #endif
 
+int bench_partner_pinning;
+
 int bench_partner_start(bench_partner *partner, const char *way,
                         const char *name, const char *job)
 {
@@ -37,6 +39,8 @@ void bench_partner_pin(int which)
     cpu_set_t one;
     int found = 0;
 
+    if (bench_partner_pinning == BENCH_PIN_ONE)
+        which = 0;
     if (CPU_COUNT(&all) == 0 && sched_getaffinity(0, sizeof all, &all) != 0)
         return;
     CPU_ZERO(&one);

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include "win32/api.h"
 
+int bench_partner_pinning;
+
 static HANDLE find_job(void)
 {
     static HANDLE job;
@@ -36,8 +38,8 @@ int bench_partner_start(bench_partner *partner, const char *way,
     partner->process = 0;
     GetModuleFileNameW(NULL, program, MAX_PATH);
     if (_snwprintf(line, sizeof line / sizeof *line - 1,
-                   L"\"%ls\" --partner %hs %hs %hs", program, way, name,
-                   job) < 0)
+                   L"\"%ls\" --partner %hs %hs %hs %d", program, way, name, job,
+                   bench_partner_pinning) < 0)
         return -1;
     line[sizeof line / sizeof *line - 1] = L'\0';
     startup.cb = sizeof startup;
@@ -68,6 +70,8 @@ void bench_partner_pin(int which)
         return;
     first = all & (~all + 1);
     others = all & ~first;
+    if (bench_partner_pinning == BENCH_PIN_ONE)
+        which = 0;
     if (others != 0)
         SetProcessAffinityMask(GetCurrentProcess(),
                                which == 0 ? first : others & (~others + 1));
