@@ -12,9 +12,16 @@
  *         }
  *     }
  *
- * Waits can end without a signal, so wait in a loop. A waiter or a signaller
- * that dies, at whatever moment, delays the others by at most 200 ms: that
- * often every wait ends, so that the caller looks again.
+ * Waits end without a signal, so wait in a loop. A waiter or a signaller that
+ * dies, at whatever moment, delays the others by at most 200 ms: that often
+ * every wait ends, with 0, so that the caller looks again.
+ *
+ * Who comes from pthread_cond_wait: there, a wait without a signal lasts in
+ * practice; here it ends, locks the mutex, and returns 0 five times a second,
+ * in each waiter. A program that takes each return for a signal, that counts
+ * them, or that computes its deadline inside the loop, is wrong by the rules of
+ * pthreads, too, and shows it here. A deadline is computed once, before the
+ * loop.
  *
  * See shmap/wait.h for what all objects have in common.
  */

@@ -30,11 +30,18 @@
  *
  * Spinning: a wait looks again and again for a short time before it sleeps,
  * which costs a processor but saves some fifty microseconds if what it waits
- * for comes soon. How long pays off is learnt from each object's past; on a
- * machine with one processor nothing spins. An object's field spin_ns changes
- * the limit: nanoseconds, 0 for the default, SHMAP_SPIN_NEVER to sleep at once.
- * It may be set at any time, by anybody who can write to the object. Asleep, a
- * wait costs no processor time.
+ * for comes soon. How long pays off is learnt from each object's past. Nothing
+ * spins on a machine with one processor; nor for a thread that runs on the
+ * waiter's own processor, once it has woken a waiter there. Processes may be
+ * kept to processors at any time. An object's field spin_ns changes the limit:
+ * nanoseconds, 0 for the default, SHMAP_SPIN_NEVER to sleep at once. It may be
+ * set at any time, by anybody who can write to the object.
+ *
+ * Asleep, a thread wakes up five times a second to look for the dead, for some
+ * microseconds each time; a condition wait returns then (shmap/cond.h).
+ *
+ * Priorities: a waiter's priority is not lent to the owner that it waits for,
+ * and those that wait are not served in the order of their priorities.
  *
  * Fork: a child has none of its parent's locks. Signals: one that is handled
  * ends no wait; see also shmap.h.
