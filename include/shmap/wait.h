@@ -10,9 +10,12 @@
  * Where they can be: in a writable view of a region (to read a record, and to
  * wait for it, a read-only one will do), or in any other memory of one process
  * for its threads; at a multiple of 8 bytes, which their types ask of the
- * compiler. They must not be copied or moved while in use. To use one afresh,
- * zero it when nobody uses it. A process must not unmap one before all its own
- * calls with it have returned, also the one that woke the last waiter.
+ * compiler. They must not be copied or moved while in use. None needs zeroing
+ * between uses. Zero one only when no thread of any process is inside a call
+ * with it or holds it, and none can come: that one call has returned does not
+ * show it of the others (docs/synchronisation.md). A process must not unmap one
+ * before all its own calls with it have returned, also the one that woke the
+ * last waiter.
  *
  * Deadlines are moments on the monotonic clock (shmap/clock.h). One that has
  * passed, such as 0, means "try": the call does what can be done at once, or
