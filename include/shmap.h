@@ -51,8 +51,12 @@
  * Fork also waits while another thread extends a file region. A thread must not
  * be cancelled (pthread_cancel) inside a call: what it held would be lost.
  *
- * Signals: no function may be called from a signal handler. No function
- * raises a signal or installs a handler.
+ * Signals: a signal handler may call shmap_event_set and shmap_semaphore_post,
+ * and no other function. A handled signal ends no wait by itself; a handler
+ * that sets the event, or posts the semaphore, that is waited for does, and
+ * this is how to stop a daemon (examples/clean_stop.c). No function raises a
+ * signal or installs a handler. Windows: handlers of Ctrl-C and of the console
+ * run in a thread of their own, and may call any function.
  *
  * Crashes: a process that ends in any way lets go of its regions and views as
  * the system tears it down. See shmap/region.h, "Lifetime".

@@ -27,10 +27,12 @@ static int take(void *context)
     return SHMAP__DONE;
 }
 
+/* Also called by signal handlers: what fails is not remembered, which would
+ * need memory of this thread that it may not have touched yet. */
 int shmap_event_set(shmap_event *event)
 {
     if (!shmap__is_object(event))
-        return shmap__end(SHMAP_EINVAL);
+        return SHMAP_EINVAL;
     shmap__exchange32(&event->state_, 1);
     SHMAP__STOP("event.set");
     shmap__wake(&event->waiting_, SHMAP__EVERYBODY);

@@ -343,7 +343,8 @@ void shmap__os_wait(shmap__os_waiter *waiter, const uint32_t *word,
 void shmap__os_wait_end(shmap__os_waiter *waiter);
 
 /* Wake `count` of those who sleep on a word, or are just about to; INT32_MAX is
- * all. False if there is certainly nobody asleep. */
+ * all. False if there is certainly nobody asleep. POSIX: called by signal
+ * handlers, it leaves errno alone. */
 bool shmap__os_wake(const uint32_t *word, uint64_t id, uint32_t count);
 
 /* view.c */

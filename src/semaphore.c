@@ -63,16 +63,17 @@ int shmap_semaphore_value(const shmap_semaphore *semaphore, uint32_t *value)
     return 0;
 }
 
+/* Also called by signal handlers: see shmap_event_set. */
 int shmap_semaphore_post(shmap_semaphore *semaphore, uint32_t count)
 {
     uint32_t value;
 
     if (!shmap__is_object(semaphore) || count == 0)
-        return shmap__end(SHMAP_EINVAL);
+        return SHMAP_EINVAL;
     value = shmap__load32(&semaphore->value_);
     do {
         if (count > SHMAP_SEMAPHORE_MAX - value_of(value))
-            return shmap__end(SHMAP_EOVERFLOW);
+            return SHMAP_EOVERFLOW;
     } while (!shmap__cas32(&semaphore->value_, &value, value + count));
     SHMAP__STOP("semaphore.posted");
     shmap__wake(&semaphore->waiters_, count);

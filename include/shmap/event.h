@@ -35,6 +35,10 @@ typedef struct shmap_event {
  * shmap_event_take. What the caller did before is visible to whoever waited for
  * or took this set.
  *
+ * Async-signal-safe: a signal handler may call it, whatever call with whatever
+ * object it interrupts, and so end a wait (examples/clean_stop.c). It leaves
+ * errno, shmap_system_error and shmap_error_detail alone, also when it fails.
+ *
  * Returns 0 or SHMAP_EINVAL (a null pointer, or not a multiple of 8). Since
  * 0.1. */
 SHMAP_API int shmap_event_set(shmap_event *event);

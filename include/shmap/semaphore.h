@@ -68,6 +68,10 @@ SHMAP_API int shmap_semaphore_value(const shmap_semaphore *semaphore,
 /* Add to the value, and wake as many waiters. What the caller did before is
  * visible to those who get what it added.
  *
+ * Async-signal-safe: a signal handler may call it, whatever call with whatever
+ * object it interrupts, and so end a wait. It leaves errno, shmap_system_error
+ * and shmap_error_detail alone, also when it fails.
+ *
  * Returns 0, SHMAP_EOVERFLOW (the value would be above SHMAP_SEMAPHORE_MAX) or
  * SHMAP_EINVAL (a null pointer, not a multiple of 8, count 0). Since 0.1. */
 SHMAP_API int shmap_semaphore_post(shmap_semaphore *semaphore, uint32_t count);

@@ -47,7 +47,8 @@
  * and those that wait are not served in the order of their priorities.
  *
  * Fork: a child has none of its parent's locks. Signals: one that is handled
- * ends no wait; see also shmap.h.
+ * ends no wait, but its handler can: it may call shmap_event_set and
+ * shmap_semaphore_post. See also shmap.h.
  *
  * Linux: processes of different PID (or time) namespaces cannot tell whether
  * the other's threads live. Mutexes, rwlocks, onces and the writers of records

@@ -51,6 +51,11 @@ void shmap__os_wait_end(shmap__os_waiter *waiter)
 
 bool shmap__os_wake(const uint32_t *word, uint64_t id, uint32_t count)
 {
+    int before = errno;
+    bool woke;
+
     (void)id;
-    return syscall(SYS_futex, word, FUTEX_WAKE, count) != 0;
+    woke = syscall(SYS_futex, word, FUTEX_WAKE, count) != 0;
+    errno = before;
+    return woke;
 }

@@ -18,6 +18,9 @@ void os_end_thread(void);
 bool os_suspend(int process);
 bool os_resume(int process);
 
+/* Send another process SIGTERM. */
+bool os_ask_to_end(int process);
+
 /* How long a death that is told at once may take to arrive, in milliseconds. */
 int os_death_is_told_within(void);
 

@@ -33,6 +33,11 @@ bool os_resume(int process)
     return kill(process, SIGCONT) == 0;
 }
 
+bool os_ask_to_end(int process)
+{
+    return kill(process, SIGTERM) == 0;
+}
+
 int os_death_is_told_within(void)
 {
     return 100;

@@ -37,6 +37,12 @@ bool os_resume(int process)
     return call_for_process("NtResumeProcess", process);
 }
 
+bool os_ask_to_end(int process)
+{
+    (void)process;
+    return false;
+}
+
 int os_death_is_told_within(void)
 {
     return 1000;
