@@ -76,7 +76,7 @@ static bool values_valid(const shmap_region_options *o)
            in_range(o->owner, SHMAP_OWNER_ANYBODY) &&
            in_range(o->scope, SHMAP_SCOPE_NATIVE) &&
            in_range(o->create, SHMAP_CREATE_NEW) &&
-           in_range(o->commit, SHMAP_COMMIT_LAZY) && o->numa_node >= 0 &&
+           in_range(o->commit, SHMAP_COMMIT_ALL) && o->numa_node >= 0 &&
            o->zero_ == 0;
 }
 

@@ -51,6 +51,8 @@ typedef struct shmap__os_object {
                              page; more than the system's for huge pages */
     uint32_t forks;       /* POSIX: to notice that a child may share it */
     bool lent;            /* the caller got `native`, and may have shared it */
+    void *path;           /* a file's, absolute, in the system's own characters,
+                             to be freed; NULL: not known */
     int kind;             /* enum shmap_kind */
     int access;           /* SHMAP_ACCESS_READ or SHMAP_ACCESS_READ_WRITE */
     bool foreign;         /* found, and not made by shmap */

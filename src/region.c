@@ -215,6 +215,11 @@ static shmap__os_status check_file_options(const shmap_region_options *options,
         return shmap__refuse_because(
             SHMAP_EINVAL, "options: a file that is opened for reading cannot "
                           "be made: access or create is wrong");
+    if (options->access == SHMAP_ACCESS_READ &&
+        options->commit == SHMAP_COMMIT_ALL)
+        return shmap__refuse_because(
+            SHMAP_EINVAL, "options: a file that is opened for reading cannot "
+                          "be filled: access or commit is wrong");
     if (size > shmap__os_facts_get()->max_size)
         return shmap__refuse(SHMAP_E2BIG);
     return shmap__refuse(options->reserve != 0 ? SHMAP_ENOTSUP : 0);

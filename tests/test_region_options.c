@@ -274,7 +274,7 @@ static void test_region_options__unknown_values_are_refused(void **state)
     } fields[] = {
         {HAS_ACCESS, SHMAP_ACCESS_READ_WRITE}, {HAS_SHARE, SHMAP_SHARE_GROUP},
         {HAS_OWNER, SHMAP_OWNER_ANYBODY},      {HAS_SCOPE, SHMAP_SCOPE_NATIVE},
-        {HAS_CREATE, SHMAP_CREATE_NEW},        {HAS_COMMIT, SHMAP_COMMIT_LAZY},
+        {HAS_CREATE, SHMAP_CREATE_NEW},        {HAS_COMMIT, SHMAP_COMMIT_ALL},
     };
 
     (void)state;
@@ -299,6 +299,7 @@ static void test_region_options__fields_without_a_meaning_must_be_zero(
     assert_field(HAS_OWNER, SHMAP_OWNER_ANYBODY, 0);
     assert_field(HAS_CREATE, SHMAP_CREATE_IF_MISSING, 0);
     assert_field(HAS_COMMIT, SHMAP_COMMIT_LAZY, 0);
+    assert_field(HAS_COMMIT, SHMAP_COMMIT_ALL, 0);
     assert_field(PAGES, (int)os_page_size(), 0);
     if (!os_has_lock_files()) {
         assert_field(HAS_SHARE, SHMAP_SHARE_EVERYONE_READ, 0);

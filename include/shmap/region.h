@@ -116,11 +116,16 @@ enum shmap_create {
 
 /* When the system finds room for the pages. */
 enum shmap_commit {
-    SHMAP_COMMIT_NOW = 0, /* when the region is made: no room is
-                             SHMAP_ENOSPC from that call */
-    SHMAP_COMMIT_LAZY = 1 /* when a page is touched: no room then ends the
-                             process (SIGBUS). Windows takes the room from
-                             its commit limit at once all the same. */
+    SHMAP_COMMIT_NOW = 0,  /* when the region is made, or the file extended: no
+                              room is SHMAP_ENOSPC from that call. What a file
+                              had before is mapped as it is, holes and all. */
+    SHMAP_COMMIT_LAZY = 1, /* when a page is touched: no room then ends the
+                              process (SIGBUS). Windows takes the room from
+                              its commit limit at once all the same. */
+    SHMAP_COMMIT_ALL = 2   /* as SHMAP_COMMIT_NOW, and shmap_region_open_file
+                              fills the holes of an existing file with room
+                              for what is written there: SHMAP_ENOSPC if there
+                              is not enough */
 };
 
 /* How a region is made or opened. Start from SHMAP_REGION_OPTIONS_INIT; zero
@@ -230,8 +235,14 @@ SHMAP_API int shmap_region_open_or_create(shmap_region **region,
  * path: UTF-8; relative to the current directory if not absolute.
  * size: 0 for the file as it is; else the file is extended with zeros to this
  *       many bytes if it is shorter. It is never cut.
- * options: access, share and commit (of a file made or extended here), create;
- *       NULL for the defaults.
+ * options: access, share (of a file made here), commit, create; NULL for the
+ *       defaults.
+ *
+ * A file that exists is mapped as it is. If it has holes, and the disk becomes
+ * full, writing into one ends the process: shmap_region_inspect tells of them
+ * (SHMAP_INFO_SPARSE), and SHMAP_COMMIT_ALL fills them here. File systems that
+ * copy what is written (btrfs, ZFS), compress it or are on other machines can
+ * run out of room in any case.
  *
  * The file holds what was written once the last view is gone, and at once
  * after shmap_view_flush. Whether the owner may open it, and who else, is the
@@ -242,7 +253,7 @@ SHMAP_API int shmap_region_open_or_create(shmap_region **region,
  * several that open it for writing at once, exactly one is told so. Returns 0
  * if somebody had, or
  *   SHMAP_EINVAL     also: access is SHMAP_ACCESS_READ, and create is not
- *                    SHMAP_CREATE_NEVER
+ *                    SHMAP_CREATE_NEVER, or commit is SHMAP_COMMIT_ALL
  *   SHMAP_ENAME      the path is empty or not UTF-8
  *   SHMAP_ENOENT     there is no such file, or no such folder
  *   SHMAP_EEXIST     there is one, and options.create was SHMAP_CREATE_NEW
@@ -254,7 +265,9 @@ SHMAP_API int shmap_region_open_or_create(shmap_region **region,
  *                    for file sizes
  *   SHMAP_EBUSY      another process has been extending it for over a second,
  *                    is stopped while it opens it, or keeps others out
- *   SHMAP_E2BIG, SHMAP_ENOMEM, SHMAP_EMFILE, SHMAP_ENOTSUP, SHMAP_ESYSTEM
+ *   SHMAP_ENOTSUP    the file system cannot fill holes (SHMAP_COMMIT_ALL);
+ *                    Windows 7 cannot
+ *   SHMAP_E2BIG, SHMAP_ENOMEM, SHMAP_EMFILE, SHMAP_ESYSTEM
  *
  * A failed call leaves the file as it was, and makes none; but an empty one
  * that it made can stay after SHMAP_EBUSY, since another process has it open.
@@ -279,12 +292,18 @@ enum shmap_info_flags {
                                Windows, where no object says who made it */
     SHMAP_INFO_NAME_LOST =
         2, /* somebody removed a named region's name; those who hold the
-              region keep it, nobody else finds it */
-    SHMAP_INFO_ALONE = 4 /* no other handle holds a named region, or has a
+              region keep it, nobody else finds it. Of a file: its path means
+              another file now, or none, as after a rotation of log files. */
+    SHMAP_INFO_ALONE = 4, /* no other handle holds a named region, or has a
                             file open for writing; those that share this
                             handle's descriptor, as forked children do,
                             are not counted. Never told of anonymous and
                             foreign regions. */
+    SHMAP_INFO_SPARSE = 8 /* parts of it have no room yet: holes of a file,
+                             pages of lazy and of some foreign regions. To
+                             write there when there is no room ends the
+                             process (SIGBUS; on Windows an exception,
+                             EXCEPTION_IN_PAGE_ERROR). */
 };
 
 /* What is known about a region. Start from SHMAP_REGION_INFO_INIT. */

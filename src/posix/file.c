@@ -9,6 +9,9 @@
  */
 #include "os.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "../stop.h"
@@ -76,6 +79,28 @@ static int open_or_make(const char *path, int access, int create, bool *made)
     return fd;
 }
 
+/* Fill the holes of a file that is to become `more` bytes longer. */
+static shmap__os_status fill(int fd, const struct stat *stat, uint64_t more)
+{
+    uint64_t missing = shmap__os_missing(fd, stat);
+    int error = 0;
+
+    if (missing == 0)
+        return shmap__os_done;
+    error = shmap__os_check_room(fd, missing + more, false);
+    if (error == 0)
+        error = shmap__os_fill(fd, (uint64_t)stat->st_size);
+    if (error == ENOSPC || error == ENOMEM || error == EDQUOT)
+        return (shmap__os_status){SHMAP_ENOSPC, error,
+                                  "there is no room for all of the file's "
+                                  "holes"};
+    if (error == ENOTSUP)
+        return (shmap__os_status){SHMAP_ENOTSUP, error,
+                                  "this file system cannot fill a file's "
+                                  "holes: copy the file"};
+    return error == 0 ? shmap__os_done : shmap__os_failed(error);
+}
+
 /* Bring the file to `size` bytes if it is shorter. On failure it is as it was.
  */
 static shmap__os_status fit(int fd, struct stat *stat, uint64_t size,
@@ -89,10 +114,15 @@ static shmap__os_status fit(int fd, struct stat *stat, uint64_t size,
         size = (size + page - 1) / page * page;
     if (old == 0 && size == 0)
         return (shmap__os_status){SHMAP_ENOTREADY, 0};
+    if (old < size && access == SHMAP_ACCESS_READ)
+        return (shmap__os_status){SHMAP_ERANGE, 0};
+    if (commit == SHMAP_COMMIT_ALL) {
+        status = fill(fd, stat, old < size ? size - old : 0);
+        if (status.code < 0)
+            return status;
+    }
     if (old >= size)
         return shmap__os_done;
-    if (access == SHMAP_ACCESS_READ)
-        return (shmap__os_status){SHMAP_ERANGE, 0};
     status = shmap__os_extend(fd, old, size, commit, false);
     if (status.code < 0) {
         if (ftruncate(fd, (off_t)old) != 0) {
@@ -193,6 +223,34 @@ static shmap__os_status open_once(file_entrant *entrant, uint64_t size,
     return status;
 }
 
+/* The path as it is from everywhere; NULL if there is no memory or no current
+ * folder. */
+static char *absolute(const char *path)
+{
+    char *folder = *path == '/' ? strdup("") : getcwd(NULL, 0);
+    size_t size = folder == NULL ? 0 : strlen(folder) + 1 + strlen(path) + 1;
+    char *full = folder == NULL ? NULL : malloc(size);
+
+    if (full != NULL)
+        snprintf(full, size, "%s%s%s", folder, *path == '/' ? "" : "/", path);
+    free(folder);
+    return full;
+}
+
+bool shmap__os_file_is_lost(const shmap__os_object *object,
+                            const struct stat *stat)
+{
+    struct stat found;
+
+    if (stat->st_nlink == 0)
+        return true;
+    if (object->path == NULL)
+        return false;
+    if (fstatat(AT_FDCWD, object->path, &found, 0) != 0)
+        return errno == ENOENT || errno == ENOTDIR || errno == ELOOP;
+    return !shmap__os_identifies(object->identity, &found);
+}
+
 shmap__os_status shmap__os_file_open(shmap__os_object *object, const char *path,
                                      uint64_t size, int access,
                                      const shmap_region_options *options,
@@ -215,6 +273,7 @@ shmap__os_status shmap__os_file_open(shmap__os_object *object, const char *path,
         return status;
     shmap__os_object_fill(object, entrant.fd, &entrant.stat, SHMAP_KIND_FILE,
                           access);
+    object->path = absolute(path);
     *alone = found_alone;
     return shmap__os_done;
 }

@@ -3,9 +3,12 @@
 /* The machine's memory, and making sure of room in it and in files (Linux). */
 #include "os.h"
 
+#include <linux/fiemap.h>
+#include <linux/fs.h>
 #include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/statvfs.h>
 #include <sys/vfs.h>
 #include <sys/sysinfo.h>
@@ -79,29 +82,96 @@ int shmap__os_check_room(int fd, uint64_t size, bool in_memory)
     return 0;
 }
 
-/* Allocate in pieces. Before Linux 6.11, tmpfs gives up the whole piece when a
- * signal arrives, and would never finish one that takes longer than a program's
- * timer interval: after each interruption the piece is halved. The size follows
- * when there is room for all of it, so that nobody maps what may be taken back.
- */
+/* The blocks that the file system lists with their places are there; this
+ * counts those that are set aside, too. False where it lists none. */
+static bool count_listed(int fd, uint64_t size, uint64_t *listed)
+{
+    enum { AT_ONCE = 32 };
+    union {
+        struct fiemap map;
+        char space[sizeof(struct fiemap) +
+                   AT_ONCE * sizeof(struct fiemap_extent)];
+    } list;
+    struct fiemap *map = &list.map;
+    uint64_t at = 0;
+    bool more = true;
+
+    *listed = 0;
+    while (more && at < size) {
+        memset(map, 0, sizeof *map);
+        map->fm_start = at;
+        map->fm_length = size - at;
+        map->fm_extent_count = AT_ONCE;
+        if (ioctl(fd, FS_IOC_FIEMAP, map) != 0)
+            return false;
+        more = map->fm_mapped_extents > 0;
+        for (unsigned i = 0; i < map->fm_mapped_extents; i++) {
+            const struct fiemap_extent *extent = &map->fm_extents[i];
+            uint64_t end = extent->fe_logical + extent->fe_length;
+
+            if (end > size)
+                end = size;
+            if (extent->fe_logical > at)
+                at = extent->fe_logical;
+            if (end > at) {
+                *listed += end - at;
+                at = end;
+            }
+            more = (extent->fe_flags & FIEMAP_EXTENT_LAST) == 0;
+        }
+    }
+    return true;
+}
+
+/* Memory has no such list, but an exact number of blocks; those of disks can
+ * lie behind the end of their file. */
+uint64_t shmap__os_missing(int fd, const struct stat *stat)
+{
+    const uint64_t size = (uint64_t)stat->st_size;
+    const uint64_t unit = 512;
+    uint64_t there = (uint64_t)stat->st_blocks * unit;
+    uint64_t listed;
+
+    if (count_listed(fd, size, &listed))
+        there = listed;
+    return there < size ? size - there : 0;
+}
+
+/* Whether fallocate did nothing because the file system, the kernel or a filter
+ * has no such call for this process. */
+static bool is_refusal(int error)
+{
+    return error == EOPNOTSUPP || error == ENOSYS || error == EPERM ||
+           error == EACCES || error == ENODEV || error == EINVAL;
+}
+
+/* Allocate in pieces, without a change of size. Before Linux 6.11, tmpfs gives
+ * up the whole piece when a signal arrives, and would never finish one that
+ * takes longer than a program's timer interval: after each interruption the
+ * piece is halved. */
 static int allocate(int fd, uint64_t from, uint64_t to)
 {
     const uint64_t least = shmap__os_facts_get()->page_size;
     uint64_t piece = UINT64_C(32) << 20;
 
-    for (uint64_t at = from; at < to;) {
-        uint64_t size = to - at < piece ? to - at : piece;
+    while (from < to) {
+        uint64_t size = to - from < piece ? to - from : piece;
 
-        if (fallocate(fd, FALLOC_FL_KEEP_SIZE, (off_t)at, (off_t)size) == 0)
-            at += size;
-        else if (errno == EOPNOTSUPP)
-            return shmap__os_write_zeros(fd, from, to);
+        if (fallocate(fd, FALLOC_FL_KEEP_SIZE, (off_t)from, (off_t)size) == 0)
+            from += size;
+        else if (is_refusal(errno))
+            return ENOTSUP;
         else if (errno != EINTR)
             return errno;
         else if (piece > least)
             piece /= 2;
     }
-    return ftruncate(fd, (off_t)to) == 0 ? 0 : errno;
+    return 0;
+}
+
+int shmap__os_fill(int fd, uint64_t size)
+{
+    return allocate(fd, 0, size);
 }
 
 /* Pages of memory that are only allocated are zeroed when they are touched, one
@@ -110,11 +180,19 @@ static int allocate(int fd, uint64_t from, uint64_t to)
 int shmap__os_allocate(int fd, uint64_t from, uint64_t to, bool in_memory)
 {
     const uint64_t worth_writing = UINT64_C(1) << 20;
+    int error;
 
     if (in_memory && to - from >= worth_writing)
         return shmap__os_write_zeros(fd, from, to);
     /* Of memory that nobody has seen yet, the size can come with the pages. */
     if (in_memory && fallocate(fd, 0, (off_t)from, (off_t)(to - from)) == 0)
         return 0;
-    return allocate(fd, from, to);
+    error = allocate(fd, from, to);
+    if (error == ENOTSUP)
+        return shmap__os_write_zeros(fd, from, to);
+    /* The size follows when there is room for all of it, so that nobody maps
+     * what may be taken back. */
+    if (error == 0 && ftruncate(fd, (off_t)to) != 0)
+        error = errno;
+    return error;
 }

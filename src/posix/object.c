@@ -3,6 +3,7 @@
 /* What all kinds of regions have in common: descriptors, sizes, letting go. */
 #include "os.h"
 
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -236,6 +237,7 @@ void shmap__os_close(shmap__os_object *object, const char *os_name)
     else if (ours)
         close((int)object->native);
     shmap__os_writable_end(object);
+    free(object->path);
 }
 
 shmap__os_status shmap__os_size(const shmap__os_object *object, uint64_t *size)
@@ -259,7 +261,15 @@ int shmap__os_info_flags(const shmap__os_object *object, const char *os_name)
     int fd = (int)object->native;
     int flags = object->foreign ? SHMAP_INFO_FOREIGN : 0;
     bool alone = false;
+    struct stat stat;
 
+    if (shmap__os_still_ours(object, &stat)) {
+        if (shmap__os_missing(fd, &stat) > 0)
+            flags |= SHMAP_INFO_SPARSE;
+        if (object->kind == SHMAP_KIND_FILE &&
+            shmap__os_file_is_lost(object, &stat))
+            flags |= SHMAP_INFO_NAME_LOST;
+    }
     if (object->kind == SHMAP_KIND_NAMED &&
         !shmap__os_name_means(os_name, object))
         flags |= SHMAP_INFO_NAME_LOST;

@@ -93,6 +93,13 @@ size_t shmap__os_page_size(int fd, const struct stat *stat);
  * `in_memory`: the file's pages are the machine's memory. 0 or errno. */
 int shmap__os_check_room(int fd, uint64_t size, bool in_memory);
 
+/* How many of the bytes that a descriptor has are without room yet. */
+uint64_t shmap__os_missing(int fd, const struct stat *stat);
+
+/* Find room for all of a file's first bytes, and change none. 0 or errno,
+ * ENOTSUP if the file system has no way. */
+int shmap__os_fill(int fd, uint64_t size);
+
 /* Give a file room from `from`, its size, up to `to`. 0 or errno; then the size
  * is anywhere between. `in_memory` as above. */
 int shmap__os_allocate(int fd, uint64_t from, uint64_t to, bool in_memory);
@@ -310,7 +317,13 @@ enum { SHMAP__OS_MARK = 0, SHMAP__OS_REMOVER = 1 };
 bool shmap__os_file_alone(int fd);
 void shmap__os_file_mark(int fd);
 
-/* birth.c: when the file was made, as a number; 0 where the system does not tell. */
+/* Whether the path that a file was opened by certainly does not mean it any
+ * more. */
+bool shmap__os_file_is_lost(const shmap__os_object *object,
+                            const struct stat *stat);
+
+/* birth.c: when the file was made, as a number; 0 where the system does not
+ * tell. */
 uint64_t shmap__os_file_birth(int fd);
 
 #endif

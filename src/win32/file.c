@@ -78,6 +78,11 @@ bool shmap__os_file_identify(HANDLE file, uint64_t identity[2], uint64_t *size)
     return true;
 }
 
+bool shmap__os_file_is_same(const uint64_t a[2], const uint64_t b[2])
+{
+    return a[1] == b[1] && (a[0] == b[0] || a[0] == 0 || b[0] == 0);
+}
+
 shmap__os_status shmap__os_file_size(HANDLE file, uint64_t *size)
 {
     shmap__os_status done = {0, 0};
@@ -130,8 +135,39 @@ static bool is_doomed(HANDLE file)
            info.DeletePending;
 }
 
+/* What was asked for. */
+typedef struct file_request {
+    const char *path;
+    uint64_t size;
+    int access;
+    const shmap_region_options *options;
+} file_request;
+
+/* Fill the holes of a file that is to have `size` bytes. */
+static shmap__os_status fill(HANDLE file, const char *path, uint64_t size)
+{
+    shmap__os_status status = {0, 0};
+    const char *where;
+    uint64_t now = 0;
+    uint64_t room = UINT64_MAX;
+    uint64_t missing;
+
+    status = shmap__os_file_size(file, &now);
+    missing = status.code < 0 ? 0 : shmap__os_missing(file, now);
+    if (missing == 0)
+        return shmap__os_failed_as(0, 0);
+    missing += size > now ? size - now : 0;
+    if (shmap__os_room(SHMAP_KIND_FILE, path, &room, &where) && missing > room)
+        status = shmap__os_failed(ERROR_DISK_FULL);
+    else
+        status = shmap__os_fill(file);
+    if (status.code == SHMAP_ENOSPC)
+        status.detail = "there is no room for all of the file's holes";
+    return status;
+}
+
 /* Size the file and mark it, behind the gate if the volume has locks. */
-static shmap__os_status prepare(HANDLE file, uint64_t size, int access,
+static shmap__os_status prepare(HANDLE file, const file_request *request,
                                 bool made, bool *alone)
 {
     DWORD gate = shmap__os_lock_patiently(file, gate_byte);
@@ -148,9 +184,13 @@ static shmap__os_status prepare(HANDLE file, uint64_t size, int access,
         return shmap__os_failed(ERROR_DELETE_PENDING);
     }
     *alone = gate == ERROR_SUCCESS && nobody_marks(file);
-    status = ensure_size(file, size, access);
+    status = shmap__os_failed_as(0, 0);
+    if (request->options->commit == SHMAP_COMMIT_ALL)
+        status = fill(file, request->path, request->size);
+    if (status.code == 0)
+        status = ensure_size(file, request->size, request->access);
     SHMAP__STOP("file.sized");
-    if (status.code == 0 && access == SHMAP_ACCESS_READ_WRITE)
+    if (status.code == 0 && request->access == SHMAP_ACCESS_READ_WRITE)
         shmap__os_file_mark(file);
     /* Empty still, it is nobody's but ours. */
     if (status.code < 0 && made && (*alone || gate != ERROR_SUCCESS) &&
@@ -208,11 +248,9 @@ static shmap__os_status open_failed(DWORD error, const wchar_t *path)
 }
 
 static shmap__os_status open_once(HANDLE *file, const wchar_t *path,
-                                  uint64_t size, int access,
-                                  const shmap_region_options *options,
-                                  bool *alone)
+                                  const file_request *request, bool *alone)
 {
-    const int create = options->create;
+    const int create = request->options->create;
     shmap__os_security privacy;
     shmap__os_status status = {0, 0};
     SECURITY_ATTRIBUTES *security = NULL;
@@ -223,16 +261,16 @@ static shmap__os_status open_once(HANDLE *file, const wchar_t *path,
         error = shmap__os_privacy_init(&privacy, FILE_ALL_ACCESS, false);
         security = &privacy.attributes;
         if (error == ERROR_SUCCESS)
-            status =
-                shmap__os_privacy_share(&privacy, options, FILE_GENERIC_READ,
-                                        FILE_GENERIC_READ | FILE_GENERIC_WRITE);
+            status = shmap__os_privacy_share(
+                &privacy, request->options, FILE_GENERIC_READ,
+                FILE_GENERIC_READ | FILE_GENERIC_WRITE);
     }
     if (error != ERROR_SUCCESS)
         return shmap__os_failed(error);
     if (status.code < 0)
         return status;
     do {
-        *file = open_path(path, access, create, security, &error);
+        *file = open_path(path, request->access, create, security, &error);
     } while (*file == INVALID_HANDLE_VALUE &&
              shmap__os_drop_label(security, error));
     if (*file == INVALID_HANDLE_VALUE)
@@ -241,7 +279,7 @@ static shmap__os_status open_once(HANDLE *file, const wchar_t *path,
     made = create == SHMAP_CREATE_NEW ||
            (create == SHMAP_CREATE_IF_MISSING && error != ERROR_ALREADY_EXISTS);
     if (shmap__os_file_is_regular(*file))
-        status = prepare(*file, size, access, made, alone);
+        status = prepare(*file, request, made, alone);
     else
         status = shmap__os_failed_as(SHMAP_ETYPE, 0);
     if (status.code < 0)
@@ -251,28 +289,64 @@ static shmap__os_status open_once(HANDLE *file, const wchar_t *path,
 
 /* Open the file, again if it was just being removed. */
 static shmap__os_status open_file(HANDLE *file, const wchar_t *path,
-                                  uint64_t size, int access,
-                                  const shmap_region_options *options,
-                                  bool *alone)
+                                  const file_request *request, bool *alone)
 {
     enum { ROUNDS = 100 };
     shmap__os_status status = {0, 0};
 
     for (int i = 0; i < ROUNDS; i++) {
-        status = open_once(file, path, size, access, options, alone);
+        status = open_once(file, path, request, alone);
         if (status.system != ERROR_DELETE_PENDING)
             break;
     }
     return status;
 }
 
-/* Windows finds room for what it extends at once: `commit` makes no
- * difference. */
+/* The path as it is from everywhere, for the object to keep; NULL if there is
+ * no memory. */
+static wchar_t *absolute(const wchar_t *path)
+{
+    DWORD size = GetFullPathNameW(path, 0, NULL, NULL);
+    wchar_t *full = size == 0 ? NULL : malloc(size * sizeof *full);
+    DWORD used = full == NULL ? 0 : GetFullPathNameW(path, size, full, NULL);
+
+    if (full != NULL && used > 0 && used < size)
+        return full;
+    free(full);
+    return NULL;
+}
+
+bool shmap__os_file_is_lost(const shmap__os_object *object)
+{
+    const DWORD sharing =
+        FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
+    uint64_t identity[2];
+    uint64_t size;
+    HANDLE found;
+    DWORD error;
+    bool known;
+
+    if (is_doomed((HANDLE)object->native))
+        return true;
+    if (object->path == NULL)
+        return false;
+    found = CreateFileW(object->path, FILE_READ_ATTRIBUTES, sharing, NULL,
+                        OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS, NULL);
+    error = GetLastError();
+    if (found == INVALID_HANDLE_VALUE)
+        return error == ERROR_FILE_NOT_FOUND || error == ERROR_PATH_NOT_FOUND;
+    known = shmap__os_file_identify(found, identity, &size);
+    CloseHandle(found);
+    return known && !shmap__os_file_is_same(identity, object->identity);
+}
+
+/* Windows finds room for what it extends at once: lazy makes no difference. */
 shmap__os_status shmap__os_file_open(shmap__os_object *object, const char *path,
                                      uint64_t size, int access,
                                      const shmap_region_options *options,
                                      bool *alone)
 {
+    const file_request request = {path, size, access, options};
     wchar_t *wide;
     HANDLE file = INVALID_HANDLE_VALUE;
     bool found_alone = false;
@@ -280,12 +354,15 @@ shmap__os_status shmap__os_file_open(shmap__os_object *object, const char *path,
 
     if (status.code < 0)
         return status;
-    status = open_file(&file, wide, size, access, options, &found_alone);
+    status = open_file(&file, wide, &request, &found_alone);
+    if (status.code == 0)
+        object->path = absolute(wide);
     free(wide);
     if (status.code < 0)
         return status;
     if (!shmap__os_file_identify(file, object->identity, &size)) {
         status = shmap__os_failed(GetLastError());
+        free(object->path);
         CloseHandle(file);
         return status;
     }

@@ -334,6 +334,7 @@ void shmap__os_close(shmap__os_object *object, const char *os_name)
     (void)os_name;
     SHMAP__STOP("close.begun");
     disown(object);
+    free(object->path);
     if (shmap__os_size(object, &size).code < 0)
         return;
     if (object->kind == SHMAP_KIND_FILE)
@@ -353,8 +354,7 @@ static shmap__os_status file_size_now(const shmap__os_object *object,
 
     if (!shmap__os_file_identify((HANDLE)object->native, identity, &now))
         return shmap__os_failed_as(SHMAP_EINVAL, GetLastError());
-    if (identity[0] != object->identity[0] ||
-        identity[1] != object->identity[1])
+    if (!shmap__os_file_is_same(identity, object->identity))
         return shmap__os_failed_as(SHMAP_EINVAL, 0);
     *size = now;
     return done;
@@ -384,13 +384,21 @@ int shmap__os_info_flags(const shmap__os_object *object, const char *os_name)
 {
     HANDLE handle = (HANDLE)object->native;
     ULONG handles = 0;
+    uint64_t size;
+    int flags = 0;
     bool alone = false;
 
     (void)os_name;
-    if (object->kind == SHMAP_KIND_FILE)
+    if (object->kind == SHMAP_KIND_FILE &&
+        shmap__os_size(object, &size).code == 0) {
         alone = shmap__os_file_is_alone(handle);
-    else if (object->kind == SHMAP_KIND_NAMED)
+        if (shmap__os_missing(handle, size) > 0)
+            flags |= SHMAP_INFO_SPARSE;
+        if (shmap__os_file_is_lost(object))
+            flags |= SHMAP_INFO_NAME_LOST;
+    } else if (object->kind == SHMAP_KIND_NAMED) {
         alone = shmap__os_handle_count(handle, &handles) == ERROR_SUCCESS &&
                 handles == 1;
-    return alone ? SHMAP_INFO_ALONE : 0;
+    }
+    return alone ? flags | SHMAP_INFO_ALONE : flags;
 }

@@ -63,6 +63,12 @@ DWORD shmap__os_milliseconds(int64_t deadline, DWORD longest);
 /* How much more the system will commit, in bytes. */
 bool shmap__os_memory(uint64_t *available);
 
+/* How many of a file's first `size` bytes have no room on the disk yet. */
+uint64_t shmap__os_missing(HANDLE file, uint64_t size);
+
+/* Find room for all of them, and change none. */
+shmap__os_status shmap__os_fill(HANDLE file);
+
 /* Extend a file to `size` bytes, with room for them, or fail as a whole. */
 shmap__os_status shmap__os_extend(HANDLE file, uint64_t size);
 
@@ -234,8 +240,16 @@ bool shmap__os_file_is_regular(HANDLE file);
  * GetLastError if it is no file's. */
 bool shmap__os_file_identify(HANDLE file, uint64_t identity[2], uint64_t *size);
 
+/* Whether two of these are of one file. A volume of 0 could not be told, as by
+ * Wine of a file whose path changed. */
+bool shmap__os_file_is_same(const uint64_t a[2], const uint64_t b[2]);
+
 /* The file's size, which is more than 0, or SHMAP_ENOTREADY. */
 shmap__os_status shmap__os_file_size(HANDLE file, uint64_t *size);
+
+/* Whether the path that a file was opened by certainly does not mean it any
+ * more. */
+bool shmap__os_file_is_lost(const shmap__os_object *object);
 
 /* Mark the file as one that may be written. */
 void shmap__os_file_mark(HANDLE file);

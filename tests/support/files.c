@@ -56,6 +56,19 @@ bool file_remove(const char *path)
     return result == 0;
 }
 
+bool file_rename(const char *path, const char *to)
+{
+    uv_fs_t request;
+    int result = uv_fs_rename(NULL, &request, path, to, NULL);
+    uv_fs_req_cleanup(&request);
+    return result == 0;
+}
+
+bool folder_enter(const char *path)
+{
+    return uv_chdir(path) == 0;
+}
+
 bool folder_make(const char *path)
 {
     uv_fs_t request;

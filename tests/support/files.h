@@ -18,7 +18,10 @@ bool file_resize(const char *path, uint64_t size);
 bool file_set_mode(const char *path, int mode);
 /* False if there is none. Ends what could be in the way of that. */
 bool file_remove(const char *path);
+bool file_rename(const char *path, const char *to);
 bool folder_make(const char *path);
+/* Make it the current one. */
+bool folder_enter(const char *path);
 bool folder_remove(const char *path);
 
 #endif

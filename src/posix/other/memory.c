@@ -44,6 +44,24 @@ int shmap__os_check_room(int fd, uint64_t size, bool in_memory)
     return 0;
 }
 
+uint64_t shmap__os_missing(int fd, const struct stat *stat)
+{
+    const uint64_t unit = 512;
+    uint64_t there = (uint64_t)stat->st_blocks * unit;
+
+    (void)fd;
+    return there < (uint64_t)stat->st_size ? (uint64_t)stat->st_size - there
+                                           : 0;
+}
+
+/* posix_fallocate may write where the file system cannot allocate, and undo
+ * what others write at the same time. */
+int shmap__os_fill(int fd, uint64_t size)
+{
+    (void)fd, (void)size;
+    return ENOTSUP;
+}
+
 /* 0 or an error, EINVAL among them where this cannot be done. */
 static int allocate(int fd, uint64_t from, uint64_t size)
 {
