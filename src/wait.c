@@ -17,7 +17,8 @@
  * The word `spin_` is a hint. Its lowest bits say how badly spinning did
  * lately, or that the one who was woken last runs on the same processor as the
  * one that woke it: spinning would keep that from it. The bits above are the
- * processor of the one that woke last.
+ * processor of the one that woke last. Of an object through which nobody was
+ * woken yet, a thread believes what it found out at the last one.
  */
 #include "wait.h"
 
@@ -226,13 +227,17 @@ uint32_t shmap__spin_learn(const shmap__spin *spin, uint32_t level)
     return level < WORST_LEVEL + WAITS_AT_WORST ? level + 1 : 0;
 }
 
+/* Whether the one that woke this thread last ran on the same processor. */
+static SHMAP__THREAD_LOCAL bool together_lately;
+
 int shmap__spin_for(shmap_waiters *waiters, shmap__spin *spin, uint32_t spin_ns,
                     int64_t deadline, shmap__attempt *attempt, void *context)
 {
-    uint32_t level = shmap__peek32(&waiters->spin_) & LEVEL_MASK;
+    uint32_t found = shmap__peek32(&waiters->spin_);
+    uint32_t level = found & LEVEL_MASK;
 
     spin->refused = spin_ns == SHMAP_SPIN_NEVER;
-    if (level == TOGETHER)
+    if (level == TOGETHER || (found == 0 && together_lately))
         spin_ns = SHMAP_SPIN_NEVER;
     return shmap__spin_start(spin, spin_ns, level, deadline, attempt, context);
 }
@@ -252,6 +257,8 @@ void shmap__spin_end(shmap_waiters *waiters, const shmap__spin *spin,
         learnt = shmap__spin_learn(spin, level);
     else if (woken)
         learnt = 0;
+    if (woken)
+        together_lately = learnt == TOGETHER;
     if (learnt != level)
         shmap__poke32(&waiters->spin_,
                       (found & ~(uint32_t)LEVEL_MASK) | learnt);

@@ -170,19 +170,24 @@ static bool futex_take(uint32_t *word)
                                        __ATOMIC_RELAXED);
 }
 
-static int futex_sleep(void *signal, int which)
+/* With the way to sleep on a word that is 2. */
+static int futex_sleep_by(uint32_t *word,
+                          void (*wait)(uint32_t *word, uint32_t seen))
 {
-    uint32_t *word = futex_word(signal, which);
-
     while (!futex_take(word)) {
         uint32_t unset = 0;
 
         if (__atomic_compare_exchange_n(word, &unset, 2, false,
                                         __ATOMIC_SEQ_CST, __ATOMIC_RELAXED) ||
             unset == 2)
-            futex_wait(word, 2);
+            wait(word, 2);
     }
     return 0;
+}
+
+static int futex_sleep(void *signal, int which)
+{
+    return futex_sleep_by(futex_word(signal, which), futex_wait);
 }
 
 static int64_t now(clockid_t clock)
@@ -191,6 +196,22 @@ static int64_t now(clockid_t clock)
 
     clock_gettime(clock, &time);
     return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+/* Until a moment 200 ms from now, as one that must look for the dead. */
+static void futex_wait_200ms(uint32_t *word, uint32_t seen)
+{
+    int64_t until = now(CLOCK_MONOTONIC) + 200000000;
+    struct timespec moment = {(time_t)(until / 1000000000),
+                              (long)(until % 1000000000)};
+
+    syscall(SYS_futex, word, FUTEX_WAIT_BITSET, seen, &moment, NULL,
+            FUTEX_BITSET_MATCH_ANY);
+}
+
+static int futex_sleep_200ms(void *signal, int which)
+{
+    return futex_sleep_by(futex_word(signal, which), futex_wait_200ms);
 }
 
 /* Look for 100 microseconds, and sleep then. */
@@ -214,6 +235,10 @@ static int futex_spin(void *signal, int which)
 
 static const bench_signal futex_sleeping = {
     "futex", futex_open, futex_close, futex_post, futex_sleep,
+};
+
+static const bench_signal futex_sleeping_200ms = {
+    "futex-200ms", futex_open, futex_close, futex_post, futex_sleep_200ms,
 };
 
 static const bench_signal futex_spinning = {
@@ -272,6 +297,7 @@ const bench_signal *const bench_spinning_signals[] = {
 
 const bench_signal *const bench_sleeping_signals[] = {
     &futex_sleeping,
+    &futex_sleeping_200ms,
     &semaphore,
     NULL,
 };

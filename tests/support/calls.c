@@ -168,8 +168,7 @@ static int do_semaphore_waits(const int64_t *numbers)
     int result = 0;
 
     for (int64_t i = 0; i < numbers[1]; i++) {
-        if ((semaphore->waiters_.spin_ & 0xFF) != 0xFF)
-            semaphore->waiters_.spin_ = 0;
+        semaphore->waiters_.spin_ = 0;
         result = shmap_semaphore_wait(semaphore, until(numbers[2]));
     }
     return result;

@@ -20,8 +20,7 @@
  *     record_write AT SIZE         value_fill with the next version
  *     record_read AT SIZE          `value` is the version
  *     record_wait AT VERSION MS
- *     semaphore_waits AT COUNT MS  so many waits, each afresh as to how long
- *                                  spinning pays off
+ *     semaphore_waits AT COUNT MS  so many waits, each afresh as to spinning
  *     use_one_processor WHICH
  */
 #ifndef SHMAP_TEST_CALLS_H
