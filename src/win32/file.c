@@ -47,9 +47,9 @@ bool shmap__os_file_is_alone(HANDLE file)
     return alone;
 }
 
-void shmap__os_file_mark(HANDLE file)
+DWORD shmap__os_file_mark(HANDLE file)
 {
-    shmap__os_lock(file, mark_byte, 0);
+    return shmap__os_lock(file, mark_byte, 0);
 }
 
 void shmap__os_file_unmark(HANDLE file)
@@ -66,14 +66,29 @@ bool shmap__os_file_is_regular(HANDLE file)
            (info.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY) == 0;
 }
 
+/* FILE_ID_INFO, of Windows 8. On ReFS the number of a file has 128 bits, and
+ * the short one need not be its own. */
+typedef struct long_id {
+    uint64_t volume;
+    uint64_t file[2];
+} long_id;
+
 bool shmap__os_file_identify(HANDLE file, uint64_t identity[2], uint64_t *size)
 {
+    enum { FILE_ID_CLASS = 18 }; /* FileIdInfo */
     BY_HANDLE_FILE_INFORMATION info;
+    long_id id;
 
     if (!GetFileInformationByHandle(file, &info))
         return false;
-    identity[0] = info.dwVolumeSerialNumber;
-    identity[1] = (uint64_t)info.nFileIndexHigh << 32 | info.nFileIndexLow;
+    if (GetFileInformationByHandleEx(
+            file, (FILE_INFO_BY_HANDLE_CLASS)FILE_ID_CLASS, &id, sizeof id)) {
+        identity[0] = id.volume ^ id.file[1] * UINT64_C(0x9E3779B97F4A7C15);
+        identity[1] = id.file[0];
+    } else {
+        identity[0] = info.dwVolumeSerialNumber;
+        identity[1] = (uint64_t)info.nFileIndexHigh << 32 | info.nFileIndexLow;
+    }
     *size = (uint64_t)info.nFileSizeHigh << 32 | info.nFileSizeLow;
     return true;
 }
@@ -171,6 +186,7 @@ static shmap__os_status prepare(HANDLE file, const file_request *request,
                                 bool made, bool *alone)
 {
     DWORD gate = shmap__os_lock_patiently(file, gate_byte);
+    DWORD marked = ERROR_SUCCESS;
     shmap__os_status status;
     uint64_t now;
 
@@ -185,13 +201,17 @@ static shmap__os_status prepare(HANDLE file, const file_request *request,
     }
     *alone = gate == ERROR_SUCCESS && nobody_marks(file);
     status = shmap__os_failed_as(0, 0);
-    if (request->options->commit == SHMAP_COMMIT_ALL)
+    /* Where there are locks at all, an opener without a mark would let others
+     * believe that they are alone. */
+    if (gate == ERROR_SUCCESS && request->access == SHMAP_ACCESS_READ_WRITE)
+        marked = shmap__os_file_mark(file);
+    if (marked != ERROR_SUCCESS)
+        status = shmap__os_failed(marked);
+    if (status.code == 0 && request->options->commit == SHMAP_COMMIT_ALL)
         status = fill(file, request->path, request->size);
     if (status.code == 0)
         status = ensure_size(file, request->size, request->access);
     SHMAP__STOP("file.sized");
-    if (status.code == 0 && request->access == SHMAP_ACCESS_READ_WRITE)
-        shmap__os_file_mark(file);
     /* Empty still, it is nobody's but ours. */
     if (status.code < 0 && made && (*alone || gate != ERROR_SUCCESS) &&
         shmap__os_file_size(file, &now).code == SHMAP_ENOTREADY)

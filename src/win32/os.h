@@ -58,6 +58,15 @@ bool shmap__os_random(void *out, ULONG size);
 /* How long to sleep until a deadline, at most `longest`; 0 if it has come. */
 DWORD shmap__os_milliseconds(int64_t deadline, DWORD longest);
 
+/* A timer that ends after so many milliseconds, for the caller to close. Sleeps
+ * of the system end at its own ticks, which may be 15.6 ms apart; this one does
+ * not need to wait for them. NULL where there are none: before Windows 10 1803.
+ */
+HANDLE shmap__os_timer(DWORD ms);
+
+/* Sleep by such a timer, if there is one. */
+void shmap__os_sleep(DWORD ms);
+
 /* memory.c */
 
 /* How much more the system will commit, in bytes. */
@@ -117,14 +126,15 @@ typedef struct shmap__os_security {
         ACL acl;
         ACCESS_ALLOWED_ACE ace; /* for its alignment */
         BYTE own[sizeof(ACL) +
-                 2 * (sizeof(ACCESS_ALLOWED_ACE) + SECURITY_MAX_SID_SIZE)];
+                 4 * (sizeof(ACCESS_ALLOWED_ACE) + SECURITY_MAX_SID_SIZE)];
         BYTE likeness[2048];
     } access;
 } shmap__os_security;
 
-/* Fill it for an object that is its user's own; `rights` are those of the user.
- * If `binding`, these are all that the user has as the object's owner, who
- * otherwise can always change who has which. Returns 0 or an error. */
+/* Fill it for an object that is its user's own; `rights` are those of the user,
+ * of SYSTEM and of the Administrators. If `binding`, they are the user's only,
+ * and all that the user has as the object's owner, who otherwise can always
+ * change who has which. Returns 0 or an error. */
 DWORD shmap__os_privacy_init(shmap__os_security *privacy, DWORD rights,
                              bool binding);
 
@@ -193,6 +203,9 @@ bool shmap__os_object_has(HANDLE handle);
 /* Ask about a section; the handle has SECTION_QUERY. Returns 0 or an error. */
 DWORD shmap__os_section_query(HANDLE section, shmap__os_section_info *info);
 
+/* Whether a section that was found can be mapped with this access. */
+shmap__os_status shmap__os_section_check(HANDLE section, int access);
+
 /* Fill in the size of a section that was found, if shmap can use it. */
 shmap__os_status shmap__os_section_size(HANDLE section, uint64_t *size);
 
@@ -228,6 +241,9 @@ bool shmap__os_can_be_written(HANDLE handle, int kind);
 
 /* channel.c */
 
+/* Whether a message can be put into the pipe without waiting for its reader. */
+bool shmap__os_channel_has_room(intptr_t channel);
+
 /* The process at the other end of a pipe. */
 shmap__os_status shmap__os_channel_peer(intptr_t channel, int64_t *peer);
 
@@ -251,8 +267,8 @@ shmap__os_status shmap__os_file_size(HANDLE file, uint64_t *size);
  * more. */
 bool shmap__os_file_is_lost(const shmap__os_object *object);
 
-/* Mark the file as one that may be written. */
-void shmap__os_file_mark(HANDLE file);
+/* Mark the file as one that may be written. Returns 0 or an error. */
+DWORD shmap__os_file_mark(HANDLE file);
 
 /* Whether no other handle marks the file as one that may be written. */
 bool shmap__os_file_is_alone(HANDLE file);
