@@ -94,6 +94,7 @@ static void assert_named_rights(const struct share *share, const char *group,
     options.scope = scope;
     assert_code(shmap_region_create(&region, place.name, 4096, &options), 0);
     assert_rights(shmap_region_native(region), share);
+    assert_true(raw_lets_system(shmap_region_native(region)));
     if (units_has_modes())
         assert_int_equal(raw_mode(place.os_name),
                          (os_has_lock_files() ? 0 : 01000) | share->mode);

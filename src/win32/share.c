@@ -76,8 +76,28 @@ static BOOL fill_attributes(SECURITY_ATTRIBUTES *attributes,
                                         SE_DACL_PROTECTED);
 }
 
+static BOOL let_known(ACL *acl, DWORD rights, WELL_KNOWN_SID_TYPE known)
+{
+    union {
+        SID sid;
+        BYTE space[SECURITY_MAX_SID_SIZE];
+    } account;
+    DWORD size = sizeof account;
+
+    return CreateWellKnownSid(known, NULL, &account.sid, &size) &&
+           AddAccessAllowedAce(acl, ACL_REVISION, rights, &account.sid);
+}
+
+/* As in the lists that Windows itself makes: a service opens what belongs to
+ * its user, and an administrator need not become the owner first. */
+static BOOL let_system(ACL *acl, DWORD rights)
+{
+    return let_known(acl, rights, WinLocalSystemSid) &&
+           let_known(acl, rights, WinBuiltinAdministratorsSid);
+}
+
 /* Without an entry for the owner's rights, an owner can always read the list
- * and write a new one. */
+ * and write a new one. A list that binds the owner binds the system as well. */
 DWORD shmap__os_privacy_init(shmap__os_security *privacy, DWORD rights,
                              bool binding)
 {
@@ -90,6 +110,7 @@ DWORD shmap__os_privacy_init(shmap__os_security *privacy, DWORD rights,
     if (!InitializeAcl(acl, sizeof privacy->access.own, ACL_REVISION) ||
         !AddAccessAllowedAce(acl, ACL_REVISION, rights,
                              binding ? &owner_rights : user) ||
+        (!binding && !let_system(acl, rights)) ||
         !fill_attributes(&privacy->attributes, &privacy->descriptor, user, acl))
         return GetLastError();
     return ERROR_SUCCESS;
@@ -339,7 +360,7 @@ DWORD shmap__os_likeness_init(shmap__os_security *likeness, HANDLE region,
 
 /* What an elevated process makes with raw calls belongs to the owner in its
  * token, which is the group of administrators and not the user. */
-static bool is_own(PSID owner)
+static DWORD find_own(PSID owner, bool *own)
 {
     shmap__os_user user;
     union {
@@ -347,11 +368,14 @@ static bool is_own(PSID owner)
         BYTE space[sizeof(TOKEN_OWNER) + SECURITY_MAX_SID_SIZE];
     } token;
 
-    if (find_user(&user) == ERROR_SUCCESS &&
-        EqualSid(owner, user.token.user.User.Sid))
-        return true;
-    return query_token(TokenOwner, &token, sizeof token) == ERROR_SUCCESS &&
-           EqualSid(owner, token.owner.Owner);
+    DWORD error = find_user(&user);
+
+    if (error == ERROR_SUCCESS)
+        error = query_token(TokenOwner, &token, sizeof token);
+    if (error == ERROR_SUCCESS)
+        *own = EqualSid(owner, user.token.user.User.Sid) ||
+               EqualSid(owner, token.owner.Owner);
+    return error;
 }
 
 static bool is_system(PSID owner)
@@ -363,8 +387,12 @@ static bool is_system(PSID owner)
 static shmap__os_status check_account(PSID account, int owner)
 {
     shmap__os_status done = {0, 0};
+    bool own = false;
+    DWORD error = find_own(account, &own);
 
-    if (is_own(account) || (owner == SHMAP_OWNER_SYSTEM && is_system(account)))
+    if (error != ERROR_SUCCESS)
+        return shmap__os_failed(error);
+    if (own || (owner == SHMAP_OWNER_SYSTEM && is_system(account)))
         return done;
     return shmap__os_failed_as(SHMAP_EOWNER, 0);
 }

@@ -261,7 +261,8 @@ enum raw_kind {
 
 /* Put an object under a name, exclusively. It stays until raw_remove and, on
  * Windows, raw_close. `size` for RAW_REGION; `mode` are POSIX mode bits, exact
- * whatever the umask, 0 for 0600. Returns a handle, which may be 0 for kinds
+ * whatever the umask, 0 for 0600; Windows: 0400 is a section of some
+ * size that is mapped for reading only. Returns a handle, which may be 0 for kinds
  * that have none, or -1, also where the system has no such kind. */
 intptr_t raw_plant(const char *os_name, enum raw_kind kind, uint64_t size,
                    unsigned mode);
@@ -304,6 +305,9 @@ unsigned raw_count(const char *os_name_prefix);
  * has RIGHTS_ROOM bytes; a HANDLE needs READ_CONTROL. */
 #define RIGHTS_ROOM 512
 void raw_rights(char *out, intptr_t handle);
+/* Whether the system's own accounts (root; SYSTEM and Administrators) may do
+ * what the owner may. */
+bool raw_lets_system(intptr_t handle);
 /* What the owner may do who opens an anonymous region again: "all", or "read"
  * where that can be kept from writing. */
 const char *raw_anonymous_rights(void);

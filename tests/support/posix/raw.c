@@ -245,6 +245,12 @@ void raw_rights(char *out, intptr_t handle)
         snprintf(out, RIGHTS_ROOM, "owner all");
 }
 
+bool raw_lets_system(intptr_t handle)
+{
+    (void)handle;
+    return true;
+}
+
 const char *raw_anonymous_rights(void)
 {
     return "all";

@@ -27,13 +27,24 @@ static HANDLE as_handle(intptr_t handle)
  * yet looks here. */
 static HANDLE plant_section(const wchar_t *name, uint64_t size, DWORD flags)
 {
-    HANDLE handle =
-        CreateFileMappingW(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE | flags,
-                           (DWORD)(size >> 32), (DWORD)size, name);
+    HANDLE handle = CreateFileMappingW(INVALID_HANDLE_VALUE, NULL, flags,
+                                       (DWORD)(size >> 32), (DWORD)size, name);
     if (handle != NULL && GetLastError() == ERROR_ALREADY_EXISTS) {
         CloseHandle(handle);
         handle = NULL;
     }
+    return handle;
+}
+
+/* Of this program's own file, since Wine lets others be written. */
+static HANDLE plant_for_reading(const wchar_t *name)
+{
+    wchar_t path[CHARACTERS];
+    GetModuleFileNameW(NULL, path, CHARACTERS);
+    HANDLE file = CreateFileW(path, GENERIC_READ, FILE_SHARE_READ, NULL,
+                              OPEN_EXISTING, 0, NULL);
+    HANDLE handle = CreateFileMappingW(file, NULL, PAGE_READONLY, 0, 0, name);
+    CloseHandle(file);
     return handle;
 }
 
@@ -42,14 +53,14 @@ intptr_t raw_plant(const char *os_name, enum raw_kind kind, uint64_t size,
 {
     wchar_t name[CHARACTERS];
     HANDLE handle = NULL;
-    (void)mode;
     wide(name, os_name);
     switch (kind) {
     case RAW_REGION:
-        handle = plant_section(name, size, 0);
+        handle = mode == 0400 ? plant_for_reading(name)
+                              : plant_section(name, size, PAGE_READWRITE);
         break;
     case RAW_EMPTY:
-        handle = plant_section(name, 1 << 20, SEC_RESERVE);
+        handle = plant_section(name, 1 << 20, PAGE_READWRITE | SEC_RESERVE);
         break;
     case RAW_MUTEX:
         handle = CreateMutexW(NULL, FALSE, name);
@@ -299,6 +310,29 @@ static void add_entry(char *out, ACCESS_ALLOWED_ACE *entry)
     strcat(out, word_of(entry->Mask));
 }
 
+static bool is_of_system(ACCESS_ALLOWED_ACE *entry)
+{
+    PSID sid = (PSID)&entry->SidStart;
+    return entry->Header.AceType == ACCESS_ALLOWED_ACE_TYPE &&
+           entry->Header.AceFlags == 0 &&
+           (IsWellKnownSid(sid, WinLocalSystemSid) ||
+            IsWellKnownSid(sid, WinBuiltinAdministratorsSid));
+}
+
+/* How many accounts of the system may do what the first entry lets do. */
+static DWORD count_of_system(ACL *acl)
+{
+    ACCESS_ALLOWED_ACE *first;
+    ACCESS_ALLOWED_ACE *entry;
+    DWORD count = 0;
+    for (DWORD i = 0; acl != NULL && i < acl->AceCount; ++i)
+        if (GetAce(acl, 0, (void **)&first) &&
+            GetAce(acl, i, (void **)&entry) && is_of_system(entry) &&
+            entry->Mask == first->Mask)
+            ++count;
+    return count;
+}
+
 /* Wine keeps mode bits of files instead of lists, and says besides that the
  * system may do everything. */
 static bool is_made_up(ACCESS_ALLOWED_ACE *entry)
@@ -355,13 +389,34 @@ void raw_rights(char *out, intptr_t handle)
         snprintf(out, RIGHTS_ROOM, "another owner");
     else if (!present || acl == NULL)
         snprintf(out, RIGHTS_ROOM, "no list");
+    /* Root's rights are in no mode bits either. */
+    bool lacks_system = count_of_system(acl) != 2;
     for (DWORD i = 0; acl != NULL && i < acl->AceCount; ++i) {
         void *entry;
-        if (GetAce(acl, i, &entry) && !is_made_up(entry))
+        if (GetAce(acl, i, &entry) && !is_made_up(entry) &&
+            (lacks_system || !is_of_system(entry)))
             add_entry(out, entry);
     }
     if (acl != NULL && !has_right_label(&security.descriptor, out))
         strcat(out, ", label");
+}
+
+bool raw_lets_system(intptr_t handle)
+{
+    union {
+        SECURITY_DESCRIPTOR descriptor;
+        BYTE space[2048];
+    } security;
+    ACL *acl = NULL;
+    BOOL present;
+    BOOL defaulted;
+    DWORD needed;
+    return GetKernelObjectSecurity(as_handle(handle), DACL_SECURITY_INFORMATION,
+                                   &security.descriptor, sizeof security,
+                                   &needed) &&
+           GetSecurityDescriptorDacl(&security.descriptor, &present, &acl,
+                                     &defaulted) &&
+           present && count_of_system(acl) == 2;
 }
 
 const char *raw_anonymous_rights(void)
