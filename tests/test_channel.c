@@ -372,6 +372,27 @@ static void test_channel__a_sender_that_opened_both_ends(void **state)
     shmap__stop_own_channels = true;
 }
 
+static void test_channel__room_for_no_message(void **state)
+{
+    shmap_region *region;
+    intptr_t ends[2];
+    (void)state;
+    if (!channel_small_pair(ends))
+        skip_because("channels have room here");
+    region = make_region(NULL, "not sent");
+    for (int end = 0; end < 2; ++end) {
+        size_t handles = os_open_handles();
+        assert_code(shmap_region_send(region, 0, ends[end], within(PATIENCE)),
+                    SHMAP_ETYPE);
+        assert_non_null(strstr(shmap_error_detail(), "too small"));
+        assert_true(units_same_handles(handles));
+        assert_nothing(ends[1 - end], 0, SHMAP_ETIMEDOUT);
+    }
+    shmap_region_close(region);
+    channel_close(ends[0]);
+    channel_close(ends[1]);
+}
+
 static void test_channel__what_is_no_channel(void **state)
 {
     shmap_region *region = make_region(NULL, "not sent");
@@ -967,6 +988,7 @@ int main(int argc, char **argv)
         leak_checked(test_channel__no_signal_follows),
         leak_checked(test_channel__waiting_ends),
         leak_checked(test_channel__a_sender_that_opened_both_ends),
+        leak_checked(test_channel__room_for_no_message),
         leak_checked(test_channel__what_is_no_channel),
         leak_checked(test_channel__garbage),
         leak_checked(test_channel__another_protocol),

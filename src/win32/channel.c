@@ -92,7 +92,7 @@ static bool nap(DWORD *longest, int64_t deadline)
 
     if (ms == 0)
         return false;
-    Sleep(ms);
+    shmap__os_sleep(ms);
     if (*longest < NAP_MS)
         ++*longest;
     return true;
@@ -215,6 +215,23 @@ static bool is_synchronous(HANDLE pipe)
            system->query_file(pipe, result, &mode, sizeof mode, CLASS_MODE) >=
                0 &&
            (mode & SYNCHRONOUS) != 0;
+}
+
+bool shmap__os_channel_has_room(intptr_t channel)
+{
+    const HANDLE pipe = (HANDLE)channel;
+    DWORD flags;
+    DWORD out;
+    DWORD in;
+
+    if (!is_synchronous(pipe) ||
+        !GetNamedPipeInfo(pipe, &flags, &out, &in, NULL))
+        return true;
+    /* Of messages, no part can wait outside. */
+    if ((flags & PIPE_TYPE_MESSAGE) != 0)
+        return (out != 0 || in != 0) &&
+               fitting(pipe, SHMAP__OS_MESSAGE) == SHMAP__OS_MESSAGE;
+    return out != 0 || in != 0;
 }
 
 shmap__os_status shmap__os_send(intptr_t channel, const shmap__os_gift *gift,

@@ -242,6 +242,17 @@ static shmap__os_status peer_unknown(void)
     return status;
 }
 
+static shmap__os_status no_room(void)
+{
+    const shmap__os_status status = {
+        SHMAP_ETYPE, 0,
+        "the buffers of the pipe are too small for a message, and its handle "
+        "is "
+        "not overlapped: make it with buffers of 1 KiB or more"};
+
+    return status;
+}
+
 shmap__os_status shmap__os_give_channel(shmap__os_object *object,
                                         shmap__os_gift *gift, intptr_t channel,
                                         int64_t deadline)
@@ -255,6 +266,8 @@ shmap__os_status shmap__os_give_channel(shmap__os_object *object,
         return status;
     if (filled.to == gift->from && !SHMAP__OWN_CHANNELS)
         return peer_unknown();
+    if (!shmap__os_channel_has_room(channel))
+        return no_room();
     filled.way = SHMAP__OS_TO_PROCESS;
     status = shmap__os_give_process(object, &filled);
     if (status.code == 0)
@@ -314,6 +327,7 @@ static shmap__os_status make_own(HANDLE given, const shmap__os_gift *gift,
     if (status.code < 0)
         return status;
     close_given(gift);
+    /* Where there are no locks, nothing is told of who has the file. */
     if (gift->kind == SHMAP_KIND_FILE && access == SHMAP_ACCESS_READ_WRITE)
         shmap__os_file_mark(*own);
     return status;

@@ -43,6 +43,6 @@ DWORD shmap__os_lock_patiently(HANDLE file, uint64_t byte)
         if (error != ERROR_LOCK_VIOLATION ||
             GetTickCount64() - start >= PATIENCE_MS)
             return error;
-        Sleep(1);
+        shmap__os_sleep(1);
     }
 }

@@ -18,10 +18,6 @@ static const int64_t record_wake_ns = 1000000;
 static shmap__os_facts the_facts;
 static shmap__os_system the_system;
 
-/* What ntsecapi.h calls RtlGenRandom; not every version of that header can be
- * used in C for 32 bits. */
-BOOLEAN NTAPI SystemFunction036(void *out, ULONG size);
-
 typedef void (*any_function)(void);
 
 static any_function find_in(const wchar_t *library, const char *name)
@@ -106,9 +102,47 @@ const shmap__os_system *shmap__os_system_get(void)
     return &the_system;
 }
 
+/* Load a library of the system's. Windows 7 without updates does not know where
+ * to look only, and the flag. */
+static HMODULE load(const wchar_t *library)
+{
+    enum { SEARCH_SYSTEM = 0x800 }; /* LOAD_LIBRARY_SEARCH_SYSTEM32 */
+
+    return LoadLibraryExW(library, NULL, SEARCH_SYSTEM);
+}
+
+typedef BOOL(WINAPI *fill_random)(void *out, SIZE_T size);
+typedef BOOLEAN(NTAPI *fill_random_long)(void *out, ULONG size);
+
+static fill_random process_prng;
+static fill_random_long rtl_gen_random;
+
+/* The first is what programs from the store may use; the second is what
+ * ntsecapi.h calls RtlGenRandom. */
+static BOOL CALLBACK find_random(INIT_ONCE *once, void *argument,
+                                 void **context)
+{
+    HMODULE module = load(L"bcryptprimitives.dll");
+
+    (void)once;
+    (void)argument;
+    (void)context;
+    if (module != NULL)
+        process_prng =
+            (fill_random)(any_function)GetProcAddress(module, "ProcessPrng");
+    rtl_gen_random =
+        (fill_random_long)find_in(L"advapi32.dll", "SystemFunction036");
+    return TRUE;
+}
+
 bool shmap__os_random(void *out, ULONG size)
 {
-    return SystemFunction036(out, size) != FALSE;
+    static INIT_ONCE once = INIT_ONCE_STATIC_INIT;
+
+    InitOnceExecuteOnce(&once, find_random, NULL, NULL);
+    if (process_prng != NULL && process_prng(out, size))
+        return true;
+    return rtl_gen_random != NULL && rtl_gen_random(out, size);
 }
 
 const shmap__os_facts *shmap__os_facts_get(void)
@@ -147,6 +181,33 @@ uint32_t shmap__os_processor(void)
 
     GetCurrentProcessorNumberEx(&number);
     return (uint32_t)number.Group * PER_GROUP + number.Number + 1;
+}
+
+HANDLE shmap__os_timer(DWORD ms)
+{
+    enum { HIGH_RESOLUTION = 2, TICKS_PER_MS = 10000 };
+    const DWORD rights = SYNCHRONIZE | TIMER_MODIFY_STATE;
+    LARGE_INTEGER due;
+    HANDLE timer = CreateWaitableTimerExW(NULL, NULL, HIGH_RESOLUTION, rights);
+
+    if (timer == NULL)
+        return NULL;
+    due.QuadPart = -(LONGLONG)ms * TICKS_PER_MS;
+    if (SetWaitableTimer(timer, &due, 0, NULL, NULL, FALSE))
+        return timer;
+    CloseHandle(timer);
+    return NULL;
+}
+
+void shmap__os_sleep(DWORD ms)
+{
+    HANDLE timer = shmap__os_timer(ms);
+
+    /* The limit is for a handle that was closed behind our back. */
+    if (timer == NULL || WaitForSingleObject(timer, ms + 1) == WAIT_FAILED)
+        Sleep(ms);
+    if (timer != NULL)
+        CloseHandle(timer);
 }
 
 DWORD shmap__os_milliseconds(int64_t deadline, DWORD longest)

@@ -228,7 +228,7 @@ static DWORD write_back(const void *start, size_t size)
         error = GetLastError();
         if (error != ERROR_LOCK_VIOLATION)
             break;
-        Sleep(1);
+        shmap__os_sleep(1);
     }
     return error;
 }

@@ -21,6 +21,7 @@ enum {
     FIRST_MS = 2,      /* the first sleep */
     GROWTH = 4,        /* of the next */
     NAP_MS = 10,       /* the longest without a semaphore */
+    TIMED_MS = 16,     /* from here on the system's own ticks are good enough */
     TOKENS_MAX = 1024, /* that a semaphore remembers */
     ID_DIGITS = SHMAP__WAIT_ID_BITS / 4
 };
@@ -98,16 +99,23 @@ void shmap__os_wait_begin(shmap__os_waiter *waiter, const uint32_t *word,
     waiter->native = (intptr_t)semaphore;
 }
 
-/* Returns whether it was woken. */
-static bool sleep_on(const HANDLE *handles, DWORD count, DWORD ms)
+/* Returns whether one of the handles woke it. `handles` has room for one more.
+ */
+static bool sleep_on(HANDLE *handles, DWORD count, DWORD ms)
 {
+    HANDLE timer = ms < TIMED_MS ? shmap__os_timer(ms) : NULL;
+    DWORD all = count;
     DWORD result = WAIT_FAILED;
 
+    if (timer != NULL)
+        handles[all++] = timer;
     if (count > 0)
-        result = WaitForMultipleObjects(count, handles, FALSE, ms);
+        result = WaitForMultipleObjects(all, handles, FALSE, ms);
+    if (timer != NULL)
+        CloseHandle(timer);
     /* The handle may have been closed behind our back. */
     if (result == WAIT_FAILED)
-        Sleep(ms < NAP_MS ? ms : NAP_MS);
+        shmap__os_sleep(ms < NAP_MS ? ms : NAP_MS);
     return result < WAIT_OBJECT_0 + count;
 }
 
@@ -116,7 +124,7 @@ void shmap__os_wait(shmap__os_waiter *waiter, const uint32_t *word,
 {
     DWORD longest = FIRST_MS;
     HANDLE thread = NULL;
-    HANDLE handles[2];
+    HANDLE handles[3];
     DWORD count = 0;
     bool dead = false;
     DWORD ms;
@@ -173,8 +181,9 @@ bool shmap__os_wake(const uint32_t *word, uint64_t id, uint32_t count)
     if (semaphore == NULL)
         return GetLastError() != ERROR_FILE_NOT_FOUND;
     if (count == INT32_MAX) {
-        /* Each who waits has a handle, and so has this one. */
-        count = 1;
+        /* Each who waits has a handle, and so has this one. Where that is not
+         * told, too many are better than too few. */
+        count = TOKENS_MAX;
         if (shmap__os_handle_count(semaphore, &handles) == ERROR_SUCCESS)
             count = handles - 1;
     }

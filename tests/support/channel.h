@@ -26,6 +26,10 @@ intptr_t channel_listen(char *address, enum channel_kind kind);
 intptr_t channel_join(const char *address);
 intptr_t channel_accept(intptr_t listening);
 
+/* Two ends that wait and take whole messages, but none as long as a region's.
+ * False where there is no such thing. */
+bool channel_small_pair(intptr_t ends[2]);
+
 /* Whether what is sent comes to the process that has the other end, also if
  * another process opened it. */
 bool channel_finds_holder(void);

@@ -63,6 +63,18 @@ intptr_t channel_accept(intptr_t listening)
     return listening;
 }
 
+bool channel_small_pair(intptr_t ends[2])
+{
+    char address[NAME_ROOM];
+    choose_address(address);
+    ends[0] = (intptr_t)CreateNamedPipeA(address, PIPE_ACCESS_DUPLEX,
+                                         PIPE_TYPE_MESSAGE |
+                                             PIPE_READMODE_MESSAGE | PIPE_WAIT,
+                                         1, 512, 512, 0, NULL);
+    ends[1] = (intptr_t)open_pipe(address, true);
+    return ends[0] != -1 && ends[1] != -1;
+}
+
 bool channel_finds_holder(void)
 {
     return false;
