@@ -444,6 +444,42 @@ static void assert_left_alone(uint64_t size, unsigned mode)
     raw_close(raw);
 }
 
+/* Its program lets nobody write: that is told when it is opened, not when a
+ * view is mapped. */
+static void test_region_inspect__foreign_region_for_reading_only(void **state)
+{
+    shmap_region_options options = SHMAP_REGION_OPTIONS_INIT;
+    shmap_region *region = NO_REGION;
+    shmap_view view;
+    char name[OS_NAME_ROOM];
+    intptr_t raw;
+
+    (void)state;
+    native_name(name, __func__);
+    raw = raw_plant(name, RAW_REGION, 65536, 0400);
+    assert_int_not_equal(raw, -1);
+    options.scope = SHMAP_SCOPE_NATIVE;
+    options.owner = SHMAP_OWNER_ANYBODY;
+    if (!os_is_root()) {
+        assert_code(shmap_region_open(&region, name, &options), SHMAP_EACCES);
+        assert_code(shmap_region_open_or_create(&region, name, 1, &options),
+                    SHMAP_EACCES);
+        assert_ptr_equal(region, NO_REGION);
+    }
+    options.access = SHMAP_ACCESS_READ;
+    assert_code(shmap_region_open(&region, name, &options), 0);
+    assert_code(shmap_view_map(&view, region, NULL), 0);
+    shmap_view_unmap(&view);
+    shmap_region_close(region);
+
+    region = NO_REGION;
+    assert_code(shmap_region_adopt(&region, raw, NULL), 0);
+    assert_code(shmap_view_map(&view, region, NULL), 0);
+    shmap_view_unmap(&view);
+    raw_remove(name);
+    shmap_region_close(region);
+}
+
 static void test_region_inspect__foreign_regions_are_left_alone(void **state)
 {
     /* Modes that resemble, but are not, that of shmap's own. */
@@ -511,6 +547,7 @@ int main(int argc, char **argv)
         leak_checked(test_region_inspect__native_scope_meets_other_programs),
         leak_checked(
             test_region_inspect__native_scope_finds_other_programs_memory),
+        leak_checked(test_region_inspect__foreign_region_for_reading_only),
         leak_checked(test_region_inspect__foreign_regions_are_left_alone),
         leak_checked(
             test_region_inspect__foreign_memory_without_a_size_is_not_ready),

@@ -133,6 +133,8 @@ shmap__os_status shmap__os_named_open(shmap__os_object *object,
     status = shmap__os_check_owner(section, owner);
     if (status.code == 0)
         status = shmap__os_section_size(section, &size);
+    if (status.code == 0)
+        status = shmap__os_section_check(section, access);
     if (status.code < 0) {
         CloseHandle(section);
         return status;

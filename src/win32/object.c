@@ -200,17 +200,40 @@ bool shmap__os_object_has(HANDLE handle)
     return object != NULL;
 }
 
-/* Whether the first page of a section is committed. */
-static bool has_begun(HANDLE section)
+/* Tell whether the first page of a section is committed: SHMAP_ENOTSUP, or
+ * SHMAP_ENOTREADY if not, or why that cannot be told. */
+static shmap__os_status look_at_reserved(HANDLE section)
 {
     MEMORY_BASIC_INFORMATION page = {0};
     void *view = MapViewOfFile(section, FILE_MAP_READ, 0, 0, 1);
 
     if (view == NULL)
-        return false;
+        return shmap__os_failed(GetLastError());
     VirtualQuery(view, &page, sizeof page);
     UnmapViewOfFile(view);
-    return page.State == MEM_COMMIT;
+    return shmap__os_failed_as(
+        page.State == MEM_COMMIT ? SHMAP_ENOTSUP : SHMAP_ENOTREADY, 0);
+}
+
+/* Another program can have made the section for reading only: its handles have
+ * the right to map views for writing, and each try fails. */
+shmap__os_status shmap__os_section_check(HANDLE section, int access)
+{
+    shmap__os_status done = {0, 0};
+    DWORD error;
+    void *view;
+
+    if (access != SHMAP_ACCESS_READ_WRITE)
+        return done;
+    view = MapViewOfFile(section, FILE_MAP_WRITE, 0, 0, 1);
+    if (view != NULL) {
+        UnmapViewOfFile(view);
+        return done;
+    }
+    error = GetLastError();
+    return error == ERROR_INVALID_PARAMETER
+               ? shmap__os_failed_as(SHMAP_EACCES, error)
+               : shmap__os_failed(error);
 }
 
 static shmap__os_status usable_size(HANDLE section,
@@ -225,8 +248,7 @@ static shmap__os_status usable_size(HANDLE section,
     /* Whoever made it commits its pages bit by bit; to touch others would end
      * the process. */
     if ((info->attributes & SECTION_RESERVED) != 0)
-        return shmap__os_failed_as(
-            has_begun(section) ? SHMAP_ENOTSUP : SHMAP_ENOTREADY, 0);
+        return look_at_reserved(section);
     *size = (uint64_t)info->size.QuadPart;
     return done;
 }
@@ -264,14 +286,23 @@ static shmap__os_status find_access(HANDLE handle, ACCESS_MASK read,
 static shmap__os_status look_at_section(shmap__os_object *object,
                                         const shmap__os_section_info *info)
 {
+    const bool asked = object->access != SHMAP_ACCESS_DEFAULT;
     shmap__os_status status =
         usable_size((HANDLE)object->native, info, &object->size);
 
     object->kind = SHMAP_KIND_ANONYMOUS;
     if (status.code < 0)
         return status;
-    return find_access((HANDLE)object->native, SECTION_MAP_READ,
-                       SECTION_MAP_WRITE, &object->access);
+    status = find_access((HANDLE)object->native, SECTION_MAP_READ,
+                         SECTION_MAP_WRITE, &object->access);
+    if (status.code < 0)
+        return status;
+    status = shmap__os_section_check((HANDLE)object->native, object->access);
+    if (status.code == SHMAP_EACCES && !asked) {
+        object->access = SHMAP_ACCESS_READ;
+        return shmap__os_section_check((HANDLE)object->native, object->access);
+    }
+    return status;
 }
 
 static shmap__os_status look_at_file(shmap__os_object *object)
