@@ -83,9 +83,11 @@ typedef struct shmap_view_options {
  * Returns 0 or
  *   SHMAP_EINVAL      an argument is not valid; address - offset is no
  *                     multiple of 64 KiB, or of a huge page; the region's
- * descriptor was closed SHMAP_ERANGE      the range reaches beyond the region's
- * end, or starts there SHMAP_EACCES      a writable view of a region opened for
- * reading, or that another handle has sealed or handed over for reading
+ *                     descriptor was closed
+ *   SHMAP_ERANGE      the range reaches beyond the region's end, or starts
+ *                     there
+ *   SHMAP_EACCES      a writable view of a region opened for reading, or that
+ *                     another handle has sealed or handed over for reading
  *   SHMAP_EADDRINUSE  the view cannot be at this address: something is there,
  *                     or nothing can be. Nothing was replaced.
  *   SHMAP_ENOMEM      no address space: a view of over 4 GiB in a 32-bit
