@@ -23,9 +23,9 @@
  *
  * There is no priority inheritance: an owner of low priority that gets no
  * processor, because others of middle priority use all, keeps a waiter of high
- * priority waiting. Real-time programs that share a mutex run those that lock it
- * at one priority, or raise the owner's before it locks, as a priority ceiling
- * does.
+ * priority waiting. Real-time programs that share a mutex run those that lock
+ * it at one priority, or raise the owner's before it locks, as a priority
+ * ceiling does.
  *
  * See shmap/wait.h for what all objects have in common.
  */

@@ -32,7 +32,7 @@ extern "C" {
 /* 24 bytes. Zero is a semaphore of value 0 that was not given a first value. */
 typedef struct shmap_semaphore {
     SHMAP_ALIGN8 uint32_t value_; /* and whether it was given a first one */
-    uint32_t spin_ns; /* see shmap/wait.h */
+    uint32_t spin_ns;             /* see shmap/wait.h */
     shmap_waiters waiters_;
 } shmap_semaphore;
 
