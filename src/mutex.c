@@ -184,8 +184,7 @@ SHMAP__FAST_PATH int lock(shmap_mutex *mutex, shmap__thread *thread,
                           int64_t deadline)
 {
     uint64_t nobody = 0;
-    int result =
-        shmap__place_check(&mutex->place_, &mutex->owner_, thread->self.place);
+    int result = shmap__owner_settle(mutex);
 
     if (result < 0)
         return result;

@@ -53,17 +53,18 @@ static int try_to_inherit(void *context)
     const once_beginning *beginning = context;
     uint64_t *owner = &beginning->once->owner_;
     int result = try_begin(context);
+    int buried;
 
-    if (result == 0 && shmap__owner_bury(owner, shmap__load64(owner)))
-        result = try_begin(context);
-    return result;
+    if (result != 0)
+        return result;
+    buried = shmap__owner_bury(owner, shmap__load64(owner));
+    return buried > 0 ? try_begin(context) : buried;
 }
 
 static int begin(shmap_once *once, shmap__thread *thread, int64_t deadline)
 {
     once_beginning beginning = {once, thread};
-    int result =
-        shmap__place_check(&once->place_, &once->owner_, thread->self.place);
+    int result = shmap__owner_settle(once);
 
     if (result < 0)
         return result;

@@ -18,20 +18,23 @@ static inline uint64_t shmap__owner_of(uint64_t word)
     return (word & SHMAP__OS_ID_MASK) == 0 ? 0 : word & ~SHMAP__OS_FLAGS;
 }
 
-/* See that the object's ids mean something to this process. Ownership that
- * remains from before a restart is marked as died. 0 or SHMAP_ELAYOUT. */
-SHMAP__SLOW_PATH int shmap__place_join(uint32_t *place, uint64_t *word,
-                                       uint32_t own);
+/* See to it that others can tell whether this thread lives, before it owns the
+ * object. 0 or an error. */
+SHMAP__SLOW_PATH int shmap__owner_settle_slowly(const void *object);
 
-static inline int shmap__place_check(uint32_t *place, uint64_t *word,
-                                     uint32_t own)
+static inline int shmap__owner_settle(const void *object)
 {
-    return shmap__load32(place) == own ? 0
-                                       : shmap__place_join(place, word, own);
+    return shmap__peek32(&shmap__os_unsettled) == 0
+               ? 0
+               : shmap__owner_settle_slowly(object);
 }
 
 /* If the owner in a word, as it was found, has died, mark it so: the word is
- * nobody's, and has the flag. True if the word changed. */
-bool shmap__owner_bury(uint64_t *word, uint64_t found);
+ * nobody's, and has the flag. Returns 1 if the word changed, 0 if not, or
+ * SHMAP_ENOTSUP if this process can never tell whether the owner lives. */
+int shmap__owner_bury(uint64_t *word, uint64_t found);
+
+/* Remember that it cannot tell. Returns SHMAP_ENOTSUP. */
+int shmap__owner_unknown(void);
 
 #endif

@@ -63,6 +63,11 @@ typedef struct shmap__os_object {
      * device and inode. */
     intptr_t lock;
     uint64_t lock_identity[2];
+    /* Linux, see presence.c: what keeps this process's presence known, in which
+     * process, and the errno of why it cannot be known. */
+    void *presence;
+    int64_t presence_of;
+    int presence_denied;
     /* Windows: the seals that this handle has made certain, and the next of all
      * objects of this process. */
     int seals;
@@ -289,8 +294,7 @@ typedef struct shmap__os_list {
 typedef struct shmap__os_self {
     uint64_t id;          /* below: a number that its system calls it by, as
                              SHMAP__OS_ID_MASK; above: what tells it from those
-                             that had the number before */
-    uint32_t place;       /* where ids mean something: never 0 */
+                             that had the number before, or have it elsewhere */
     bool doubly;          /* the list's nodes point back, too */
     ptrdiff_t node;       /* where a mutex has its node */
     shmap__os_list *list; /* NULL: the system keeps none */
@@ -312,12 +316,26 @@ shmap__os_status shmap__os_self_find(shmap__os_self *self);
  * can do something then: as late as possible, for it may unlock until then. */
 void shmap__os_at_thread_end(void (*give_up)(void));
 
-/* Whether the thread of this id, without flags, has ended, and can no longer
- * touch memory. False if that cannot be told. */
-bool shmap__os_is_dead(uint64_t id);
+enum shmap__os_life {
+    SHMAP__OS_ALIVE,       /* or the caller may not know, but others will */
+    SHMAP__OS_DEAD,        /* it has ended, and can no longer touch memory */
+    SHMAP__OS_LIFE_UNKNOWN /* this process can never tell */
+};
 
-/* Whether all of another place's threads have ended. */
-bool shmap__os_place_is_past(uint32_t place);
+/* Whether the thread of this id, without flags, lives. `word` is where the id
+ * was found. */
+enum shmap__os_life shmap__os_life_of(const void *word, uint64_t id);
+
+/* presence.c: how processes that share a region know of each other. */
+
+/* Not 0: in the region of some view this process's presence is not known.
+ * Every lock looks at it. Never written where presence is not needed. */
+extern uint32_t shmap__os_unsettled;
+
+/* Before a thread of this process owns the object at this address: make the
+ * process's presence known in the object's region. SHMAP_EMFILE, or
+ * SHMAP_ENOTSUP if the region does not allow it. */
+shmap__os_status shmap__os_settle(const void *object);
 
 /* wait.c: sleeping in one process and waking in another. */
 

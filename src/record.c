@@ -39,15 +39,16 @@ static size_t offset_of(uint64_t version, size_t size)
 static int claim(shmap_record *record, const shmap__thread *thread)
 {
     uint64_t found = 0;
-    int result = shmap__place_check(&record->place_, &record->writer_,
-                                    thread->self.place);
+    int result = shmap__owner_settle(record);
 
     if (result < 0)
         return result;
     while (!shmap__cas64(&record->writer_, &found, thread->self.id)) {
-        if (shmap__owner_of(found) != 0 &&
-            !shmap__owner_bury(&record->writer_, found))
-            return SHMAP_EBUSY;
+        if (shmap__owner_of(found) != 0) {
+            result = shmap__owner_bury(&record->writer_, found);
+            if (result <= 0)
+                return result < 0 ? result : SHMAP_EBUSY;
+        }
         found = shmap__load64(&record->writer_);
     }
     SHMAP__STOP("record.claimed");

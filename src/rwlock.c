@@ -92,24 +92,33 @@ static bool writer_has_it(const shmap_rwlock *rwlock, uint64_t *writer)
     return shmap__owner_of(*writer) != 0;
 }
 
-/* A slot that names nobody is no reader's: a kernel that was led there wrote
- * it. */
-static bool is_gone(uint64_t reader)
+/* Empty a slot if its reader has died. A slot that names no thread is no
+ * reader's: a kernel that was led there wrote it. */
+static enum shmap__os_life bury_reader(uint64_t *slot)
 {
+    uint64_t reader = shmap__load64(slot);
     uint64_t id = shmap__owner_of(reader);
+    enum shmap__os_life life;
 
-    return reader != 0 && (id == 0 || shmap__os_is_dead(id));
+    if (reader == 0)
+        return SHMAP__OS_DEAD;
+    life = id == 0 ? SHMAP__OS_DEAD : shmap__os_life_of(slot, id);
+    if (life == SHMAP__OS_DEAD)
+        shmap__cas64(slot, &reader, 0);
+    return life;
 }
 
-/* Empty the slots of the dead. */
-static void bury_readers(shmap_rwlock *rwlock)
+/* Empty the slots of the dead. Returns 0, or SHMAP_ENOTSUP if of a reader this
+ * process can never tell whether it lives. */
+static int bury_readers(shmap_rwlock *rwlock)
 {
-    for (unsigned i = 0; i < SLOTS; i++) {
-        uint64_t reader = shmap__load64(&rwlock->reader_[i]);
+    bool known = true;
 
-        if (is_gone(reader))
-            shmap__cas64(&rwlock->reader_[i], &reader, 0);
+    for (unsigned i = 0; i < SLOTS; i++) {
+        if (bury_reader(&rwlock->reader_[i]) == SHMAP__OS_LIFE_UNKNOWN)
+            known = false;
     }
+    return known ? 0 : shmap__owner_unknown();
 }
 
 /* There is no empty slot. A thread that reads already does not wait for one:
@@ -167,15 +176,17 @@ static int try_read_thoroughly(void *context)
     const rwlock_locking *locking = context;
     shmap_rwlock *rwlock = locking->rwlock;
     int result = try_read(context);
+    int buried = 0;
     uint64_t writer;
 
     if (result != 0)
         return result;
-    if (writer_has_it(rwlock, &writer))
+    if (writer_has_it(rwlock, &writer)) /* Of a mutex the kernel tells. */
         shmap__owner_bury(&rwlock->writer_.owner_, writer);
     else /* They have all the slots. */
-        bury_readers(rwlock);
-    return try_read(context);
+        buried = bury_readers(rwlock);
+    result = try_read(context);
+    return result != 0 ? result : buried;
 }
 
 static int is_drained(void *context)
@@ -193,8 +204,10 @@ static int is_drained_thoroughly(void *context)
 {
     const rwlock_locking *locking = context;
 
-    bury_readers(locking->rwlock);
-    return is_drained(context);
+    int buried = bury_readers(locking->rwlock);
+    int drained = is_drained(context);
+
+    return drained != 0 ? drained : buried;
 }
 
 SHMAP__FAST_PATH int begin(shmap_rwlock *rwlock, shmap__thread **thread)
@@ -202,9 +215,7 @@ SHMAP__FAST_PATH int begin(shmap_rwlock *rwlock, shmap__thread **thread)
     int result = shmap__begin(rwlock, thread);
 
     if (result == 0)
-        result =
-            shmap__place_check(&rwlock->writer_.place_, &rwlock->writer_.owner_,
-                               (*thread)->self.place);
+        result = shmap__owner_settle(rwlock);
     return result;
 }
 
@@ -240,7 +251,7 @@ int shmap_rwlock_read_lock(shmap_rwlock *rwlock, int64_t deadline)
     uint64_t empty = 0;
 
     if (shmap__is_object(rwlock) && thread->self.id != 0 &&
-        shmap__load32(&rwlock->writer_.place_) == thread->self.place &&
+        shmap__peek32(&shmap__os_unsettled) == 0 &&
         thread->held_up < SHMAP_LOCKS_MAX &&
         shmap__cas64(&rwlock->reader_[thread->slot], &empty, thread->self.id)) {
         SHMAP__STOP("rwlock.entered");

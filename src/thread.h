@@ -33,7 +33,7 @@ typedef struct shmap__held {
 
 typedef struct shmap__thread {
     shmap__os_self self;
-    shmap__os_status refused; /* why its id is 0, if that was looked for */
+    shmap__os_status refused; /* the last that could not be told of a thread */
     uint64_t owner;   /* of what follows: after fork, nothing is the child's */
     unsigned held_up; /* the last ticket; it is one of something held */
     uint8_t slot;     /* where it looks first for a slot as reader */

@@ -48,8 +48,8 @@ int shmap__refused(int error)
 {
     const shmap__thread *thread = shmap__thread_here();
 
-    /* Only who asks the system for a thread's id learns more from it. */
-    if (thread->self.id == 0 && thread->refused.code == error)
+    /* What the system or the owner's judge said. */
+    if (thread->refused.code == error)
         return shmap__result(thread->refused);
     return shmap__result(shmap__refuse(error));
 }

@@ -181,7 +181,6 @@ static int play_scribbler(int count, char **arguments)
     number = (unsigned)strtoul(arguments[2], NULL, 10);
     for (unsigned i = 0; i < PARTIES; ++i)
         hints[i] = &crowd_board->users[i / THREADS].threads[i % THREADS].hints;
-    scribbler.place = crowd_board->place;
     scribble_start(&scribbler, view.data, strtoull(arguments[3], NULL, 16));
     while (crowd_phase() != THE_END && !crowd_is_over()) {
         uint64_t phase = crowd_phase();
@@ -337,10 +336,6 @@ static void begin_run(int seconds)
     memory_store(&crowd_board->until,
                  (uint64_t)shmap_after(
                      (patience_until((int)longest) - clock_ms()) * 1000000));
-    /* What the place of all objects is. */
-    assert_code(shmap_mutex_lock(&crowd_board->shared, 0), 0);
-    assert_code(shmap_mutex_unlock(&crowd_board->shared), 0);
-    crowd_board->place = crowd_board->shared.place_;
     memory_store(&crowd_board->phase,
                  PHASE_KINDS); /* Not 0, which nobody wrote. */
     arena_clear(run.arena, run.seed);

@@ -64,8 +64,7 @@
     X(SHMAP_EDEADLK, -18, "the caller holds the lock already")                \
     /* The caller is not the one that may do this. */                         \
     X(SHMAP_EPERM, -19, "the caller does not hold the lock")                  \
-    /* The object belongs to processes of another PID namespace, or the       \
-     * record's values have another size. */                                  \
+    /* The record's values have another size. */                              \
     X(SHMAP_ELAYOUT, -20, "the object has another layout")                    \
     /* An address that should be readable or writable is not. */              \
     X(SHMAP_EFAULT, -21, "the memory cannot be reached")                      \

@@ -49,7 +49,7 @@ extern "C" {
 typedef struct shmap_mutex {
     SHMAP_ALIGN8 uint64_t owner_; /* who has it, and flags */
     uint32_t node_[9];            /* the owner's business with its system */
-    uint32_t place_;              /* where its users' ids mean something */
+    uint32_t zero_;
     SHMAP_ALIGN8 uint64_t who_;
     uint32_t spin_ns; /* see shmap/wait.h */
     uint16_t ticket_;
@@ -69,12 +69,13 @@ typedef struct shmap_mutex {
  *   SHMAP_ETIMEDOUT    somebody still had it at the deadline
  *   SHMAP_EDEADLK      this thread has it already
  *   SHMAP_ENOLCK       this thread holds SHMAP_LOCKS_MAX locks
- *   SHMAP_ELAYOUT      it belongs to processes of other PID namespaces
  *   SHMAP_EINVAL       a null pointer, or not a multiple of 8
- *   SHMAP_ENOTSUP      the system does not tell of deaths (Linux programs run
- *                      by qemu-user, or with a /proc that is missing since or
- *                      is not theirs; macOS and BSD so far)
- *   SHMAP_EMFILE       no descriptor is free for this thread's first lock
+ *   SHMAP_ENOTSUP      others could not tell of this thread's death, or this
+ *                      process of the owner's; shmap_error_detail says why
+ *                      (Linux programs run by qemu-user; see shmap/wait.h;
+ *                      macOS and BSD so far)
+ *   SHMAP_EMFILE       no descriptor is free for this process's first lock in
+ *                      a region
  *
  * Linux: how long a death delays others is the kernel's scheduling; Windows:
  * the same, unless the waiter may not open the owner's thread, as another

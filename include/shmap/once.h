@@ -33,7 +33,7 @@ extern "C" {
 typedef struct shmap_once {
     SHMAP_ALIGN8 uint64_t owner_; /* who is at it, and flags */
     shmap_waiters waiters_;
-    uint32_t place_;  /* where its users' ids mean something */
+    uint32_t zero_;
     uint32_t spin_ns; /* see shmap/wait.h */
 } shmap_once;
 
@@ -46,7 +46,7 @@ typedef struct shmap_once {
  *                      something may be half done
  *   SHMAP_ETIMEDOUT    somebody was still at it at the deadline
  *   SHMAP_EDEADLK      this thread is at it
- *   SHMAP_ENOLCK, SHMAP_ELAYOUT, SHMAP_EINVAL, SHMAP_ENOTSUP, SHMAP_EMFILE
+ *   SHMAP_ENOLCK, SHMAP_EINVAL, SHMAP_ENOTSUP, SHMAP_EMFILE
  *                      as from shmap_mutex_lock
  *
  * Since 0.1. */

@@ -40,10 +40,10 @@ typedef struct shmap_record {
     SHMAP_ALIGN8 uint64_t size_;   /* of every value, from the first on */
     SHMAP_ALIGN8 uint64_t who_;    /* the id of those who wait */
     SHMAP_ALIGN8 int64_t woken_;   /* when they were last woken */
-    uint32_t place_;               /* where the writers' ids mean something */
-    uint32_t spin_ns;              /* see shmap/wait.h */
-    uint32_t processor_;           /* of the writer, when it last woke them */
-    uint32_t zero_[3];
+    uint32_t zero_;
+    uint32_t spin_ns;    /* see shmap/wait.h */
+    uint32_t processor_; /* of the writer, when it last woke them */
+    uint32_t rest_[3];
 } shmap_record;
 
 /* The bytes that a record takes for values of `size` bytes, space and all: the
@@ -58,10 +58,9 @@ typedef struct shmap_record {
  *
  * Returns 0 or
  *   SHMAP_EBUSY     another thread is writing at this moment
- *   SHMAP_ELAYOUT   the record's values have another size, or it belongs to
- *                   writers of other PID namespaces
+ *   SHMAP_ELAYOUT   the record's values have another size
  *   SHMAP_EINVAL    a null pointer, not a multiple of 8, size 0 or absurd
- *   SHMAP_ENOTSUP   the system does not tell of deaths
+ *   SHMAP_ENOTSUP   as from shmap_mutex_lock
  *   SHMAP_EMFILE    as from shmap_mutex_lock
  *
  * Several may write in turns, for instance under a mutex. Since 0.1. */

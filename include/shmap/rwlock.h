@@ -54,7 +54,7 @@ typedef struct shmap_rwlock {
  *                      already, and there are SHMAP_RWLOCK_READERS readers with
  *                      it, for whose end it might wait for ever. Returned at
  *                      once: unlock, or read less often at a time.
- *   SHMAP_ELAYOUT, SHMAP_EINVAL, SHMAP_ENOTSUP, SHMAP_EMFILE
+ *   SHMAP_EINVAL, SHMAP_ENOTSUP, SHMAP_EMFILE
  *                      as from shmap_mutex_lock
  *
  * Since 0.1. */

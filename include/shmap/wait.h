@@ -26,10 +26,10 @@
  * wait sleeps for longer than 200 ms without looking again, so that is the
  * longest delay that a death causes; calls that only try look for the dead that
  * often, too. What a death means for each object is said
- * with the object. A stopped process is not dead. On POSIX a process that
- * becomes another program (exec) lets go of its mutexes and of rwlocks that it
- * has for writing, but of what it has for reading, and of onces, only when that
- * program ends: let go of them, or unmap them, before.
+ * with the object. A stopped process is not dead. A process that
+ * becomes another program (exec) lets go of what it holds. A process that dumps
+ * core will never run again: what it holds is let go of before the file is
+ * written.
  *
  * Spinning: a wait looks again and again for a short time before it sleeps,
  * which costs a processor but saves some fifty microseconds if what it waits
@@ -50,10 +50,18 @@
  * ends no wait, but its handler can: it may call shmap_event_set and
  * shmap_semaphore_post. See also shmap.h.
  *
- * Linux: processes of different PID (or time) namespaces cannot tell whether
- * the other's threads live. Mutexes, rwlocks, onces and the writers of records
- * belong to the namespaces of their first user; others get SHMAP_ELAYOUT.
- * After a restart of the machine they are anybody's again.
+ * Linux: a process that locks makes itself known in each region that it has a
+ * writable view of, by a read lock on a byte far beyond any data, which ends
+ * with the process. So others can tell whether an owner lives in whatever PID
+ * namespace (container) they are, and whatever they see of /proc; and a lock
+ * that was held when the machine was restarted counts as its owner's death.
+ * The process opens the region anew for that, through /proc/self/fd. One that
+ * cannot, because there is no /proc, or the file system has no locks, is known
+ * by its threads' numbers, inside its own PID namespace only: elsewhere, what
+ * it reads under a rwlock, a once that it has begun and a record that it writes
+ * are SHMAP_ENOTSUP to those who meet them. (Of mutexes the kernel tells
+ * everybody.) If it has made itself known before, the locks of a region where
+ * it cannot are SHMAP_ENOTSUP to itself, from the first one on.
  */
 #ifndef SHMAP_WAIT_H
 #define SHMAP_WAIT_H

@@ -1,11 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Threads on Linux: the kernel's number for one, and a hash of when it began,
- * which tells it from those that had the number before, also before the machine
- * was last restarted.
+/* Threads on Linux: who one is, and whether it lives.
  *
- * The numbers, and the times, are those that processes of the same PID and time
- * namespaces see: these are the place.
+ * An id is the kernel's number of a thread, and above it
+ *
+ *     16 bits   the PID namespace in which the number means that thread: the
+ *               lower half of the namespace's inode, which no two namespaces
+ *               share that exist at a time; 0: not known
+ *     1         set: what follows tells the process
+ *     15        its process, whose presence is known by these 32 bits
+ *               (presence.c); or, of a process that has no presence, when the
+ *               thread began, hashed; 0: not known
+ *
+ * So whether a thread lives can be told without /proc, and from other PID
+ * namespaces, by its process's presence; and from its own namespace by its
+ * number as well. Of a process with neither nobody could tell: it gets no id.
  */
 #include "os.h"
 
@@ -14,171 +23,143 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "../compiler.h"
 
-/* Halves of a place where /proc is missing, wholly or in part. */
-enum { UNKNOWN = 0xFFFF };
+enum { PRESENT = 0x8000, REST = 0x7FFF, DOMAIN_BITS = 16 };
 
-/* The same for all threads, of which several may find it at once. Read and
- * written atomically; `place` is not 0 once both are known. */
-static uint32_t boot;  /* a hash */
-static uint32_t place; /* namespaces above, boot below */
+/* The same for all threads. `found` is read and written atomically. */
+static uint32_t domain; /* 0: not known */
+static uint32_t tag;    /* the upper half of ids; 0: this process has none */
+static bool found;
+static pthread_mutex_t finding = PTHREAD_MUTEX_INITIALIZER;
 
 /* What this thread was told about itself. */
 static SHMAP__THREAD_LOCAL shmap__os_self *told;
 
-static const uint32_t hash_start = UINT32_C(2166136261);
-
 /* FNV-1a */
-static uint32_t hash(uint32_t start, const void *data, size_t size)
+static uint32_t hash(const void *data, size_t size)
 {
     const unsigned char *bytes = data;
+    uint32_t hash = UINT32_C(2166136261);
 
     for (size_t i = 0; i < size; i++)
-        start = (start ^ bytes[i]) * UINT32_C(16777619);
-    return start;
+        hash = (hash ^ bytes[i]) * UINT32_C(16777619);
+    return hash;
 }
 
-/* Whether a file is kept from this process for good: not by a lack of
- * descriptors. */
-static bool is_missing(int error)
-{
-    return error == ENOENT || error == EACCES || error == EPERM ||
-           error == ENOTDIR;
-}
-
-static uint32_t half_of(uint32_t hash)
-{
-    uint32_t folded = (hash ^ hash >> 16) & 0xFFFF;
-
-    return folded == 0 || folded == UNKNOWN ? 1 : folded;
-}
-
-/* This process's number in /proc. It is another if /proc is that of other
- * namespaces, in which numbers mean others, and 0 if it is not there at all. */
-static long number_in_proc(void)
+/* Whether this process's /proc is one in which its numbers mean the same. */
+static bool owns_proc(void)
 {
     char text[32];
     ssize_t size = readlink("/proc/self", text, sizeof text - 1);
 
     text[size < 0 ? 0 : size] = '\0';
-    return strtol(text, NULL, 10);
+    return strtol(text, NULL, 10) == getpid();
 }
 
-/* 0 or errno. */
-static int find_boot(uint32_t *half)
+/* The inode of this process's PID namespace from the kernel itself (Linux
+ * 6.11), where /proc does not have it. 0 or errno. */
+static int ask_for_domain(struct stat *stat)
 {
-    char text[128];
-    uint32_t found;
-    int error = shmap__os_read_text("/proc/sys/kernel/random/boot_id", text,
-                                    sizeof text);
+    enum { GET_PID_NAMESPACE = _IO(0xFF, 5) };
+#ifdef SYS_pidfd_open
+    int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    int space;
+    int error;
 
-    if (error != 0 && !is_missing(error))
+    if (self < 0)
+        return errno;
+    space = ioctl(self, GET_PID_NAMESPACE, 0);
+    error = space < 0 || fstat(space, stat) != 0 ? errno : 0;
+    if (space >= 0)
+        close(space);
+    close(self);
+    return error;
+#else
+    (void)stat;
+    return ENOSYS;
+#endif
+}
+
+/* 0, or the errno of a lack of descriptors. */
+static int find_domain(void)
+{
+    struct stat space;
+    int error = 0;
+
+    if (stat("/proc/self/ns/pid", &space) != 0)
+        error = ask_for_domain(&space);
+    if (error == EMFILE || error == ENFILE)
         return error;
-    found = hash(hash_start, text, error == 0 ? strlen(text) : 0);
-    __atomic_store_n(&boot, found, __ATOMIC_RELAXED);
-    *half = error == 0 ? half_of(found) : UNKNOWN;
+    domain = error == 0 ? (uint32_t)(space.st_ino & 0xFFFF) : 0;
+    if (error == 0 && domain == 0)
+        domain = 0xFFFF;
     return 0;
 }
 
-static uint32_t find_namespaces(void)
+/* What all threads have in common. 0 or errno. */
+static int find_process(void)
 {
-    static const char *const namespaces[] = {"/proc/self/ns/pid",
-                                             "/proc/self/ns/time"};
-    uint32_t found = hash_start;
-    bool known = false;
-    char text[128];
+    int error = 0;
 
-    for (size_t i = 0; i < sizeof namespaces / sizeof namespaces[0]; i++) {
-        ssize_t size = readlink(namespaces[i], text, sizeof text);
-
-        if (size > 0) {
-            found = hash(found, text, (size_t)size);
-            known = true;
-        }
-    }
-    return known ? half_of(found) : UNKNOWN;
-}
-
-/* 0 or errno. */
-static int find_place(void)
-{
-    uint32_t half;
-    long number;
-    int error;
-
-    if (__atomic_load_n(&place, __ATOMIC_ACQUIRE) != 0)
+    if (__atomic_load_n(&found, __ATOMIC_ACQUIRE))
         return 0;
-    number = number_in_proc();
-    if (number != 0 && number != getpid())
-        return ENOTSUP;
-    error = find_boot(&half);
-    if (error == 0)
-        __atomic_store_n(&place, find_namespaces() << 16 | half,
-                         __ATOMIC_RELEASE);
+    pthread_mutex_lock(&finding);
+    if (!found) {
+        error = find_domain();
+        tag = domain << DOMAIN_BITS | PRESENT |
+              (uint32_t)(shmap__os_wait_id() & REST);
+        if (error == 0)
+            error = shmap__os_presence_begin(&tag);
+        if (error == 0)
+            __atomic_store_n(&found, true, __ATOMIC_RELEASE);
+    }
+    pthread_mutex_unlock(&finding);
     return error;
 }
 
-/* When a thread began, in ticks, and its state. 0 or errno. */
-static int find_thread(const char *path, unsigned long long *began, char *state)
+/* When a thread began, hashed to 15 bits; 0 if that is not known. In time
+ * namespaces other than the first, times are shown differently. */
+static uint32_t find_beginning(uint32_t number)
 {
+    static const char first_times[] = "time:[4026531834]";
     char text[1024];
+    char path[64];
     const char *at;
-    int error = shmap__os_read_text(path, text, sizeof text);
+    uint32_t began;
+    ssize_t size = readlink("/proc/self/ns/time", text, sizeof text);
 
-    if (error != 0)
-        return error;
+    if (size > 0 && (size != sizeof first_times - 1 ||
+                     memcmp(text, first_times, (size_t)size) != 0))
+        return 0;
+    snprintf(path, sizeof path, "/proc/%u/stat", (unsigned)number);
+    if (!owns_proc() || shmap__os_read_text(path, text, sizeof text) != 0)
+        return 0;
     at = strrchr(text, ')'); /* The program's name can hold anything. */
-    if (at == NULL || at[1] == '\0')
-        return EIO;
-    at += 2;
-    *state = *at;
-    for (int field = 3; field < 22 && at != NULL; field++) {
+    for (int field = 2; field < 22 && at != NULL; field++) {
         at = strchr(at, ' ');
         at = at == NULL ? NULL : at + 1;
     }
     if (at == NULL)
-        return EIO;
-    *began = strtoull(at, NULL, 10);
-    return 0;
-}
-
-static uint64_t id_of(uint32_t number, unsigned long long began)
-{
-    uint32_t when =
-        hash(__atomic_load_n(&boot, __ATOMIC_RELAXED), &began, sizeof began);
-
-    return (uint64_t)(when == 0 ? 1 : when) << 32 | number;
-}
-
-/* 0 or errno. Where there is no /proc, no thread's beginning is known to
- * anybody. */
-static int find_self(uint64_t *id)
-{
-    uint32_t number = (uint32_t)syscall(SYS_gettid);
-    unsigned long long began = 0;
-    char path[64];
-    char state;
-    int error;
-
-    snprintf(path, sizeof path, "/proc/self/task/%u/stat", (unsigned)number);
-    error = find_thread(path, &began, &state);
-    if (error != 0 && !is_missing(error))
-        return error;
-    /* Others would take it for another thread. */
-    if (error != 0 &&
-        __atomic_load_n(&place, __ATOMIC_RELAXED) >> 16 != UNKNOWN)
-        return ENOTSUP;
-    *id = id_of(number, began);
-    return 0;
+        return 0;
+    size = (ssize_t)strcspn(at, " ");
+    began = hash(at, (size_t)size) & REST;
+    return began == 0 ? 1 : began;
 }
 
 void shmap__os_identity_forget(void)
 {
-    __atomic_store_n(&place, 0, __ATOMIC_RELAXED);
+    static const pthread_mutex_t fresh = PTHREAD_MUTEX_INITIALIZER;
+
+    finding = fresh;
+    found = false;
+    tag = 0;
+    shmap__os_presence_forget();
     if (told == NULL)
         return;
     told->id = 0;
@@ -188,19 +169,27 @@ void shmap__os_identity_forget(void)
 
 shmap__os_status shmap__os_self_find(shmap__os_self *self)
 {
-    shmap__os_self found = {0};
+    uint32_t number = (uint32_t)syscall(SYS_gettid);
+    shmap__os_self one = {0};
+    uint32_t above;
     int error;
 
     (void)shmap__os_forks(); /* From now on, a fork is noticed. */
-    if (!shmap__os_list_find(&found))
-        return (shmap__os_status){SHMAP_ENOTSUP, 0};
-    error = find_place();
-    if (error == 0)
-        error = find_self(&found.id);
+    if (!shmap__os_list_find(&one))
+        return (shmap__os_status){
+            SHMAP_ENOTSUP, 0,
+            "the system keeps no list of a thread's mutexes, so that its death "
+            "would not be told"};
+    error = find_process();
     if (error != 0)
         return shmap__os_failed(error);
-    found.place = __atomic_load_n(&place, __ATOMIC_RELAXED);
-    *self = found;
+    if (tag == 0 && domain == 0)
+        return (shmap__os_status){
+            SHMAP_ENOTSUP, 0,
+            "without /proc others could not tell whether this process lives"};
+    above = tag != 0 ? tag : domain << DOMAIN_BITS | find_beginning(number);
+    one.id = (uint64_t)above << 32 | number;
+    *self = one;
     told = self;
     return shmap__os_done;
 }
@@ -247,27 +236,113 @@ __attribute__((destructor)) static void forget_ends(void)
     end_is_told = false;
 }
 
-bool shmap__os_is_dead(uint64_t id)
-{
-    uint32_t number = (uint32_t)(id & SHMAP__OS_ID_MASK);
-    unsigned long long began;
-    char path[64];
+/* What /proc/N/status says of a thread. */
+typedef struct thread_status {
     char state;
+    bool dumping; /* its process writes its memory to a file, and then ends */
+    uint64_t signals; /* that it has not yet taken */
+} thread_status;
 
-    if (syscall(SYS_tkill, number, 0) != 0 && errno == ESRCH)
-        return true;
-    snprintf(path, sizeof path, "/proc/%u/stat", (unsigned)number);
-    /* It can be hidden from other users, and the process may have come to
-     * another /proc since. */
-    if (number_in_proc() != getpid() || find_thread(path, &began, &state) != 0)
-        return false;
-    return state == 'Z' || state == 'X' || id_of(number, began) != id;
+static void read_line(thread_status *status, const char *line)
+{
+    static const char state[] = "State:\t";
+    static const char dumping[] = "CoreDumping:\t";
+    static const char signals[] = "SigPnd:\t";
+
+    if (strncmp(line, state, sizeof state - 1) == 0)
+        status->state = line[sizeof state - 1];
+    else if (strncmp(line, dumping, sizeof dumping - 1) == 0)
+        status->dumping = line[sizeof dumping - 1] == '1';
+    else if (strncmp(line, signals, sizeof signals - 1) == 0)
+        status->signals = strtoull(line + sizeof signals - 1, NULL, 16);
 }
 
-bool shmap__os_place_is_past(uint32_t other)
+/* Lines can be longer than any buffer: of each, the beginning is looked at.
+ * 0 or errno. */
+static int read_status(thread_status *status, uint32_t number)
 {
-    uint32_t then = other & 0xFFFF;
-    uint32_t now = __atomic_load_n(&place, __ATOMIC_RELAXED) & 0xFFFF;
+    char text[1024];
+    char line[64] = "";
+    size_t filled = 0;
+    ssize_t size;
+    char path[64];
+    int fd;
 
-    return then != now && then != UNKNOWN && now != UNKNOWN;
+    snprintf(path, sizeof path, "/proc/%u/status", (unsigned)number);
+    fd = shmap__os_open(path, O_RDONLY, 0);
+    if (fd < 0)
+        return errno;
+    while ((size = read(fd, text, sizeof text)) > 0) {
+        for (ssize_t i = 0; i < size; i++) {
+            if (text[i] == '\n') {
+                line[filled] = '\0';
+                read_line(status, line);
+                filled = 0;
+            } else if (filled + 1 < sizeof line) {
+                line[filled++] = text[i];
+            }
+        }
+    }
+    shmap__os_close_quietly(fd);
+    return size < 0 ? EIO : 0;
+}
+
+/* Without a descriptor: whether a process can still have memory. Where security
+ * modules watch, this is told in the system's log, so it comes last. */
+static bool has_no_memory(uint32_t number)
+{
+    char byte;
+    struct iovec own = {&byte, 1};
+    struct iovec nothing = {NULL, 1};
+
+    return syscall(SYS_process_vm_readv, number, &own, 1, &nothing, 1, 0) < 0 &&
+           errno == ESRCH;
+}
+
+/* A thread that dumps core takes no signals, and the other threads of its
+ * process are sent one that ends them, which they have taken when they can
+ * never again run what is theirs. The kernel says that it dumps, and sends, in
+ * one step, and shows the signals later in the text. */
+static bool has_ended(const thread_status *status)
+{
+    const uint64_t kill = UINT64_C(1) << (9 - 1);
+
+    return status->state == 'Z' || status->state == 'X' ||
+           (status->dumping && (status->signals & kill) == 0);
+}
+
+/* Whether the thread that has this number here has ended. */
+static bool is_over(uint32_t number)
+{
+    thread_status status = {0};
+
+    if (owns_proc() && read_status(&status, number) == 0)
+        return has_ended(&status);
+    /* There may be no descriptor free. */
+    return has_no_memory(number);
+}
+
+enum shmap__os_life shmap__os_life_of(const void *word, uint64_t id)
+{
+    const uint32_t above = (uint32_t)(id >> 32);
+    const uint32_t number = (uint32_t)(id & SHMAP__OS_ID_MASK);
+    const bool here = domain != 0 && above >> DOMAIN_BITS == domain;
+    const bool known = here || (tag != 0 && above == tag);
+    enum shmap__os_life life = SHMAP__OS_LIFE_UNKNOWN;
+    uint32_t began;
+
+    if (known && syscall(SYS_tkill, number, 0) != 0 && errno == ESRCH)
+        return SHMAP__OS_DEAD;
+    if ((above & PRESENT) != 0 && above != tag)
+        life = shmap__os_presence_of(word, above);
+    if (life == SHMAP__OS_DEAD || !known)
+        return life;
+    if (is_over(number))
+        return SHMAP__OS_DEAD;
+    if ((above & PRESENT) == 0 && (above & REST) != 0) {
+        began = find_beginning(number);
+        if (began != 0 && began != (above & REST))
+            return SHMAP__OS_DEAD;
+    }
+    return SHMAP__OS_ALIVE;
 }

@@ -99,16 +99,22 @@ static uint32_t lineage = 1;
 static SHMAP__THREAD_LOCAL volatile bool inside_step;
 static SHMAP__THREAD_LOCAL int cancelability;
 
-/* Set in a thread that has both locks to fork. A fork that began before the
+/* The list of views, which is changed more often than a step is made: a lock of
+ * its own, taken after the others. */
+static pthread_mutex_t views = PTHREAD_MUTEX_INITIALIZER;
+static SHMAP__THREAD_LOCAL volatile bool inside_views;
+
+/* Set in a thread that has all locks to fork. A fork that began before the
  * handlers were registered can end after it, and has none. */
 static SHMAP__THREAD_LOCAL bool forking;
 
 static void before_fork(void)
 {
-    if (inside_step)
+    if (inside_step || inside_views)
         return;
     pthread_mutex_lock(&fork_turn);
     pthread_rwlock_wrlock(&fork_lock);
+    pthread_mutex_lock(&views);
     forking = true;
 }
 
@@ -120,6 +126,7 @@ static void after_fork(void)
     if (!forking)
         return;
     forking = false;
+    pthread_mutex_unlock(&views);
     pthread_rwlock_unlock(&fork_lock);
     pthread_mutex_unlock(&fork_turn);
 }
@@ -129,7 +136,7 @@ static void after_fork(void)
 static void after_fork_in_child(void)
 {
     static const pthread_rwlock_t fresh_lock = PTHREAD_RWLOCK_INITIALIZER;
-    static const pthread_mutex_t fresh_turn = PTHREAD_MUTEX_INITIALIZER;
+    static const pthread_mutex_t fresh_mutex = PTHREAD_MUTEX_INITIALIZER;
 
     atomic_fetch_add(&forks, 1);
     lineage++;
@@ -137,8 +144,10 @@ static void after_fork_in_child(void)
     forking = false;
     if (!inside_step) {
         fork_lock = fresh_lock;
-        fork_turn = fresh_turn;
+        fork_turn = fresh_mutex;
     }
+    if (!inside_views)
+        views = fresh_mutex;
 }
 
 static void watch_forks(void)
@@ -173,4 +182,16 @@ void shmap__os_fork_unlock(void)
     pthread_rwlock_unlock(&fork_lock);
     inside_step = false;
     pthread_setcancelstate(cancelability, NULL);
+}
+
+void shmap__os_views_lock(void)
+{
+    inside_views = true;
+    pthread_mutex_lock(&views);
+}
+
+void shmap__os_views_unlock(void)
+{
+    pthread_mutex_unlock(&views);
+    inside_views = false;
 }

@@ -232,6 +232,7 @@ void shmap__os_close(shmap__os_object *object, const char *os_name)
     bool ours = shmap__os_still_ours(object, &stat);
 
     SHMAP__STOP("close.begun");
+    shmap__os_presence_end(object);
     if (object->kind == SHMAP_KIND_NAMED && !object->foreign)
         shmap__os_named_close(object, os_name, ours ? &stat : NULL);
     else if (ours)

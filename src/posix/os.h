@@ -300,6 +300,30 @@ shmap__os_status shmap__os_named_take(shmap__os_object *object, int fd,
                                       const char *os_name, int access,
                                       int owner);
 
+/* lock.c: the list of this process's views, which fork must not copy half
+ * changed. */
+void shmap__os_views_lock(void);
+void shmap__os_views_unlock(void);
+
+/* presence.c: the writable views of this process. Remembering one is false if
+ * there is no memory. */
+bool shmap__os_view_remember(const void *base, size_t size,
+                             const shmap__os_object *object);
+void shmap__os_view_forget(const void *base);
+
+/* Make this process known by a tag, not 0, in the regions of all views; the tag
+ * becomes 0 if one does not allow that. 0, or an errno that passes. */
+int shmap__os_presence_begin(uint32_t *tag);
+
+/* In a child after fork. */
+void shmap__os_presence_forget(void);
+
+/* Before an object is closed. */
+void shmap__os_presence_end(shmap__os_object *object);
+
+/* Whether a process of this tag is there, in the region that the word is in. */
+enum shmap__os_life shmap__os_presence_of(const void *word, uint32_t tag);
+
 /* identity.c: in a child after fork. */
 void shmap__os_identity_forget(void);
 

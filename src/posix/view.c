@@ -113,6 +113,11 @@ shmap__os_status shmap__os_view_map(const shmap__os_object *object,
         munmap(mapped, size);
         return (shmap__os_status){SHMAP_EADDRINUSE, 0};
     }
+    if (access == SHMAP_ACCESS_READ_WRITE &&
+        !shmap__os_view_remember(mapped, size, object)) {
+        munmap(mapped, size);
+        return (shmap__os_status){SHMAP_ENOMEM, 0};
+    }
     SHMAP__STOP("view.mapped");
     *base = mapped;
     return shmap__os_done;
@@ -120,8 +125,10 @@ shmap__os_status shmap__os_view_map(const shmap__os_object *object,
 
 shmap__os_status shmap__os_view_unmap(void *base, size_t size)
 {
-    if (munmap(base, size) == 0)
+    if (munmap(base, size) == 0) {
+        shmap__os_view_forget(base);
         return shmap__os_done;
+    }
     if (errno == ENOMEM)
         return (shmap__os_status){
             SHMAP_ENOMEM, errno,

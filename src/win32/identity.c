@@ -3,14 +3,12 @@
 /* Threads on Windows: the system's number for one, and a hash of when it began,
  * which tells it from those that had the number before, also before the machine
  * was last restarted. Threads of 32-bit and 64-bit processes, and of all
- * sessions, have numbers and times of one kind, so there is one place.
+ * sessions, have numbers and times of one kind.
  */
 #include "os.h"
 
 /* Thread numbers are multiples of four. */
 enum { NUMBER_SHIFT = 2 };
-
-static const uint32_t the_place = 1;
 
 /* Returns false if the system does not tell. */
 static bool find_beginning(HANDLE thread, uint32_t *hash)
@@ -38,7 +36,6 @@ shmap__os_status shmap__os_self_find(shmap__os_self *self)
         return shmap__os_failed_as(SHMAP_ENOTSUP, GetLastError());
     *self = nobody;
     self->id = (uint64_t)began << 32 | GetCurrentThreadId() >> NUMBER_SHIFT;
-    self->place = the_place;
     return done;
 }
 
@@ -59,26 +56,19 @@ HANDLE shmap__os_thread_open(uint64_t id, bool *dead)
     return NULL;
 }
 
-bool shmap__os_is_dead(uint64_t id)
+enum shmap__os_life shmap__os_life_of(const void *word, uint64_t id)
 {
     bool dead;
     HANDLE thread = shmap__os_thread_open(id, &dead);
 
+    (void)word;
     if (thread == NULL)
-        return dead;
+        return dead ? SHMAP__OS_DEAD : SHMAP__OS_ALIVE;
     /* A thread that has ended can be opened as long as somebody has a handle of
      * it. */
     dead = WaitForSingleObject(thread, 0) == WAIT_OBJECT_0;
     CloseHandle(thread);
-    return dead;
-}
-
-/* Ids tell by themselves that they are from before a restart. A place that is
- * not this one is that of another system, of which nothing is known. */
-bool shmap__os_place_is_past(uint32_t place)
-{
-    (void)place;
-    return false;
+    return dead ? SHMAP__OS_DEAD : SHMAP__OS_ALIVE;
 }
 
 /* Others find out: they wait for the owner's thread, too. */

@@ -73,7 +73,6 @@ struct board {
     uint64_t endings;  /* of threads */
     uint64_t remapped;
     uint64_t crowded; /* SHMAP_ENOLCK from a healthy mutex */
-    uint32_t place;
     shmap_mutex shared;
     uint64_t inside;
     struct trial trials[ARENA_COPIES];

@@ -189,6 +189,14 @@ static int obey(const char *what, const char *second, const char *third,
         return or_not_supported(os_lose_proc());
     if (strcmp(what, "lose-others") == 0)
         return or_not_supported(os_lose_proc_of_others());
+    if (strcmp(what, "lose-sys") == 0)
+        return or_not_supported(os_lose_all_but_processes());
+    if (strcmp(what, "limit") == 0)
+        return or_not_supported(os_limit_handles((unsigned)atoi(second)));
+    if (strcmp(what, "prepare-dump") == 0)
+        return or_not_supported(os_prepare_dump());
+    if (strcmp(what, "dump") == 0)
+        os_dump_core();
     if (strcmp(what, "pid") == 0)
         return os_process_id();
     return SHMAP_ESYSTEM;

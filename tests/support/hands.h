@@ -25,7 +25,10 @@
  *     attach VIEW, detach VIEW      map the region once more, 1 to 7, or unmap
  *     enter, enter-proc             see os_enter_pid_namespace
  *     next-pid NUMBER               see os_choose_next_pid
- *     lose-proc, lose-others        see threads.h; these answer SHMAP_ENOTSUP
+ *     lose-proc, lose-others, lose-sys
+ *                                   see threads.h; these answer SHMAP_ENOTSUP
+ *     prepare-dump, dump            see os_prepare_dump; the latter has no answer
+ *     limit NUMBER                  see os_limit_handles
  *     end-thread                    see os_end_thread; no answer
  *     leave                         call exit; no answer
  *     pid                           the process's number, as it sees it

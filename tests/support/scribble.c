@@ -120,17 +120,6 @@ static const size_t registrations[ARENA_KINDS][6] = {
     [ARENA_RECORD] = {offsetof(shmap_record, who_), SIZE_MAX},
 };
 
-static const size_t places[ARENA_KINDS] = {
-    [ARENA_MUTEX] = offsetof(shmap_mutex, place_),
-    [ARENA_RWLOCK] = offsetof(shmap_mutex, place_),
-    [ARENA_COND] = COND_MUTEX + offsetof(shmap_mutex, place_),
-    [ARENA_EVENT] = SIZE_MAX,
-    [ARENA_SEMAPHORE] = SIZE_MAX,
-    [ARENA_BARRIER] = SIZE_MAX,
-    [ARENA_ONCE] = offsetof(shmap_once, place_),
-    [ARENA_RECORD] = offsetof(shmap_record, place_),
-};
-
 /* One of these words of an object, or NULL. */
 static char *pick(struct scribbler *scribbler, const size_t *list, char *at)
 {
@@ -234,14 +223,6 @@ static void write_registration(struct scribbler *scribbler,
     uint64_t id = roll(scribbler, 2) == 0 ? get64(others) : random64(scribbler);
     put64(word,
           (id & ~UINT64_C(0xFFFF)) | counts[roll(scribbler, COUNT(counts))]);
-}
-
-static void write_place(struct scribbler *scribbler, enum arena_kind kind,
-                        char *at)
-{
-    if (places[kind] != SIZE_MAX)
-        put32(at + places[kind],
-              roll(scribbler, 4) == 0 ? random32(scribbler) : scribbler->place);
 }
 
 static void write_ticket(struct scribbler *scribbler, enum arena_kind kind,
@@ -396,9 +377,6 @@ void scribble(struct scribbler *scribbler)
         break;
     case 15:
         write_numbers(scribbler, &object, at);
-        break;
-    case 16:
-        write_place(scribbler, object.kind, at);
         break;
     default: /* So that calls succeed, too. */
         write_zero(at, object.size);

@@ -23,7 +23,6 @@ struct scribbler {
     const struct scribble_hints *const *hints;
     size_t hint_count;
     struct dice dice;
-    uint32_t place; /* that the objects should have */
     /* What objects were some time ago. */
     unsigned char *past[ARENA_OBJECTS];
 };

@@ -31,18 +31,24 @@ bool os_enter_pid_namespace(bool own_proc);
 /* The next process of this namespace has this number. */
 bool os_choose_next_pid(int process);
 
-/* From now on, this process and its children find nothing in /proc, or nothing
- * of other users. */
+/* From now on, this process and its children find nothing in /proc, nothing of
+ * other users, or nothing but processes. */
 bool os_lose_proc(void);
 bool os_lose_proc_of_others(void);
+bool os_lose_all_but_processes(void);
 
-/* What an object's place_ would be if it were used by processes that this one
- * cannot see; 0 where there is no such thing. */
-uint32_t os_place_elsewhere(uint32_t place);
+/* Have much memory, which the system will write to a file when os_dump_core
+ * ends this process. */
+bool os_prepare_dump(void);
+void os_dump_core(void);
+void os_remove_dump(int process);
 
-/* Make the owner_ and place_ of an object that somebody has those of one that
- * was left so before the machine was restarted. */
-void os_put_before_restart(uint64_t *owner, uint32_t *place);
+/* Whether a process has ended; its parent need not know yet. */
+bool os_has_ended(int process);
+
+/* Make the owner_ of an object that a thread has that of one which was left so
+ * before the machine was restarted. */
+void os_put_before_restart(uint64_t *owner);
 
 /* A robust mutex of the C library for several processes, in OS_ROBUST_ROOM
  * bytes, which lends its owner the priority of waiters if it `inherits`; it

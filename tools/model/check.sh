@@ -5,9 +5,9 @@
 #        tools/model/check.sh --story MODEL SWITCH...
 #
 # Check the models in this directory exhaustively: lifetime (named regions,
-# docs/lifetime.md), mutex, wait, once, rwlock and record; all, unless some are
-# named. Every configuration must keep the promises, and every seeded mistake
-# must be found. All take about six minutes and 2 GB; --long adds the largest
+# docs/lifetime.md), mutex, wait, once, rwlock, record and presence; all, unless
+# some are named. Every configuration must keep the promises, and every seeded
+# mistake must be found. All take about six minutes and 2 GB; --long adds the largest
 # configurations, which take an hour and 16 GB.
 #
 # --story tells the shortest story that leads to a breach, for instance
@@ -78,6 +78,8 @@ finding() {
     case $breach in
     *'invalid end state'*) echo "$forever" ;;
     *'non-progress'*) echo "endless retrying" ;;
+    *'life[(owner-1)]'*) echo "a living owner is buried" ;;
+    *'life[(saw-1)]'*) echo "a dead owner is not found" ;;
     *throughout*) echo "P1 held, yet not found" ;;
     *met*) echo "P1 not held, yet found" ;;
     *last*) echo "P1 the name is left over" ;;
@@ -236,9 +238,6 @@ mutex() {
         "who buries does not compare the word" BUG_BURY_UNSEEN PROCS=2 KILLS=1
     expect shortest "$forever" \
         "who buries compares the number only" BUG_NUMBER_ONLY PROCS=2 KILLS=1
-    expect shortest "two owners" \
-        "who joins does not look at the place again" \
-        BUG_PLACE_UNCHECKED PROCS=2 RESTART
     expect shortest "P11 a death untold" \
         "unlock forgets that somebody died" BUG_UNLOCK_CLEARS PROCS=2 KILLS=1
     expect shortest "$forever" \
@@ -353,6 +352,23 @@ record() {
     expect shortest "a torn value" "no second look" BUG_NO_SECOND_LOOK
 }
 
+presence() {
+    heading "Presence"
+    expect most nothing "3 processes, 3 deaths" KILLS=3
+    expect most nothing "3, one that cannot be known" BLIND
+    heading "Seeded mistakes"
+    expect shortest "a living owner is buried" \
+        "locks, then makes itself known" BUG_LOCKS_FIRST
+    expect shortest "a living owner is buried" \
+        "numbers of other namespaces are asked for" BUG_ANY_NAMESPACE
+    expect shortest "a living owner is buried" \
+        "who cannot be known is dead" BUG_UNKNOWN_IS_DEAD BLIND
+    expect shortest "a living owner is buried" \
+        "who buries does not compare the word" BUG_BURY_UNSEEN
+    expect shortest "a dead owner is not found" \
+        "a child keeps its parent's presence" BUG_INHERITED
+}
+
 usage() {
     sed -n 's/^# \(Usage:\|       tools\)/\1/p' "$models/check.sh"
     exit 1
@@ -372,10 +388,10 @@ if [ "${1:-}" = --long ]; then
     long=true
     shift
 fi
-[ $# -ne 0 ] || set -- lifetime mutex wait once rwlock record
+[ $# -ne 0 ] || set -- lifetime mutex wait once rwlock record presence
 for model in "$@"; do
     case $model in
-    lifetime | mutex | once | rwlock | record) "$model" ;;
+    lifetime | mutex | once | rwlock | record | presence) "$model" ;;
     wait) wait_ ;; # "wait" is the shell's.
     *) usage ;;
     esac

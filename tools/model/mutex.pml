@@ -59,9 +59,6 @@ bit died;     /* OWNER_DIED */
 byte who_id;
 byte who_count;
 
-/* Where ids mean something: the machine's run, 0 before anybody was there. */
-byte place;
-
 /* ---- The system --------------------------------------------------------- */
 
 bit alive[PROCS] = 1;
@@ -337,58 +334,6 @@ end:
         }
     OR_DIE
     fi;
-
-#ifdef RESTART
-P1: /* Join the place. */
-    if
-    :: place == own_boot -> goto L1
-    :: atomic { place == 0 -> place = own_boot; goto L1 }
-    :: place != 0 && place != own_boot
-    OR_DIE
-    fi;
-    if
-    :: atomic {
-        true ->
-            saw_number[me] = number;
-            saw_life[me] = life;
-            saw_died[me] = died
-        }
-    OR_DIE
-    fi;
-P2: /* Is it still that of the past? */
-    if
-#ifdef BUG_PLACE_UNCHECKED
-    :: true
-#else
-    :: atomic { place == own_boot -> forget_seen(); goto L1 }
-    :: place != own_boot
-#endif
-    OR_DIE
-    fi;
-P3: /* Mark the word, unless it has changed. */
-    if
-    :: atomic {
-        true ->
-            if
-            :: number != 0 && number == saw_number[me] &&
-               life == saw_life[me] && died == saw_died[me] ->
-                printf("%d: marks the past owner as died\n", me);
-                number = 0;
-                life = 0;
-                died = 1
-            :: else
-            fi;
-            forget_seen()
-        }
-    OR_DIE
-    fi;
-P4:
-    if
-    :: atomic { place != own_boot -> place = own_boot }
-    :: place == own_boot
-    OR_DIE
-    fi;
-#endif
 
 L1: /* The kernel shall look at this mutex. */
 #ifdef KERNEL

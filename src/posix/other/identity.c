@@ -13,16 +13,10 @@ shmap__os_status shmap__os_self_find(shmap__os_self *self)
     return (shmap__os_status){SHMAP_ENOTSUP, 0};
 }
 
-bool shmap__os_is_dead(uint64_t id)
+enum shmap__os_life shmap__os_life_of(const void *word, uint64_t id)
 {
-    (void)id;
-    return false;
-}
-
-bool shmap__os_place_is_past(uint32_t place)
-{
-    (void)place;
-    return false;
+    (void)word, (void)id;
+    return SHMAP__OS_LIFE_UNKNOWN;
 }
 
 void shmap__os_at_thread_end(void (*give_up)(void))

@@ -70,16 +70,32 @@ bool os_lose_proc_of_others(void)
     return false;
 }
 
-uint32_t os_place_elsewhere(uint32_t place)
+bool os_lose_all_but_processes(void)
 {
-    (void)place;
-    return 0;
+    return false;
+}
+
+bool os_prepare_dump(void)
+{
+    return false;
+}
+
+void os_dump_core(void) {}
+
+void os_remove_dump(int process)
+{
+    (void)process;
+}
+
+bool os_has_ended(int process)
+{
+    (void)process;
+    return false;
 }
 
 /* The number is one that a thread has again, which began at another time. */
-void os_put_before_restart(uint64_t *owner, uint32_t *place)
+void os_put_before_restart(uint64_t *owner)
 {
-    (void)place;
     *owner ^= UINT64_C(0x12345) << 32;
 }
 
