@@ -136,7 +136,8 @@ shmap__os_status shmap__view_options_read(shmap_view_options *options,
     if (!copy_struct(options, sizeof *options, given))
         return shmap__refuse_because(SHMAP_EINVAL, bad_tail);
     if (!in_range(options->access, SHMAP_ACCESS_COPY) ||
-        (options->flags & ~(SHMAP_VIEW_PREFAULT | SHMAP_VIEW_LOCK)) != 0)
+        (options->flags &
+         ~(SHMAP_VIEW_PREFAULT | SHMAP_VIEW_LOCK | SHMAP_VIEW_NO_DUMP)) != 0)
         return shmap__refuse_because(
             SHMAP_EINVAL, "options: access or flags has a value that does not "
                           "exist");

@@ -383,6 +383,10 @@ shmap__os_status shmap__os_view_map(const shmap__os_object *object,
  * is mapped as before. */
 shmap__os_status shmap__os_view_unmap(void *base, size_t size);
 
+/* Leave a view, as it was mapped, out of what the system writes of a process
+ * that crashes, until it is unmapped. SHMAP_ENOTSUP if the system cannot. */
+shmap__os_status shmap__os_view_no_dump(void *base, size_t size);
+
 /* Make every page of the range present, writable ones for writing, without
  * changing a byte. `start` need not be aligned. SHMAP_ENOSPC if there is no
  * room, SHMAP_ENOTSUP if the system has no call for it that tells. */

@@ -148,12 +148,13 @@ static shmap__os_status map(shmap_view *view, shmap_region *region,
     if (status.code < 0)
         return status;
     made.data = (char *)made.base_ + range.skip;
-    if ((options->flags & SHMAP_VIEW_PREFAULT) != 0) {
+    if ((options->flags & SHMAP_VIEW_NO_DUMP) != 0)
+        status = shmap__os_view_no_dump(made.base_, made.mapped_);
+    if (status.code == 0 && (options->flags & SHMAP_VIEW_PREFAULT) != 0)
         status = prefault(&region->object, made.data, range.size, made.access_);
-        if (status.code < 0) {
-            shmap__os_view_unmap(made.base_, made.mapped_);
-            return status;
-        }
+    if (status.code < 0) {
+        shmap__os_view_unmap(made.base_, made.mapped_);
+        return status;
     }
 
     made.size = made.capacity = range.size;

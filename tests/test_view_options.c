@@ -81,7 +81,7 @@ static void test_view_options__a_longer_struct_must_end_with_zeros(void **state)
 static void test_view_options__unknown_values_are_refused(void **state)
 {
     static const int accesses[] = {-1, 4, 0x100, INT_MAX, INT_MIN};
-    static const int flags[] = {-1, 4, 8, 5, 0x100, INT_MAX, INT_MIN};
+    static const int flags[] = {-1, 8, 16, 9, 0x100, INT_MAX, INT_MIN};
 
     (void)state;
     for (size_t i = 0; i < COUNT(accesses); i++) {
@@ -107,6 +107,44 @@ static void test_view_options__locking_is_not_supported_yet(void **state)
     assert_map(&options, SHMAP_ENOTSUP);
     options.flags = SHMAP_VIEW_LOCK | SHMAP_VIEW_PREFAULT;
     assert_map(&options, SHMAP_ENOTSUP);
+}
+
+static void test_view_options__no_dump_leaves_the_whole_view_out(void **state)
+{
+    static const uint64_t offsets[] = {0, 65537, 204799};
+
+    (void)state;
+    for (int access = SHMAP_ACCESS_DEFAULT; access <= SHMAP_ACCESS_COPY;
+         access++)
+        for (size_t i = 0; i < COUNT(offsets); i++) {
+            shmap_view_options options = SHMAP_VIEW_OPTIONS_INIT;
+            shmap_view view = SHMAP_VIEW_INIT;
+            shmap_view dumped = SHMAP_VIEW_INIT;
+            int result;
+
+            options.offset = offsets[i];
+            options.access = access;
+            assert_code(shmap_view_map(&dumped, region, &options), 0);
+            options.flags = SHMAP_VIEW_NO_DUMP | SHMAP_VIEW_PREFAULT;
+            result = shmap_view_map(&view, region, &options);
+            if (result == SHMAP_ENOTSUP) {
+                assert_null(view.data);
+                shmap_view_unmap(&dumped);
+                skip_because("the system keeps nothing out of dumps");
+            }
+            assert_code(result, 0);
+            assert_int_not_equal(memory_is_dumped(dumped.data), 0);
+            assert_int_not_equal(memory_is_dumped(view.data), 1);
+            assert_int_not_equal(
+                memory_is_dumped((char *)view.data + view.size - 1), 1);
+            shmap_view_unmap(&view);
+            shmap_view_unmap(&dumped);
+            /* What is mapped there next is as it is without the flag. */
+            options.flags = 0;
+            assert_code(shmap_view_map(&dumped, region, &options), 0);
+            assert_int_not_equal(memory_is_dumped(dumped.data), 0);
+            shmap_view_unmap(&dumped);
+        }
 }
 
 static void test_view_options__options_are_not_changed(void **state)
@@ -265,6 +303,7 @@ int main(int argc, char **argv)
         with_region(test_view_options__a_longer_struct_must_end_with_zeros),
         with_region(test_view_options__unknown_values_are_refused),
         with_region(test_view_options__locking_is_not_supported_yet),
+        with_region(test_view_options__no_dump_leaves_the_whole_view_out),
         with_region(test_view_options__options_are_not_changed),
         with_region(test_view_options__prefaulting_changes_no_byte),
         leak_checked(test_view_options__a_view_may_start_beyond_4_gib),

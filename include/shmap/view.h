@@ -51,7 +51,14 @@ enum shmap_view_flags {
      * and on other POSIX systems, it is SIGBUS. */
     SHMAP_VIEW_PREFAULT = 1,
     /* Keep the pages in memory. Not built yet: SHMAP_ENOTSUP. */
-    SHMAP_VIEW_LOCK = 2
+    SHMAP_VIEW_LOCK = 2,
+    /* Leave the view's memory out of what the system writes when the process
+     * crashes: core dumps (Linux, FreeBSD), error reports (Windows 10, and not
+     * what a debugger writes). Dumps then take less time and room, and have no
+     * secrets of the region. Of a page that another view shows as well, only
+     * what is seen through this view is left out. SHMAP_ENOTSUP where the
+     * system cannot, as in Windows before version 1709, and on macOS. */
+    SHMAP_VIEW_NO_DUMP = 4
 };
 
 /* How a region is mapped. Start from SHMAP_VIEW_OPTIONS_INIT; zero is the

@@ -138,6 +138,22 @@ shmap__os_status shmap__os_view_unmap(void *base, size_t size)
                               "the system refuses to unmap the view"};
 }
 
+#if !defined(MADV_DONTDUMP) && defined(MADV_NOCORE) /* FreeBSD */
+#define MADV_DONTDUMP MADV_NOCORE
+#endif
+
+shmap__os_status shmap__os_view_no_dump(void *base, size_t size)
+{
+#ifdef MADV_DONTDUMP
+    return madvise(base, size, MADV_DONTDUMP) == 0 ? shmap__os_done
+                                                   : shmap__os_failed(errno);
+#else
+    (void)base, (void)size;
+    return (shmap__os_status){SHMAP_ENOTSUP, 0,
+                              "core dumps are whole on this system"};
+#endif
+}
+
 /* Move a start down to its page. */
 static char *to_page(void *start, size_t *size)
 {

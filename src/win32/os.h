@@ -38,6 +38,9 @@ typedef BOOL(WINAPI *shmap__os_client_computer)(HANDLE pipe, wchar_t *name,
                                                 ULONG size);
 
 /* The system's numbers, and its functions that no import library has. */
+typedef HRESULT(WINAPI *shmap__os_exclude_block)(const void *, DWORD);
+typedef HRESULT(WINAPI *shmap__os_include_block)(const void *);
+
 typedef struct shmap__os_system {
     uintptr_t lowest_address;                  /* that a program can map */
     uintptr_t highest_address;                 /* as well */
@@ -48,6 +51,9 @@ typedef struct shmap__os_system {
     shmap__os_error_of error_of;               /* RtlNtStatusToDosError */
     shmap__os_client_computer client_computer; /* GetNamedPipeClientComputerName
                                                 */
+    /* WerRegisterExcludedMemoryBlock, WerUnregisterExcludedMemoryBlock */
+    shmap__os_exclude_block exclude_block;
+    shmap__os_include_block include_block;
 } shmap__os_system;
 
 const shmap__os_system *shmap__os_system_get(void);

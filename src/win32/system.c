@@ -91,6 +91,10 @@ static BOOL CALLBACK fill_system(INIT_ONCE *once, void *argument,
         (shmap__os_error_of)find_in_ntdll("RtlNtStatusToDosError");
     the_system.client_computer = (shmap__os_client_computer)find_in(
         L"kernel32.dll", "GetNamedPipeClientComputerNameW");
+    the_system.exclude_block = (shmap__os_exclude_block)find_in(
+        L"kernel32.dll", "WerRegisterExcludedMemoryBlock");
+    the_system.include_block = (shmap__os_include_block)find_in(
+        L"kernel32.dll", "WerUnregisterExcludedMemoryBlock");
     return TRUE;
 }
 

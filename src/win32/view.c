@@ -14,6 +14,7 @@ typedef struct known_view {
     const void *base;
     size_t size;
     const shmap__os_object *region;
+    bool excluded; /* from reports of crashes */
 } known_view;
 
 static known_view *known_views;
@@ -36,6 +37,7 @@ static bool remember(const void *base, size_t size,
     if (view == NULL)
         return false;
     view->base = base;
+    view->excluded = false;
     view->size = size;
     view->region = object;
     put_in(view);
@@ -187,13 +189,57 @@ shmap__os_status shmap__os_view_map(const shmap__os_object *object,
     return done;
 }
 
+/* The system takes blocks of 32-bit sizes, and 512 of them. */
+enum { EXCLUDED_BLOCK = 1 << 30 };
+
+static void end_excluding(const char *base, size_t size)
+{
+    const shmap__os_system *system = shmap__os_system_get();
+
+    for (size_t at = 0; at < size; at += EXCLUDED_BLOCK)
+        system->include_block(base + at);
+}
+
+static void mark_excluded(const void *base)
+{
+    AcquireSRWLockExclusive(&known_views_lock);
+    for (known_view *view = known_views; view != NULL; view = view->next)
+        if (view->base == base)
+            view->excluded = true;
+    ReleaseSRWLockExclusive(&known_views_lock);
+}
+
+shmap__os_status shmap__os_view_no_dump(void *base, size_t size)
+{
+    const shmap__os_system *system = shmap__os_system_get();
+    const shmap__os_status done = {0, 0};
+    size_t at = 0;
+
+    if (system->exclude_block == NULL || system->include_block == NULL)
+        return shmap__os_failed_as(SHMAP_ENOTSUP, 0);
+    while (at < size) {
+        size_t rest = size - at;
+        DWORD block = (DWORD)(rest < EXCLUDED_BLOCK ? rest : EXCLUDED_BLOCK);
+        HRESULT result = system->exclude_block((char *)base + at, block);
+
+        if (FAILED(result)) {
+            end_excluding(base, at);
+            return shmap__os_failed_as(SHMAP_ENOTSUP, (DWORD)result);
+        }
+        at += block;
+    }
+    mark_excluded(base);
+    return done;
+}
+
 /* Another view can be at the same place as soon as this one is gone. */
 shmap__os_status shmap__os_view_unmap(void *base, size_t size)
 {
     shmap__os_status done = {0, 0};
     known_view *view = forget(base);
 
-    (void)size;
+    if (view != NULL && view->excluded)
+        end_excluding(base, size);
     if (UnmapViewOfFile(base)) {
         free(view);
         return done;

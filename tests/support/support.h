@@ -239,6 +239,10 @@ enum memory_state memory_probe(const void *address);
 /* Copy, if all of it can be read. */
 bool memory_copy(void *to, const void *from, size_t size);
 
+/* Whether a crash would write it to a core dump: 1 or 0; -1 if that cannot be
+ * told. */
+int memory_is_dumped(const void *address);
+
 /* Numbers in shared memory, used by several processes at once. Each is one
  * indivisible step, in one order for everybody. */
 uint64_t memory_load(const volatile uint64_t *number);

@@ -54,6 +54,27 @@ bool memory_copy(void *to, const void *from, size_t size)
     return true;
 }
 
+int memory_is_dumped(const void *address)
+{
+    FILE *file = fopen("/proc/self/smaps", "r");
+    char line[512];
+    bool inside = false;
+    int result = -1;
+
+    while (file != NULL && result < 0 && fgets(line, sizeof line, file)) {
+        unsigned long from;
+        unsigned long to;
+
+        if (sscanf(line, "%lx-%lx ", &from, &to) == 2)
+            inside = (uintptr_t)address >= from && (uintptr_t)address < to;
+        else if (inside && strncmp(line, "VmFlags:", 8) == 0)
+            result = strstr(line, " dd") == NULL;
+    }
+    if (file != NULL)
+        fclose(file);
+    return result;
+}
+
 uint64_t memory_load(const volatile uint64_t *number)
 {
     return atomic_load((const volatile _Atomic uint64_t *)number);
