@@ -190,6 +190,46 @@ static void test_file__a_device_is_not_one(void **state)
     assert_ptr_equal(region, NO_REGION);
 }
 
+static void test_file__a_reserved_name_is_not_one(void **state)
+{
+    const char *const *name = units_reserved_names();
+    shmap_region *region = NO_REGION;
+
+    (void)state;
+    if (*name == NULL)
+        skip_because("no names are kept for devices here");
+    for (; *name != NULL; name++) {
+        shmap_region_options options = SHMAP_REGION_OPTIONS_INIT;
+
+        assert_code(shmap_region_open_file(&region, *name, 0, NULL),
+                    SHMAP_ETYPE);
+        assert_non_null(strstr(shmap_error_detail(), "device"));
+        options.create = SHMAP_CREATE_IF_MISSING;
+        assert_code(shmap_region_open_file(&region, *name, 4096, &options),
+                    SHMAP_ETYPE);
+    }
+    assert_ptr_equal(region, NO_REGION);
+}
+
+static void test_file__what_cannot_be_mapped_is_not_one(void **state)
+{
+    shmap_region_options options = SHMAP_REGION_OPTIONS_INIT;
+    const char *odd = units_unmappable_file();
+    shmap_region *region = NO_REGION;
+    intptr_t handle;
+
+    (void)state;
+    if (odd == NULL)
+        skip_because("all files can be mapped here");
+    options.access = SHMAP_ACCESS_READ;
+    assert_code(shmap_region_open_file(&region, odd, 0, &options), SHMAP_ETYPE);
+    assert_non_null(strstr(shmap_error_detail(), "map"));
+    handle = units_open_file(odd, false);
+    assert_code(shmap_region_adopt(&region, handle, &options), SHMAP_ETYPE);
+    raw_close(handle);
+    assert_ptr_equal(region, NO_REGION);
+}
+
 static void test_file__an_ill_formed_path_is_refused(void **state)
 {
     static const char *const paths[] = {"", "\377", "/tmp/\303(", "a\200"};
@@ -455,6 +495,8 @@ int main(int argc, char **argv)
         with_path(test_file__a_folder_is_not_one),
         with_path(test_file__a_pipe_is_not_one_and_does_not_hang),
         with_path(test_file__a_device_is_not_one),
+        with_path(test_file__a_reserved_name_is_not_one),
+        with_path(test_file__what_cannot_be_mapped_is_not_one),
         with_path(test_file__an_ill_formed_path_is_refused),
         with_path(test_file__an_empty_one_is_not_ready),
         with_path(test_file__none_is_made_without_a_size),

@@ -258,15 +258,18 @@ SHMAP_API int shmap_region_open_or_create(shmap_region **region,
  *   SHMAP_ENOENT     there is no such file, or no such folder
  *   SHMAP_EEXIST     there is one, and options.create was SHMAP_CREATE_NEW
  *   SHMAP_EACCES     the file system refuses this access
- *   SHMAP_ETYPE      it is a directory, a pipe, a device
+ *   SHMAP_ETYPE      it is a directory, a pipe, a device (Windows: also the
+ *                    name of one, as CON or NUL), or what cannot be mapped, as
+ *                    in /sys
  *   SHMAP_ENOTREADY  it is empty and no size was given
  *   SHMAP_ERANGE     it is shorter than size and opened for reading only
  *   SHMAP_ENOSPC     there is no room on the file system or below the limit
  *                    for file sizes
  *   SHMAP_EBUSY      another process has been extending it for over a second,
  *                    is stopped while it opens it, or keeps others out
- *   SHMAP_ENOTSUP    the file system cannot fill holes (SHMAP_COMMIT_ALL);
- *                    Windows 7 cannot
+ *   SHMAP_ENOTSUP    the file system cannot fill holes (SHMAP_COMMIT_ALL),
+ *                    and Windows 7 cannot; it cannot keep who may open what is
+ *                    made
  *   SHMAP_E2BIG, SHMAP_ENOMEM, SHMAP_EMFILE, SHMAP_ESYSTEM
  *
  * A failed call leaves the file as it was, and makes none; but an empty one

@@ -101,6 +101,7 @@ typedef struct shmap_view_options {
  *                     process, a limit of the process
  *   SHMAP_ENOSPC      prefaulting found no room; there are not enough free
  *                     huge pages
+ *   SHMAP_ETYPE       the file system cannot map this file
  *   SHMAP_ENOTSUP, SHMAP_ESYSTEM
  *
  * Since 0.1. */

@@ -21,6 +21,19 @@ static int memory_file(void)
     return shmap__os_above_stdio(fd);
 }
 
+/* A file without a name would do, but for one promise: nothing keeps it from
+ * being cut. So where a filter, a setting or an old kernel refuses memory files
+ * or seals, there are no anonymous regions. */
+static shmap__os_status memory_failed(int error)
+{
+    if (error == ENOSYS || error == EPERM || error == EACCES || error == EINVAL)
+        return (shmap__os_status){SHMAP_ENOTSUP, error,
+                                  "this process may not make or seal memory "
+                                  "files (memfd_create, F_ADD_SEALS): use a "
+                                  "named region or a file"};
+    return shmap__os_failed(error);
+}
+
 shmap__os_status shmap__os_anonymous_create(shmap__os_object *object,
                                             uint64_t size,
                                             const shmap_region_options *options)
@@ -34,7 +47,7 @@ shmap__os_status shmap__os_anonymous_create(shmap__os_object *object,
         return status;
     fd = memory_file();
     if (fd < 0)
-        return shmap__os_failed(errno);
+        return memory_failed(errno);
     SHMAP__STOP("create.made");
     status = shmap__os_extend(fd, 0, size, options->commit, true);
     if (status.code < 0)
@@ -42,7 +55,7 @@ shmap__os_status shmap__os_anonymous_create(shmap__os_object *object,
     SHMAP__STOP("create.sized");
     /* Whoever gets the descriptor could cut the file, and SIGBUS the rest. */
     if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK) != 0 || fstat(fd, &stat) != 0) {
-        status = shmap__os_failed(errno);
+        status = memory_failed(errno);
         goto fail;
     }
     status = shmap__os_rights_give(&rights, fd, 0, &stat);

@@ -24,9 +24,9 @@ bool shmap__os_file_alone(int fd)
     return shmap__os_locked(fd, mark_byte) == F_UNLCK;
 }
 
-void shmap__os_file_mark(int fd)
+int shmap__os_file_mark(int fd)
 {
-    shmap__os_lock(fd, mark_byte, F_RDLCK);
+    return shmap__os_lock(fd, mark_byte, F_RDLCK);
 }
 
 /* Take the gate, and keep fork out while it is ours: a child would keep it if
@@ -160,14 +160,17 @@ static shmap__os_status enter(file_entrant *entrant, uint64_t size, int commit,
 {
     shmap__os_status status;
     int fd = entrant->fd;
+    int error;
 
     if (fstat(fd, &entrant->stat) != 0)
         return shmap__os_failed(errno);
     if (entrant->stat.st_nlink == 0)
         return (shmap__os_status){SHMAP_ENOENT, 0};
     *alone = gate && shmap__os_file_alone(fd);
-    if (gate)
-        shmap__os_file_mark(fd);
+    /* Without a mark, the next one would be told that it is alone. */
+    error = gate ? shmap__os_file_mark(fd) : 0;
+    if (error != 0 && error != EAGAIN)
+        return shmap__os_failed(error);
     status = entrant->made ? shmap__os_rights_give(&entrant->rights, fd, 0,
                                                    &entrant->stat)
                            : shmap__os_done;
@@ -211,6 +214,9 @@ static shmap__os_status open_once(file_entrant *entrant, uint64_t size,
         status = shmap__os_failed(errno);
     else if (!S_ISREG(entrant->stat.st_mode))
         status = (shmap__os_status){SHMAP_ETYPE, 0};
+    else if (shmap__os_cannot_map(fd, &entrant->stat))
+        status = (shmap__os_status){SHMAP_ETYPE, ENODEV,
+                                    "this file system cannot map the file"};
     else if (access == SHMAP_ACCESS_READ_WRITE)
         status = enter_for_writing(entrant, size, options->commit, alone);
     else {

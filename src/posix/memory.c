@@ -35,7 +35,12 @@ void shmap__os_memory(uint64_t *total, uint64_t *available)
     struct sysinfo info = {0};
     uint64_t memory = available_memory();
 
-    sysinfo(&info);
+    /* Not every filter lets it through. */
+    if (sysinfo(&info) != 0) {
+        *total = 0;
+        *available = UINT64_MAX;
+        return;
+    }
     *total = ((uint64_t)info.totalram + info.totalswap) * info.mem_unit;
     *available =
         memory != 0 ? memory + (uint64_t)info.freeswap * info.mem_unit : *total;

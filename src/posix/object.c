@@ -4,6 +4,7 @@
 #include "os.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -125,6 +126,20 @@ bool shmap__os_can_be_memory(const struct stat *stat)
     return S_ISREG(stat->st_mode);
 }
 
+bool shmap__os_cannot_map(int fd, const struct stat *stat)
+{
+    const size_t page = shmap__os_facts_get()->page_size;
+    void *mapped;
+
+    if (stat->st_blocks > 0 || stat->st_size == 0)
+        return false;
+    mapped = mmap(NULL, page, PROT_READ, MAP_SHARED, fd, 0);
+    if (mapped == MAP_FAILED)
+        return errno == ENODEV;
+    munmap(mapped, page);
+    return false;
+}
+
 /* What is beyond the last whole huge page cannot be touched. */
 uint64_t shmap__os_whole_pages(uint64_t size, size_t page)
 {
@@ -210,6 +225,9 @@ shmap__os_status shmap__os_adopt(shmap__os_object *object, intptr_t native,
         return (shmap__os_status){access, 0};
     if (stat.st_size == 0)
         return (shmap__os_status){SHMAP_ENOTREADY, 0};
+    if (shmap__os_cannot_map(fd, &stat))
+        return (shmap__os_status){SHMAP_ETYPE, ENODEV,
+                                  "this file system cannot map the file"};
 
     if (fd <= STDERR_FILENO)
         owned = shmap__os_duplicate(fd);

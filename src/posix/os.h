@@ -63,6 +63,10 @@ bool shmap__os_identifies(const uint64_t identity[2], const struct stat *stat);
  * larger than the system's. */
 uint64_t shmap__os_whole_pages(uint64_t size, size_t page);
 
+/* Whether a descriptor's file certainly cannot be mapped, as those of /sys and
+ * /proc: they have no blocks. */
+bool shmap__os_cannot_map(int fd, const struct stat *stat);
+
 /* Fill an object for a descriptor whose stat is known. */
 void shmap__os_object_fill(shmap__os_object *object, int fd,
                            const struct stat *stat, int kind, int access);
@@ -80,7 +84,8 @@ bool shmap__os_still_ours(const shmap__os_object *object, struct stat *stat);
 
 /* memory.c */
 
-/* The machine's memory and swap, in bytes: all, and what is free. */
+/* The machine's memory and swap, in bytes: all, and what is free. All is 0, and
+ * there is no bound to what is free, if that cannot be told. */
 void shmap__os_memory(uint64_t *total, uint64_t *available);
 
 /* Whether this descriptor's pages are the machine's memory. */
@@ -339,7 +344,7 @@ enum { SHMAP__OS_MARK = 0, SHMAP__OS_REMOVER = 1 };
 /* file.c: whether no other description has the file open for writing; and mark
  * this one as such. */
 bool shmap__os_file_alone(int fd);
-void shmap__os_file_mark(int fd);
+int shmap__os_file_mark(int fd); /* 0 or errno */
 
 /* Whether the path that a file was opened by certainly does not mean it any
  * more. */

@@ -33,8 +33,11 @@ static bool is_unknown(int error)
 
 static shmap__os_status no_such_group(int error)
 {
-    return (shmap__os_status){SHMAP_EINVAL, error,
-                              "no group has the name that was given"};
+    return (shmap__os_status){
+        SHMAP_EINVAL, error,
+        error == 0 ? "no group has the name that was given"
+                   : "no group has the name that was given, or the list of "
+                     "groups cannot be read"};
 }
 
 /* A group's number, by its name or as it is. SHMAP_EINVAL if there is none. */
@@ -101,7 +104,14 @@ shmap__os_status shmap__os_rights_give(const shmap__os_rights *rights, int fd,
     } else if ((stat->st_mode & 07777) == mode) {
         return shmap__os_done;
     }
-    return fchmod(fd, mode) == 0 ? shmap__os_done : shmap__os_failed(errno);
+    if (fchmod(fd, mode) == 0)
+        return shmap__os_done;
+    /* A file system without such rights, or a filter. */
+    if (errno == EPERM || errno == ENOSYS || errno == EOPNOTSUPP)
+        return (shmap__os_status){SHMAP_ENOTSUP, errno,
+                                  "the file system or a filter does not let "
+                                  "this process set who may open it (fchmod)"};
+    return shmap__os_failed(errno);
 }
 
 /* Whether the kernel's number for a user is that user. In a user namespace,

@@ -35,6 +35,9 @@ static shmap__os_status map_failed(const shmap__os_object *object, int error,
     if (address != NULL && (error == EEXIST || error == ENOMEM ||
                             error == EPERM || error == EINVAL))
         return (shmap__os_status){SHMAP_EADDRINUSE, error};
+    if (error == ENODEV)
+        return (shmap__os_status){SHMAP_ETYPE, error,
+                                  "this file system cannot map the file"};
     /* 32-bit systems have offsets that they cannot map (EINVAL, EOVERFLOW). */
     if (error == EAGAIN || error == EOVERFLOW || error == EINVAL)
         return (shmap__os_status){SHMAP_ENOMEM, error};
@@ -181,7 +184,8 @@ shmap__os_status shmap__os_view_prefault(const shmap__os_object *object,
     } while (result != 0 && (errno == EINTR || errno == EAGAIN));
     if (result == 0)
         return shmap__os_done;
-    if (errno == EINVAL) /* Linux before 5.14 */
+    /* Linux before 5.14, systems that imitate it, and filters. */
+    if (errno == EINVAL || errno == ENOSYS || errno == EPERM || errno == EACCES)
         return (shmap__os_status){SHMAP_ENOTSUP, errno};
     /* EFAULT is where touching the page would have been SIGBUS. */
     if (errno == EFAULT || errno == ENOMEM)
@@ -197,6 +201,15 @@ shmap__os_status shmap__os_view_prefault(const shmap__os_object *object,
 }
 #endif
 
+/* What was mapped for writing could be written: nothing but the disk, or a
+ * filter, refuses. */
+static shmap__os_status flush_failed(int error)
+{
+    return error == ENOSPC || error == EDQUOT
+               ? (shmap__os_status){SHMAP_ENOSPC, error}
+               : (shmap__os_status){SHMAP_ESYSTEM, error};
+}
+
 shmap__os_status shmap__os_view_flush(const shmap__os_object *object,
                                       void *start, size_t size, bool durable)
 {
@@ -204,12 +217,12 @@ shmap__os_status shmap__os_view_flush(const shmap__os_object *object,
     char *page = to_page(start, &size);
 
     if (msync(page, size, durable ? MS_SYNC : MS_ASYNC) != 0)
-        return shmap__os_failed(errno);
+        return flush_failed(errno);
     if (!durable)
         return shmap__os_done;
     if (!shmap__os_still_ours(object, &stat))
         return (shmap__os_status){SHMAP_EINVAL, EBADF};
     /* The file's size and blocks, which msync may leave in memory. */
     return fsync((int)object->native) == 0 ? shmap__os_done
-                                           : shmap__os_failed(errno);
+                                           : flush_failed(errno);
 }

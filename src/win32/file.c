@@ -14,6 +14,7 @@
 #include "os.h"
 
 #include <stdlib.h>
+#include <wchar.h>
 
 #include "stop.h"
 
@@ -360,6 +361,17 @@ bool shmap__os_file_is_lost(const shmap__os_object *object)
     return known && !shmap__os_file_is_same(identity, object->identity);
 }
 
+/* The system has names for devices in every folder, and tells by giving them
+ * another one. To open such a device could have effects. */
+static bool is_device(const wchar_t *path, const wchar_t *full)
+{
+    static const wchar_t devices[] = L"\\\\.\\";
+    const size_t size = sizeof devices / sizeof devices[0] - 1;
+
+    return full != NULL && wcsncmp(full, devices, size) == 0 &&
+           wcsncmp(path, devices, size) != 0;
+}
+
 /* Windows finds room for what it extends at once: lazy makes no difference. */
 shmap__os_status shmap__os_file_open(shmap__os_object *object, const char *path,
                                      uint64_t size, int access,
@@ -368,24 +380,31 @@ shmap__os_status shmap__os_file_open(shmap__os_object *object, const char *path,
 {
     const file_request request = {path, size, access, options};
     wchar_t *wide;
+    wchar_t *full;
     HANDLE file = INVALID_HANDLE_VALUE;
     bool found_alone = false;
     shmap__os_status status = shmap__os_utf16(&wide, path);
 
     if (status.code < 0)
         return status;
-    status = open_file(&file, wide, &request, &found_alone);
-    if (status.code == 0)
-        object->path = absolute(wide);
+    full = absolute(wide);
+    if (is_device(wide, full)) {
+        status = shmap__os_failed_as(SHMAP_ETYPE, 0);
+        status.detail = "the system keeps this file name for a device";
+    } else {
+        status = open_file(&file, wide, &request, &found_alone);
+    }
     free(wide);
-    if (status.code < 0)
-        return status;
-    if (!shmap__os_file_identify(file, object->identity, &size)) {
+    if (status.code == 0 &&
+        !shmap__os_file_identify(file, object->identity, &size)) {
         status = shmap__os_failed(GetLastError());
-        free(object->path);
         CloseHandle(file);
+    }
+    if (status.code < 0) {
+        free(full);
         return status;
     }
+    object->path = full;
     shmap__os_object_fill(object, file, size, SHMAP_KIND_FILE, access);
     *alone = found_alone;
     return status;

@@ -345,6 +345,9 @@ bool os_enter_huge_folder(const char *path, uint64_t *page);
 /* This process has as many mappings as it can have; and fewer again. */
 bool os_fill_mappings(void);
 void os_release_mappings(void);
+/* From now on a system call fails in this process, with an error of this name.
+ * `call` is its name, or "fcntl F_ADD_SEALS" and the like. */
+bool os_refuse(const char *call, const char *error);
 /* Files made without a name cannot get one later, in this process and its
  * children, as on older kernels for a process that gave up root. */
 bool os_forbid_links(void);

@@ -33,6 +33,10 @@ bool units_obeys_modes(void);
 bool units_make_fifo(const char *path);
 /* The path of something that takes and gives bytes and is no file. */
 const char *units_device(void);
+/* The path of a file that the system cannot map; NULL where none is known. */
+const char *units_unmappable_file(void);
+/* Names that the system keeps for devices in every folder, ended by NULL. */
+const char *const *units_reserved_names(void);
 
 /* A symbolic link, to whatever. False where there are none. */
 bool units_make_link(const char *path, const char *target);

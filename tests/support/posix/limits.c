@@ -165,6 +165,79 @@ bool os_enter_user_namespace(void)
     return unshare(CLONE_NEWUSER) == 0;
 }
 
+/* Where 32-bit systems have two calls, the newer one is used. */
+#ifndef SYS_fcntl64
+#define SYS_fcntl64 SYS_fcntl
+#endif
+#ifndef SYS_fstatfs64
+#define SYS_fstatfs64 SYS_fstatfs
+#endif
+#ifndef F_ADD_SEALS
+#define F_ADD_SEALS 1033
+#endif
+
+static const struct {
+    const char *name;
+    int number;
+    int command; /* of fcntl; -1: any */
+} refused_calls[] = {
+    {"memfd_create", SYS_memfd_create, -1},
+    {"fcntl F_ADD_SEALS", SYS_fcntl64, F_ADD_SEALS},
+    {"fcntl F_OFD_SETLK", SYS_fcntl64, F_OFD_SETLK},
+    {"fallocate", SYS_fallocate, -1},
+    {"fchmod", SYS_fchmod, -1},
+    {"fchown", SYS_fchown, -1},
+    {"fstatfs", SYS_fstatfs64, -1},
+    {"fsync", SYS_fsync, -1},
+    {"getcwd", SYS_getcwd, -1},
+    {"ioctl", SYS_ioctl, -1},
+    {"madvise", SYS_madvise, -1},
+    {"msync", SYS_msync, -1},
+    {"munmap", SYS_munmap, -1},
+    {"prlimit64", SYS_prlimit64, -1},
+    {"sysinfo", SYS_sysinfo, -1},
+};
+
+static const struct {
+    const char *name;
+    int number;
+} refusals[] = {
+    {"EACCES", EACCES}, {"EINVAL", EINVAL}, {"EIO", EIO},
+    {"EMFILE", EMFILE}, {"ENFILE", ENFILE}, {"ENODEV", ENODEV},
+    {"ENOLCK", ENOLCK}, {"ENOMEM", ENOMEM}, {"ENOSPC", ENOSPC},
+    {"ENOSYS", ENOSYS}, {"EPERM", EPERM},   {"EOPNOTSUPP", EOPNOTSUPP},
+};
+
+static bool refuse(int number, int command, int error)
+{
+    struct sock_filter program[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)number, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+                 offsetof(struct seccomp_data, args[1])),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)command, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)error),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog filter = {COUNT(program), program};
+
+    if (command < 0) /* Whatever it is. */
+        program[3] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JA, 0, 0, 0);
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+}
+
+bool os_refuse(const char *call, const char *error)
+{
+    for (size_t i = 0; i < COUNT(refused_calls); ++i)
+        for (size_t j = 0; j < COUNT(refusals); ++j)
+            if (strcmp(call, refused_calls[i].name) == 0 &&
+                strcmp(error, refusals[j].name) == 0)
+                return refuse(refused_calls[i].number, refused_calls[i].command,
+                              refusals[j].number);
+    return false;
+}
+
 /* By a filter that answers EACCES for one system call. */
 bool os_forbid_links(void)
 {

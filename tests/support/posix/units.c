@@ -92,6 +92,20 @@ const char *units_device(void)
     return "/dev/zero";
 }
 
+const char *units_unmappable_file(void)
+{
+    static const char path[] = "/sys/kernel/uevent_seqnum";
+
+    return access(path, R_OK) == 0 ? path : NULL;
+}
+
+const char *const *units_reserved_names(void)
+{
+    static const char *const none[] = {NULL};
+
+    return none;
+}
+
 intptr_t units_memory(uint64_t size, bool writable)
 {
     int fd = memfd_create("units", MFD_CLOEXEC);

@@ -56,6 +56,13 @@ void os_release_mappings(void)
 {
 }
 
+bool os_refuse(const char *call, const char *error)
+{
+    (void)call;
+    (void)error;
+    return false;
+}
+
 bool os_forbid_links(void)
 {
     return false;

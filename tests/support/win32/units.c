@@ -91,6 +91,19 @@ const char *units_device(void)
     return "NUL";
 }
 
+const char *units_unmappable_file(void)
+{
+    return NULL;
+}
+
+const char *const *units_reserved_names(void)
+{
+    static const char *const names[] = {"CON",  "con",  "PRN", "AUX",
+                                        "COM1", "LPT9", NULL};
+
+    return names;
+}
+
 intptr_t units_memory(uint64_t size, bool writable)
 {
     HANDLE whole =
