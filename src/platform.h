@@ -26,7 +26,7 @@
 #include "shmap.h"
 
 /* A status without words is {code, system}. */
-#if defined(__GNUC__)
+#if defined(__GNUC__) || defined(__clang__)
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 #endif
 
