@@ -7,6 +7,7 @@
 #define SHMAP_COMPILER_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #if defined(_MSC_VER)
 
@@ -79,10 +80,12 @@ static inline bool shmap__refs_release(shmap__refs *refs)
 }
 
 /* Make a page present and writable without changing a byte that another
- * process may be writing. */
+ * process may be writing. By a whole word: not every processor has atomic
+ * operations on bytes, and compilers then want a library. */
 static inline void shmap__touch_for_writing(volatile char *byte)
 {
-    atomic_fetch_or_explicit((volatile atomic_char *)byte, 0,
+    uintptr_t word = (uintptr_t)byte & ~(uintptr_t)3;
+    atomic_fetch_or_explicit((volatile _Atomic uint32_t *)word, 0,
                              memory_order_relaxed);
 }
 
