@@ -63,8 +63,10 @@ static int full_disk(int count, char **arguments)
     shmap_region_close(region);
     role_check(file_remove(path));
     role_check(make_sparse(path, 900 * KiB));
-    role_check_code(open_all(&region, path, 0), SHMAP_ALONE);
-    shmap_region_close(region);
+    if (!os_has_lock_files()) { /* There, no hole can be filled. */
+        role_check_code(open_all(&region, path, 0), SHMAP_ALONE);
+        shmap_region_close(region);
+    }
     say("done");
     return 0;
 }
@@ -87,6 +89,10 @@ static int extended(int count, char **arguments)
     role_check(make_sparse(path, 600 * KiB));
     role_check_code(open_all(&region, path, 1200 * KiB), SHMAP_ENOSPC);
     role_check(file_size(path) == 600 * KiB);
+    if (os_has_lock_files()) {
+        say("cannot");
+        return 0;
+    }
     role_check_code(open_all(&region, path, 800 * KiB), SHMAP_ALONE);
     role_check(shmap_region_size(region) == 800 * KiB);
     role_check(!is_flagged(region, SHMAP_INFO_SPARSE));
@@ -99,7 +105,8 @@ static void test_file_state__holes_and_new_bytes_have_room_together(
     void **state)
 {
     (void)state;
-    units_run_role("extended", NULL, "there is no small folder for files here");
+    units_run_role("extended", NULL,
+                   "there is no small folder here, or holes cannot be filled");
 }
 
 static void assert_filled(const char *path)

@@ -8,9 +8,9 @@
 #include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/statvfs.h>
 #include <sys/vfs.h>
+#include <sys/syscall.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
@@ -107,7 +107,8 @@ static bool count_listed(int fd, uint64_t size, uint64_t *listed)
         map->fm_start = at;
         map->fm_length = size - at;
         map->fm_extent_count = AT_ONCE;
-        if (ioctl(fd, FS_IOC_FIEMAP, map) != 0)
+        /* C libraries disagree about the type of a request. */
+        if (syscall(SYS_ioctl, fd, FS_IOC_FIEMAP, map) != 0)
             return false;
         more = map->fm_mapped_extents > 0;
         for (unsigned i = 0; i < map->fm_mapped_extents; i++) {

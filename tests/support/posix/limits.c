@@ -172,6 +172,9 @@ bool os_enter_user_namespace(void)
 #ifndef SYS_fstatfs64
 #define SYS_fstatfs64 SYS_fstatfs
 #endif
+#ifndef SYS_fchown32
+#define SYS_fchown32 SYS_fchown
+#endif
 #ifndef F_ADD_SEALS
 #define F_ADD_SEALS 1033
 #endif
@@ -186,7 +189,7 @@ static const struct {
     {"fcntl F_OFD_SETLK", SYS_fcntl64, F_OFD_SETLK},
     {"fallocate", SYS_fallocate, -1},
     {"fchmod", SYS_fchmod, -1},
-    {"fchown", SYS_fchown, -1},
+    {"fchown", SYS_fchown32, -1},
     {"fstatfs", SYS_fstatfs64, -1},
     {"fsync", SYS_fsync, -1},
     {"getcwd", SYS_getcwd, -1},
