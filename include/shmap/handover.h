@@ -161,10 +161,11 @@ SHMAP_API int shmap_region_import(shmap_region **region, const char *token,
  *          duplicated from another process: the system tells only which
  *          process opened it. If that is this process, as with CreatePipe:
  *          SHMAP_ETYPE. If it is a third one, that one gets the region, and
- *          the receiver SHMAP_ETOKEN. If the pipe is not overlapped, it needs
- *          buffers of 1 KiB or more, and nobody else may be using it: the
- *          system lets this call wait for them, whatever the deadline. It stays
- *          the caller's, and may be blocking or not.
+ *          the receiver SHMAP_ETOKEN. If the handle is not overlapped, the
+ *          pipe needs buffers of 1 KiB or more, else SHMAP_ETYPE, and no other
+ *          thread may be using the handle: the system lets this call wait for
+ *          it, whatever the deadline. It stays the caller's, and may be
+ *          blocking or not.
  * deadline: until when to wait for room in the channel.
  *
  * The receiver may belong to another user, whom the region need not be shared
