@@ -160,6 +160,27 @@ static void test_handover__only_the_process_that_is_meant(void **state)
     }
 }
 
+/* The code that Windows tells of a process that runs. */
+static int play_ended(int count, char **arguments)
+{
+    (void)count, (void)arguments;
+    return 259;
+}
+
+static void test_handover__a_process_that_ended_with_any_code(void **state)
+{
+    char token[SHMAP_TOKEN_SIZE];
+    (void)state;
+    if (units_has_modes())
+        skip_because("an exit code is no answer to this question here");
+    struct source source = make_source(SHMAP_KIND_ANONYMOUS);
+    struct child *child = child_start("ended", NULL);
+    assert_eventually(export_to(source.region, 0, child_pid(child), token) ==
+                      SHMAP_ENOENT);
+    assert_int_equal(child_wait(child, PATIENCE), 259);
+    end_source(&source);
+}
+
 static void test_handover__no_such_process(void **state)
 {
     const int64_t numbers[] = {attack_no_process(), INT64_C(1) << 31,
@@ -938,6 +959,7 @@ static void test_handover__arguments_are_checked(void **state)
 int main(int argc, char **argv)
 {
     static const struct role roles[] = {
+        {"ended", play_ended},
         {"many", play_many},
         {"locker", play_locker},
         {"without_handles", play_without_handles},
@@ -949,6 +971,7 @@ int main(int argc, char **argv)
         leak_checked(test_handover__who_reads_cannot_hand_over_for_writing),
         leak_checked(test_handover__both_ways_between_processes),
         leak_checked(test_handover__only_the_process_that_is_meant),
+        leak_checked(test_handover__a_process_that_ended_with_any_code),
         leak_checked(test_handover__no_such_process),
         leak_checked(test_handover__the_exporter_is_gone),
         leak_checked(test_handover__the_exporter_is_a_zombie),

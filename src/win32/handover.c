@@ -163,10 +163,8 @@ void shmap__os_give_child_end(const shmap__os_object *object, int64_t native)
  * ended as long as somebody has a handle. */
 static bool is_running(HANDLE process, int64_t id)
 {
-    DWORD code;
-
-    return GetProcessId(process) == id && GetExitCodeProcess(process, &code) &&
-           code == STILL_ACTIVE;
+    return GetProcessId(process) == id &&
+           WaitForSingleObject(process, 0) != WAIT_OBJECT_0;
 }
 
 static shmap__os_status open_process(HANDLE *process, int64_t id)
@@ -175,9 +173,9 @@ static shmap__os_status open_process(HANDLE *process, int64_t id)
 
     if (id > UINT32_MAX)
         return shmap__os_failed_as(SHMAP_ENOENT, ERROR_INVALID_PARAMETER);
-    *process =
-        OpenProcess(PROCESS_DUP_HANDLE | PROCESS_QUERY_LIMITED_INFORMATION,
-                    FALSE, (DWORD)id);
+    *process = OpenProcess(PROCESS_DUP_HANDLE |
+                               PROCESS_QUERY_LIMITED_INFORMATION | SYNCHRONIZE,
+                           FALSE, (DWORD)id);
     if (*process == NULL) {
         DWORD error = GetLastError();
 
