@@ -85,6 +85,7 @@ finding() {
     *last*) echo "P1 the name is left over" ;;
     *seen*) echo "P3 dead bytes" ;;
     *holds* | *'name==inode'*) echo "P2 removed while held" ;;
+    *plant*) echo "P9 planted content" ;;
     *asleep*) echo "somebody sleeps for ever" ;;
     *holder*) echo "two owners" ;;
     *died*) echo "P11 a death untold" ;;
@@ -162,6 +163,7 @@ lifetime() {
     expect all nothing "2, kills, forks, hard link" PROCS=2 KILLS FORK RAW
     expect all nothing "2, the same, temporary names" \
         PROCS=2 KILLS FORK RAW RENAME
+    expect all nothing "2, kills, links to the name" PROCS=2 KILLS PLANT
     expect progress nothing "3, everybody comes to an end"
     expect progress nothing "2, the same, temporary names" PROCS=2 RENAME
     if $long; then
@@ -180,6 +182,10 @@ lifetime() {
         "one lock for mark and exclusive step" BUG_ONE_LOCK KILLS
     expect shortest "P2 removed while held" \
         "reap does not look after locking" BUG_NO_RECHECK
+    expect shortest "P9 planted content" \
+        "open does not compare the stamp" BUG_NO_PROOF PROCS=2 PLANT
+    expect shortest "P2 removed while held" \
+        "a link is unlinked without a lock" BUG_LINK_UNLOCKED PROCS=2 PLANT
     expect shortest "P3 dead bytes" \
         "reap condemns after unlinking" BUG_CONDEMN_LAST PROCS=2 KILLS RAW
     expect shortest "P1 the name is left over" \

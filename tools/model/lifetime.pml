@@ -27,6 +27,9 @@
  *                 for writing, but not remove the name. Nobody takes turns
  *                 with such a region.
  *     PLAIN       nobody takes turns at all
+ *     PLANT       an attacker links another region of the same user, which it
+ *                 holds and writes to, to the name, whenever that is free. The
+ *                 region's stamp is that of its own name.
  *
  * BUG_... are mistakes that the check must find. STRICT is a reading of P3 that
  * does not hold; docs/lifetime.md says why that is right.
@@ -79,6 +82,16 @@ byte temporary[PROCS]; /* inode under each process's temporary name */
 #endif
 byte mode[INODES + 1];
 
+/* The other region, and the process, plus 1, that has the lock of one who
+ * unlinks what was linked to the name. */
+#ifdef PLANT
+byte plant;
+byte linker;
+#define PLANTED(i) ((i) != 0 && (i) == plant)
+#else
+#define PLANTED(i) false
+#endif
+
 /* Open file descriptions. */
 byte inode[DESCRIPTIONS + 1];
 byte lock[DESCRIPTIONS + 1];    /* on byte 0 */
@@ -99,7 +112,8 @@ byte fresh[PROCS];
 #define OTHER(k, what, d) ((d) != k && HAS(k, what, inode[d]))
 #define SEES(what, d)                                               \
     (OTHER(1, what, d) || OTHER(2, what, d) || OTHER(3, what, d) || \
-     OTHER(4, what, d) || OTHER(5, what, d) || OTHER(6, what, d))
+     OTHER(4, what, d) || OTHER(5, what, d) || OTHER(6, what, d) || \
+     (what == RD && PLANTED(inode[d])))
 #define SEES_NONE(d) (!SEES(RD, d) && !SEES(WR, d))
 
 #define TAKES(k, what, d) ((d) != k && inode[k] == inode[d] && turn[k] >= what)
@@ -239,6 +253,9 @@ inline renumber()
 #ifdef RAW
     renumber_inode(raw);
 #endif
+#ifdef PLANT
+    renumber_inode(plant);
+#endif
 #ifdef RENAME
     for (k : 0 .. PROCS - 1) {
         renumber_inode(temporary[k])
@@ -290,7 +307,7 @@ inline new_inode()
 {
     x = 1;
     do
-    :: x == name || x == raw || mode[x] != 0 || OPENED(x) -> x++
+    :: x == name || x == raw || PLANTED(x) || mode[x] != 0 || OPENED(x) -> x++
     :: else -> break
     od
 }
@@ -359,7 +376,7 @@ inline unlink_path(path)
 #endif
     fi;
     if
-    :: raw != x -> mode[x] = 0
+    :: raw != x && !PLANTED(x) -> mode[x] = 0
     :: else
     fi;
     renumber()
@@ -448,12 +465,15 @@ inline answer_exists()
     assert(!last)
 }
 
-/* P3: an open found a region that was held by somebody during the open; and
+/* P9: nothing that somebody linked to the name is opened.
+ *
+ * P3: an open found a region that was held by somebody during the open; and
  * the name means it now. P2 and this together are: as long as anybody holds a
  * region, the name means it, and all holders hold the same. */
 inline answer_opened()
 {
     printf("%d: answers: opened\n", me);
+    assert(!PLANTED(inode[own[me]]));
     assert(IN(seen, me));
     assert(name == inode[own[me]]);
     d_step {
@@ -529,6 +549,12 @@ inline die()
         :: else
         fi;
         CUT(holds, me);
+#ifdef PLANT
+        if
+        :: linker == me + 1 -> linker = 0
+        :: else
+        fi;
+#endif
         end_window()
     }
     drop(own[me]);
@@ -607,11 +633,26 @@ O2: /* Ask: does anybody hold it? */
 #ifdef BUG_ONE_LOCK
     :: atomic { !SEES_NONE(own[me]) -> goto O3 }
 #else
+#if defined(PLANT) && !defined(BUG_NO_PROOF)
+    :: atomic {
+        PLANTED(inode[own[me]]) ->
+            printf("%d: open: sees another name's stamp\n", me);
+            drop(own[me]);
+            caller = OPENING;
+            goto K1
+        }
+    :: atomic {
+        SEES(RD, own[me]) && !PLANTED(inode[own[me]]) ->
+            printf("%d: open: sees a mark\n", me);
+            goto O3
+        }
+#else
     :: atomic {
         SEES(RD, own[me]) ->
             printf("%d: open: sees a mark\n", me);
             goto O3
         }
+#endif
     :: atomic {
         /* Somebody is removing it: start over. While the name still means
          * this inode that would only lead back here, so it need not be
@@ -623,11 +664,10 @@ O2: /* Ask: does anybody hold it? */
 #endif
     :: atomic {
         SEES_NONE(own[me]) ->
+            /* It looked before, at what it had just opened. */
             printf("%d: open: sees no lock\n", me);
-            if
-            :: UNLINKED(own[me]) -> drop(own[me]); goto O1
-            :: else -> drop(own[me]); goto O_leftover
-            fi
+            drop(own[me]);
+            goto O_leftover
         }
     OR_DIE
     fi;
@@ -780,8 +820,17 @@ C4: /* The name is taken. By a leftover? */
 C5: /* Ask: does anybody hold it? From here, a new attempt begins with a new
      * look, until the name is free. */
     if
+#ifdef PLANT
     :: atomic {
-        SEES(RD, fresh[me]) ->
+        PLANTED(inode[fresh[me]]) ->
+            printf("%d: create: sees another name's stamp\n", me);
+            drop(fresh[me]);
+            caller = CREATING;
+            goto K1
+        }
+#endif
+    :: atomic {
+        SEES(RD, fresh[me]) && !PLANTED(inode[fresh[me]]) ->
             printf("%d: create: sees a mark\n", me);
 #ifdef BUG_EXISTS_UNVERIFIED
             goto C_exists
@@ -1015,8 +1064,20 @@ L5: /* A closer waits until nobody has a turn. */
 
 R2: /* Ask: does anybody hold it? */
     if
+#ifdef PLANT
     :: atomic {
-        SEES(RD, fresh[me]) ->
+        PLANTED(inode[fresh[me]]) && caller != CLOSING ->
+            drop(fresh[me]);
+            goto K1
+        }
+    :: atomic {
+        PLANTED(inode[fresh[me]]) && caller == CLOSING ->
+            drop(fresh[me]);
+            goto R_nothing
+        }
+#endif
+    :: atomic {
+        SEES(RD, fresh[me]) && !PLANTED(inode[fresh[me]]) ->
             printf("%d: reap: sees a mark\n", me);
             drop(fresh[me]);
             goto R_nothing
@@ -1148,6 +1209,73 @@ R7: /* The exclusive step ends. */
     OR_DIE
     fi;
 
+#ifdef PLANT
+    /* ---- unlinking what somebody linked to the name. Its region may live under
+     * its own name, so it is not condemned, and the lock is not the holders'. */
+
+K1: /* Open what has the name. */
+    if
+    :: atomic { name == 0 -> goto R_nothing }
+    :: atomic { name != 0 && !PLANTED(name) -> goto R_nothing }
+    :: atomic {
+        PLANTED(name) ->
+            printf("%d: link: opens inode %d\n", me, name);
+            d_step { describe(fresh[me], name) }
+        }
+    OR_DIE
+    fi;
+
+K2: /* Lock the second byte. */
+    if
+#ifdef BUG_LINK_UNLOCKED
+    :: true
+#else
+    :: atomic {
+        linker == 0 ->
+            printf("%d: link: locks\n", me);
+            linker = me + 1
+        }
+    :: atomic { linker != 0 -> drop(fresh[me]); goto R_nothing }
+#endif
+    OR_DIE
+    fi;
+
+K3: /* Look: does the name still mean it? */
+    if
+    :: PLANTED(name)
+    :: atomic {
+        !PLANTED(name) ->
+            linker = 0;
+            drop(fresh[me]);
+            goto R_nothing
+        }
+    OR_DIE
+    fi;
+
+K4: /* Unlink it. */
+    if
+    :: atomic {
+        true ->
+            printf("%d: link: unlinks inode %d\n", me, name);
+            /* P2. */
+            assert(name == 0 || !SOMEBODY_HOLDS(name));
+            d_step { unlink_path(0) }
+        }
+    OR_DIE
+    fi;
+
+K5: /* Unlock. */
+    if
+    :: atomic {
+        true ->
+            linker = 0;
+            drop(fresh[me]);
+            goto R_removed
+        }
+    OR_DIE
+    fi;
+#endif
+
 R_removed:
     atomic {
         if
@@ -1200,6 +1328,23 @@ end:
             printf("-: a hard link of inode %d is made\n", raw)
         }
     fi
+}
+#endif
+
+#ifdef PLANT
+/* The attacker. It holds its region and has it under another name, for ever or
+ * until that is removed by hand: no step of others depends on that. */
+active proctype attacker()
+{
+    d_step { plant = INODES; mode[INODES] = LIVE };
+end:
+    do
+    :: atomic {
+        !final && name == 0 ->
+            d_step { name = plant; excused = 1; renumber() }
+            printf("-: the other region is linked to the name\n")
+        }
+    od
 }
 #endif
 
