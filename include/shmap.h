@@ -46,7 +46,10 @@
  * addresses, and closes and unmaps its own copies. After fork in a program
  * with several threads, only async-signal-safe functions may be called until
  * exec, and these are not. A child made in other ways than by fork (_Fork,
- * clone) must not call any.
+ * clone) must not call any. Handlers of pthread_atfork may call any function,
+ * in the child of a program with one thread as well; those that a program
+ * registered before it loaded the library (dlopen), or in a constructor, any
+ * but those of locks.
  *
  * Fork also waits while another thread extends a file region. A thread must not
  * be cancelled (pthread_cancel) inside a call: what it held would be lost.

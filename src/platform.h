@@ -135,8 +135,9 @@ shmap__os_status shmap__os_named_open(shmap__os_object *object,
 shmap__os_status shmap__os_named_reap(const char *os_name, int scope,
                                       unsigned *reaped);
 
-/* Remove all leftovers of this user, or of every user, in all scopes. Those that
- * resist are passed over; if nothing else was removed, the result says why. */
+/* Remove all leftovers of this user, or of every user, in all scopes. Those
+ * that resist are passed over; if nothing else was removed, the result says
+ * why. */
 shmap__os_status shmap__os_named_reap_all(bool every_user, unsigned *reaped);
 
 /* Who owns what has this name, in words; false if that cannot be told. */
@@ -312,9 +313,9 @@ typedef struct shmap__os_self {
  * their deaths are not told, SHMAP_EMFILE. */
 shmap__os_status shmap__os_self_find(shmap__os_self *self);
 
-/* Have this called in the calling thread when that ends, if the thread itself
- * can do something then: as late as possible, for it may unlock until then. */
-void shmap__os_at_thread_end(void (*give_up)(void));
+/* Have this called in the calling thread when that ends, as late as possible,
+ * for it may unlock until then. False where that cannot be had. */
+bool shmap__os_at_thread_end(void (*end)(void));
 
 enum shmap__os_life {
     SHMAP__OS_ALIVE,       /* or the caller may not know, but others will */
@@ -336,6 +337,13 @@ extern uint32_t shmap__os_unsettled;
  * process's presence known in the object's region. SHMAP_EMFILE, or
  * SHMAP_ENOTSUP if the region does not allow it. */
 shmap__os_status shmap__os_settle(const void *object);
+
+/* lock.c */
+
+/* Keep other threads from what this process knows of its threads. Returns a
+ * number that a forked child does not share with its parent. */
+uint32_t shmap__os_threads_lock(void);
+void shmap__os_threads_unlock(void);
 
 /* wait.c: sleeping in one process and waking in another. */
 

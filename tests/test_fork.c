@@ -378,11 +378,143 @@ static void test_fork__waits_for_an_exclusive_step(void **state)
     }
 }
 
+/* A program's own handlers of forks, which use the library. */
+
+static struct {
+    const char *prefix;
+    bool threads; /* then a child may call nothing */
+    int runs;
+    shmap_region *kept; /* over the fork */
+} handlers;
+
+static shmap_region *handlers_create(const char *label)
+{
+    char name[2 * NAME_ROOM];
+    shmap_region *region;
+
+    snprintf(name, sizeof name, "%s.%s", handlers.prefix, label);
+    role_check_code(shmap_region_create(&region, name, 4096, NULL), 0);
+    return region;
+}
+
+static void use_all(const char *label)
+{
+    shmap_region *region = handlers_create(label);
+    shmap_view view;
+    shmap_mutex *mutex;
+
+    role_check_code(shmap_view_map(&view, region, NULL), 0);
+    shmap_region_close(region);
+    mutex = view.data;
+    role_check_code(shmap_mutex_lock(mutex, 0), 0);
+    role_check_code(shmap_mutex_lock(mutex, 0), SHMAP_EDEADLK);
+    role_check_code(shmap_mutex_unlock(mutex), 0);
+    role_check_code(shmap_view_unmap(&view), 0);
+}
+
+static void handle_fork(const char *when)
+{
+    handlers.runs++;
+    if (handlers.threads && strcmp(when, "child") == 0)
+        return;
+    if (strcmp(when, "before") == 0)
+        handlers.kept = handlers_create("kept");
+    /* Parent and child may do the same at once. */
+    use_all(when);
+    if (strcmp(when, "before") != 0)
+        shmap_region_close(handlers.kept);
+}
+
+static void use_all_in_thread(void *argument)
+{
+    (void)argument;
+    use_all("thread");
+}
+
+static void fork_with_handlers(void)
+{
+    uv_thread_t thread;
+    FILE *from;
+    FILE *to;
+    int pid;
+
+    handlers.runs = 0;
+    pid = os_fork(&from, &to);
+    role_check(pid >= 0);
+    if (pid == 0 && !handlers.threads)
+        use_all("child after");
+    if (pid == 0)
+        os_exit_now(handlers.runs == 2 ? 0 : 1);
+    role_check(handlers.runs == 2);
+    use_all("parent after");
+    role_check(os_fork_wait(pid) == 0);
+    role_check(uv_thread_create(&thread, use_all_in_thread, NULL) == 0);
+    uv_thread_join(&thread);
+    fclose(from);
+    fclose(to);
+}
+
+static int play_with_handlers(int count, char **arguments)
+{
+    uv_thread_t thread;
+
+    role_check(count == 3);
+    handlers.prefix = arguments[0];
+    handlers.threads = strcmp(arguments[2], "threads") == 0;
+    os_at_fork(strcmp(arguments[1], "early") == 0, handle_fork);
+    if (handlers.threads)
+        role_check(uv_thread_create(&thread, open_and_close_until_told, NULL) ==
+                   0);
+    for (int i = 0; i < 5; i++)
+        fork_with_handlers();
+    memory_store(&closers_end, 1);
+    if (handlers.threads)
+        uv_thread_join(&thread);
+    say("done");
+    return 0;
+}
+
+static void expect_handlers_work(const char *when, const char *threads)
+{
+    static const char *const labels[] = {
+        "kept", "before", "parent", "child", "child after", "parent after"};
+    struct place place = place_make(when, SHMAP_SCOPE_USER);
+    struct child *child =
+        child_start("with_handlers", place.name, when, threads, NULL);
+
+    child_expect(child, "done");
+    assert_int_equal(child_wait(child, PATIENCE), 0);
+    for (size_t i = 0; i < COUNT(labels); i++) {
+        char name[2 * NAME_ROOM];
+        char os_name[OS_NAME_ROOM];
+
+        snprintf(name, sizeof name, "%s.%s", place.name, labels[i]);
+        os_name_of(os_name, name, SHMAP_SCOPE_USER);
+        if (raw_exists(os_name))
+            fail_msg("%s is left over", labels[i]);
+    }
+}
+
+static void test_fork__handlers_of_programs_use_the_library(void **state)
+{
+    (void)state;
+    expect_handlers_work("late", "alone");
+    expect_handlers_work("late", "threads");
+}
+
+static void test_fork__handlers_registered_before_it_do_so(void **state)
+{
+    (void)state;
+    expect_handlers_work("early", "alone");
+    expect_handlers_work("early", "threads");
+}
+
 int main(int argc, char **argv)
 {
     static const struct role roles[] = {{"forker", play_forker},
                                         {"stepper", play_stepper},
                                         {"crowd", play_crowd},
+                                        {"with_handlers", play_with_handlers},
                                         {0, 0}};
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fork__child_keeps_what_its_parent_closed),
@@ -399,6 +531,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_fork__workers_of_a_killed_parent_block_nobody),
         cmocka_unit_test(test_fork__is_not_kept_out_by_a_crowd_of_threads),
         cmocka_unit_test(test_fork__waits_for_an_exclusive_step),
+        cmocka_unit_test(test_fork__handlers_of_programs_use_the_library),
+        cmocka_unit_test(test_fork__handlers_registered_before_it_do_so),
     };
     if (!os_can_fork())
         return program_skipped("this system has no fork");

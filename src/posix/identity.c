@@ -218,14 +218,14 @@ static void make_end_key(void)
     end_is_told = pthread_key_create(&end_key, end_round) == 0;
 }
 
-void shmap__os_at_thread_end(void (*give_up)(void))
+bool shmap__os_at_thread_end(void (*end)(void))
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-    __atomic_store_n(&at_end, give_up, __ATOMIC_RELAXED);
+    __atomic_store_n(&at_end, end, __ATOMIC_RELAXED);
     pthread_once(&once, make_end_key);
-    if (end_is_told)
-        pthread_setspecific(end_key, (const void *)(uintptr_t)1);
+    return end_is_told &&
+           pthread_setspecific(end_key, (const void *)(uintptr_t)1) == 0;
 }
 
 /* A library that is unloaded must not be called any more. */

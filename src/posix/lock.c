@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "../compiler.h"
 
@@ -99,55 +100,78 @@ static uint32_t lineage = 1;
 static SHMAP__THREAD_LOCAL volatile bool inside_step;
 static SHMAP__THREAD_LOCAL int cancelability;
 
-/* The list of views, which is changed more often than a step is made: a lock of
- * its own, taken after the others. */
-static pthread_mutex_t views = PTHREAD_MUTEX_INITIALIZER;
-static SHMAP__THREAD_LOCAL volatile bool inside_views;
+/* The lists of views and of threads, which are changed more often than a step
+ * is made: a lock of their own, taken after the others. */
+static pthread_mutex_t lists = PTHREAD_MUTEX_INITIALIZER;
+static SHMAP__THREAD_LOCAL volatile bool inside_lists;
 
 /* Set in a thread that has all locks to fork. A fork that began before the
- * handlers were registered can end after it, and has none. */
+ * handlers were registered can end after it, and has none.
+ *
+ * Handlers of the program's that were registered before run inside that time,
+ * and may call this library: for their thread the locks are taken already, and
+ * in the child all that those of this library would do is done at once. */
 static SHMAP__THREAD_LOCAL bool forking;
+static pid_t forker; /* the process that forks, while one does */
+static bool child_has_begun;
 
 static void before_fork(void)
 {
-    if (inside_step || inside_views)
+    /* What is open is shared from now on; nobody who lets go of it gets past
+     * the locks before that. */
+    atomic_fetch_add(&forks, 1);
+    if (inside_step || inside_lists)
         return;
     pthread_mutex_lock(&fork_turn);
     pthread_rwlock_wrlock(&fork_lock);
-    pthread_mutex_lock(&views);
+    pthread_mutex_lock(&lists);
     forking = true;
+    forker = getpid();
 }
 
 static void after_fork(void)
 {
-    /* Whatever was open before is shared now; nobody who lets go of it gets
-     * past the locks before this. */
+    /* So is what was opened since, by other handlers. */
     atomic_fetch_add(&forks, 1);
     if (!forking)
         return;
     forking = false;
-    pthread_mutex_unlock(&views);
+    pthread_mutex_unlock(&lists);
     pthread_rwlock_unlock(&fork_lock);
     pthread_mutex_unlock(&fork_turn);
 }
 
 /* In the child only the forking thread exists, and the locks remember another:
  * start afresh. */
-static void after_fork_in_child(void)
+static void begin_child(void)
 {
-    static const pthread_rwlock_t fresh_lock = PTHREAD_RWLOCK_INITIALIZER;
-    static const pthread_mutex_t fresh_mutex = PTHREAD_MUTEX_INITIALIZER;
-
     atomic_fetch_add(&forks, 1);
     lineage++;
     shmap__os_identity_forget();
     forking = false;
     if (!inside_step) {
-        fork_lock = fresh_lock;
-        fork_turn = fresh_mutex;
+        pthread_rwlock_init(&fork_lock, NULL);
+        pthread_mutex_init(&fork_turn, NULL);
     }
-    if (!inside_views)
-        views = fresh_mutex;
+    if (!inside_lists)
+        pthread_mutex_init(&lists, NULL);
+}
+
+static void after_fork_in_child(void)
+{
+    if (!child_has_begun)
+        begin_child();
+    child_has_begun = false;
+}
+
+/* Whether this thread forks, and is still in the parent. */
+static bool is_forking(void)
+{
+    if (forking && getpid() != forker) {
+        begin_child();
+        child_has_begun = true;
+    }
+    return forking;
 }
 
 static void watch_forks(void)
@@ -155,21 +179,31 @@ static void watch_forks(void)
     pthread_atfork(before_fork, after_fork, after_fork_in_child);
 }
 
+/* As early as can be, so that handlers of programs run outside of these. */
+__attribute__((constructor)) static void watch_from_the_start(void)
+{
+    pthread_once(&fork_once, watch_forks);
+}
+
 uint32_t shmap__os_forks(void)
 {
     pthread_once(&fork_once, watch_forks);
+    (void)is_forking();
     return atomic_load(&forks);
 }
 
 uint32_t shmap__os_lineage(void)
 {
     pthread_once(&fork_once, watch_forks);
+    (void)is_forking();
     return lineage;
 }
 
 void shmap__os_fork_lock(void)
 {
     pthread_once(&fork_once, watch_forks);
+    if (is_forking())
+        return;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancelability);
     inside_step = true;
     pthread_mutex_lock(&fork_turn);
@@ -179,6 +213,8 @@ void shmap__os_fork_lock(void)
 
 void shmap__os_fork_unlock(void)
 {
+    if (forking)
+        return;
     pthread_rwlock_unlock(&fork_lock);
     inside_step = false;
     pthread_setcancelstate(cancelability, NULL);
@@ -186,12 +222,29 @@ void shmap__os_fork_unlock(void)
 
 void shmap__os_views_lock(void)
 {
-    inside_views = true;
-    pthread_mutex_lock(&views);
+    if (is_forking())
+        return;
+    inside_lists = true;
+    pthread_mutex_lock(&lists);
 }
 
 void shmap__os_views_unlock(void)
 {
-    pthread_mutex_unlock(&views);
-    inside_views = false;
+    if (forking)
+        return;
+    pthread_mutex_unlock(&lists);
+    inside_lists = false;
+}
+
+uint32_t shmap__os_threads_lock(void)
+{
+    uint32_t process = shmap__os_lineage();
+
+    shmap__os_views_lock();
+    return process;
+}
+
+void shmap__os_threads_unlock(void)
+{
+    shmap__os_views_unlock();
 }

@@ -7,6 +7,8 @@
  */
 #include "os.h"
 
+#include <stdlib.h>
+
 /* Thread numbers are multiples of four. */
 enum { NUMBER_SHIFT = 2 };
 
@@ -71,8 +73,41 @@ enum shmap__os_life shmap__os_life_of(const void *word, uint64_t id)
     return dead ? SHMAP__OS_DEAD : SHMAP__OS_ALIVE;
 }
 
-/* Others find out: they wait for the owner's thread, too. */
-void shmap__os_at_thread_end(void (*give_up)(void))
+/* A thread's end is told to who has a fiber's local storage with a value. */
+static DWORD end_index = FLS_OUT_OF_INDEXES;
+static INIT_ONCE end_once = INIT_ONCE_STATIC_INIT;
+static void (*at_end)(void);
+
+/* It is also called for all other threads' values, when the index is freed. */
+static void NTAPI thread_ends(void *thread)
 {
-    (void)give_up;
+    if ((uintptr_t)thread == GetCurrentThreadId())
+        at_end();
+}
+
+/* A library that is unloaded must not be called any more. */
+static void forget_ends(void)
+{
+    DWORD index = end_index;
+
+    end_index = FLS_OUT_OF_INDEXES;
+    FlsFree(index);
+}
+
+static BOOL CALLBACK find_end_index(INIT_ONCE *once, void *parameter,
+                                    void **context)
+{
+    (void)once, (void)parameter, (void)context;
+    end_index = FlsAlloc(thread_ends);
+    if (end_index != FLS_OUT_OF_INDEXES && atexit(forget_ends) != 0)
+        forget_ends();
+    return TRUE;
+}
+
+bool shmap__os_at_thread_end(void (*end)(void))
+{
+    at_end = end;
+    InitOnceExecuteOnce(&end_once, find_end_index, NULL, NULL);
+    return end_index != FLS_OUT_OF_INDEXES &&
+           FlsSetValue(end_index, (void *)(uintptr_t)GetCurrentThreadId());
 }

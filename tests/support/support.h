@@ -374,6 +374,9 @@ int os_fork(FILE **from, FILE **to);
 /* Plain fork, also of a process with threads; the child sleeps until its
  * standard input ends, and calls nothing else. */
 int os_fork_sleeper(void);
+/* Have this called around every fork, with "before", "parent" or "child": by
+ * handlers that were registered now, or, `early`, before the library's own. */
+void os_at_fork(bool early, void (*handler)(const char *when));
 /* Replace the program by one that sleeps until this stream ends. Returns if
  * that failed. */
 void os_exec_sleeper(FILE *until);

@@ -19,7 +19,8 @@ enum shmap__os_life shmap__os_life_of(const void *word, uint64_t id)
     return SHMAP__OS_LIFE_UNKNOWN;
 }
 
-void shmap__os_at_thread_end(void (*give_up)(void))
+bool shmap__os_at_thread_end(void (*end)(void))
 {
-    (void)give_up;
+    (void)end;
+    return false;
 }

@@ -4,6 +4,7 @@
 
 #include "../support.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -43,6 +44,58 @@ int os_fork_sleeper(void)
     while (read(STDIN_FILENO, &byte, 1) > 0)
         continue;
     _exit(0);
+}
+
+static void (*early_handler)(const char *when);
+static void (*late_handler)(const char *when);
+
+static void early_before(void)
+{
+    if (early_handler != NULL)
+        early_handler("before");
+}
+
+static void early_in_parent(void)
+{
+    if (early_handler != NULL)
+        early_handler("parent");
+}
+
+static void early_in_child(void)
+{
+    if (early_handler != NULL)
+        early_handler("child");
+}
+
+static void late_before(void)
+{
+    late_handler("before");
+}
+
+static void late_in_parent(void)
+{
+    late_handler("parent");
+}
+
+static void late_in_child(void)
+{
+    late_handler("child");
+}
+
+/* Before the constructors of libraries that the program is linked with. */
+__attribute__((constructor(101))) static void register_early(void)
+{
+    pthread_atfork(early_before, early_in_parent, early_in_child);
+}
+
+void os_at_fork(bool early, void (*handler)(const char *when))
+{
+    if (early) {
+        early_handler = handler;
+        return;
+    }
+    late_handler = handler;
+    pthread_atfork(late_before, late_in_parent, late_in_child);
 }
 
 void os_exec_sleeper(FILE *until)

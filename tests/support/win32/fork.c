@@ -23,6 +23,11 @@ int os_fork_sleeper(void)
     return -1;
 }
 
+void os_at_fork(bool early, void (*handler)(const char *when))
+{
+    (void)early, (void)handler;
+}
+
 void os_exec_sleeper(FILE *until)
 {
     (void)until;
