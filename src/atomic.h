@@ -125,6 +125,16 @@ static inline void shmap__poke16(uint16_t *at, uint16_t value)
     *(volatile uint16_t *)at = value;
 }
 
+static inline void *shmap__peek_pointer(void *const *from)
+{
+    return *(void *const volatile *)from;
+}
+
+static inline void shmap__poke_pointer(void **at, void *value)
+{
+    *(void *volatile *)at = value;
+}
+
 /* What this thread stored before is seen before what it stores after; what it
  * loaded before was loaded before what it loads after. */
 static inline void shmap__fence(void)
@@ -271,6 +281,16 @@ static inline uint16_t shmap__peek16(const uint16_t *from)
 }
 
 static inline void shmap__poke16(uint16_t *at, uint16_t value)
+{
+    __atomic_store_n(at, value, __ATOMIC_RELAXED);
+}
+
+static inline void *shmap__peek_pointer(void *const *from)
+{
+    return __atomic_load_n(from, __ATOMIC_RELAXED);
+}
+
+static inline void shmap__poke_pointer(void **at, void *value)
 {
     __atomic_store_n(at, value, __ATOMIC_RELAXED);
 }

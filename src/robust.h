@@ -65,7 +65,8 @@ static inline void shmap__robust_begin(const shmap__thread *thread,
 {
     if (thread->self.list == NULL)
         return;
-    thread->self.list->pending = shmap__node_of(thread, mutex);
+    shmap__poke_pointer(&thread->self.list->pending,
+                        shmap__node_of(thread, mutex));
     shmap__compiler_fence(); /* The kernel may look at any moment. */
 }
 
@@ -75,7 +76,15 @@ static inline void shmap__robust_end(const shmap__thread *thread)
     if (thread->self.list == NULL)
         return;
     shmap__compiler_fence();
-    thread->self.list->pending = NULL;
+    shmap__poke_pointer(&thread->self.list->pending, NULL);
+}
+
+/* The node of what a thread, maybe another, is about to lock or to unlock. */
+static inline const void *shmap__robust_pending(const shmap__thread *thread)
+{
+    return thread->self.list == NULL
+               ? NULL
+               : shmap__peek_pointer(&thread->self.list->pending);
 }
 
 /* The first of the list is to be a node of ours: let the C library's node that

@@ -72,12 +72,15 @@ bool shmap__held_tidy(shmap__thread *thread)
 
         if (held.kind == 0)
             continue;
-        thread->held[++kept] = held;
+        kept++;
+        shmap__poke_pointer(&thread->held[kept].object, held.object);
+        shmap__poke16(&thread->held[kept].kind, held.kind);
+        thread->held[kept].slot = held.slot;
         if (held.kind == SHMAP__HELD_MUTEX)
             shmap__poke16(&((shmap_mutex *)held.object)->ticket_,
                           (uint16_t)kept);
     }
-    thread->held_up = kept;
+    shmap__poke32(&thread->held_up, kept);
     return kept < SHMAP_LOCKS_MAX;
 }
 
@@ -101,6 +104,78 @@ void shmap__held_forget(shmap__thread *thread, int kind, const void *object,
         ticket = other;
     if (ticket != 0)
         shmap__held_remove(thread, ticket);
+}
+
+/* The threads of one process that may hold something and whose end is told.
+ * shmap__os_threads_lock guards both. */
+static shmap__thread *threads;
+static uint32_t threads_process;
+
+static void lock_threads(void)
+{
+    uint32_t process = shmap__os_threads_lock();
+
+    /* A forked child has only the thread that forked. */
+    if (process != threads_process)
+        threads = NULL;
+    threads_process = process;
+}
+
+static void watch(shmap__thread *thread)
+{
+    shmap__thread *at;
+
+    lock_threads();
+    for (at = threads; at != NULL && at != thread;)
+        at = at->next;
+    if (at == NULL) {
+        thread->next = threads;
+        threads = thread;
+    }
+    shmap__os_threads_unlock();
+}
+
+static void unwatch(const shmap__thread *thread)
+{
+    lock_threads();
+    for (shmap__thread **at = &threads; *at != NULL; at = &(*at)->next) {
+        if (*at == thread) {
+            *at = thread->next;
+            break;
+        }
+    }
+    shmap__os_threads_unlock();
+}
+
+static bool is_inside(const void *at, const void *base, size_t size)
+{
+    return (uintptr_t)at - (uintptr_t)base < size;
+}
+
+/* Whether this thread, which goes on meanwhile, holds something in a range. */
+static bool holds(shmap__thread *thread, const void *base, size_t size)
+{
+    uint32_t held_up = shmap__peek32(&thread->held_up);
+
+    for (uint32_t ticket = 1; ticket <= held_up; ticket++) {
+        const shmap__held *held = &thread->held[ticket];
+
+        if (shmap__peek16(&held->kind) != 0 &&
+            is_inside(shmap__peek_pointer(&held->object), base, size))
+            return true;
+    }
+    return is_inside(shmap__robust_pending(thread), base, size);
+}
+
+bool shmap__held_by_others(const void *base, size_t size)
+{
+    bool found = false;
+
+    lock_threads();
+    for (shmap__thread *at = threads; at != NULL && !found; at = at->next)
+        found = at != shmap__thread_here() && holds(at, base, size);
+    shmap__os_threads_unlock();
+    return found;
 }
 
 /* What was held, and is in the list of it no longer. */
@@ -130,8 +205,7 @@ void shmap__held_give_up(const void *base, size_t size)
     for (unsigned ticket = thread->held_up; ticket != 0; ticket--) {
         shmap__held found = thread->held[ticket];
 
-        if (found.kind == 0 ||
-            (uintptr_t)found.object - (uintptr_t)base >= size)
+        if (found.kind == 0 || !is_inside(found.object, base, size))
             continue;
         if (found.kind == SHMAP__HELD_MUTEX)
             shmap__mutex_forget(thread, found.object, ticket);
@@ -141,13 +215,14 @@ void shmap__held_give_up(const void *base, size_t size)
     }
 }
 
-/* At the thread's end. Some of it may have been unmapped by other threads, and
- * could not be taken out of the system's list one by one. */
+/* At the thread's end. Some of it may have been unmapped without this library,
+ * and could not be taken out of the system's list one by one. */
 static void give_up_all(void)
 {
     shmap__thread *thread = shmap__thread_here();
     bool emptied;
 
+    unwatch(thread);
     if (thread->self.id == 0)
         return;
     /* First out of the list, and then given up: who has it next writes to its
@@ -162,7 +237,7 @@ static void give_up_all(void)
             shmap__mutex_forget(thread, found.object, ticket);
         give_up(thread, &found);
     }
-    thread->held_up = 0;
+    shmap__poke32(&thread->held_up, 0);
 }
 
 int shmap__thread_start(void)
@@ -172,12 +247,13 @@ int shmap__thread_start(void)
     thread->refused = shmap__os_self_find(&thread->self);
     if (thread->refused.code < 0)
         return thread->refused.code;
-    shmap__os_at_thread_end(give_up_all);
     thread->slot = first_slot(thread->self.id);
     if (thread->owner != thread->self.id) {
         thread->owner = thread->self.id;
-        thread->held_up = 0;
+        shmap__poke32(&thread->held_up, 0);
         thread->mixed = false;
     }
+    if (shmap__os_at_thread_end(give_up_all))
+        watch(thread);
     return 0;
 }

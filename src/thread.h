@@ -3,9 +3,9 @@
 /* What is known of the calling thread: who it is, and what it holds.
  *
  * That is needed so that what it holds can be given up when the memory is
- * unmapped, and so that the system's list of it (robust.h) never depends on
- * what others wrote into shared memory. Every call that locks begins by asking
- * for this, once.
+ * unmapped, and is not unmapped by other threads, which look here; and so that
+ * the system's list of it (robust.h) never depends on what others wrote into
+ * shared memory. Every call that locks begins by asking for this, once.
  */
 #ifndef SHMAP_THREAD_H
 #define SHMAP_THREAD_H
@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "atomic.h"
 #include "compiler.h"
 #include "platform.h"
 
@@ -35,10 +36,11 @@ typedef struct shmap__thread {
     shmap__os_self self;
     shmap__os_status refused; /* the last that could not be told of a thread */
     uint64_t owner;   /* of what follows: after fork, nothing is the child's */
-    unsigned held_up; /* the last ticket; it is one of something held */
+    uint32_t held_up; /* the last ticket; it is one of something held */
     uint8_t slot;     /* where it looks first for a slot as reader */
     bool mixed;       /* see robust.h */
     shmap__held held[SHMAP_LOCKS_MAX + 1];
+    struct shmap__thread *next; /* see shmap__held_by_others */
 } shmap__thread;
 
 extern SHMAP__THREAD_LOCAL shmap__thread shmap__this_thread;
@@ -83,24 +85,26 @@ static inline bool shmap__held_has_room(shmap__thread *thread)
 static inline unsigned shmap__held_add(shmap__thread *thread, int kind,
                                        void *object, unsigned slot)
 {
-    shmap__held *added = &thread->held[++thread->held_up];
+    uint32_t ticket = thread->held_up + 1;
+    shmap__held *added = &thread->held[ticket];
 
-    added->object = object;
-    added->kind = (uint16_t)kind;
+    shmap__poke_pointer(&added->object, object);
+    shmap__poke16(&added->kind, (uint16_t)kind);
     added->slot = (uint16_t)slot;
-    return thread->held_up;
+    shmap__poke32(&thread->held_up, ticket);
+    return ticket;
 }
 
 static inline void shmap__held_remove(shmap__thread *thread, unsigned ticket)
 {
     if (ticket != thread->held_up) {
-        thread->held[ticket].kind = 0;
+        shmap__poke16(&thread->held[ticket].kind, 0);
         return;
     }
     do {
         ticket--;
     } while (ticket != 0 && thread->held[ticket].kind == 0);
-    thread->held_up = ticket;
+    shmap__poke32(&thread->held_up, ticket);
 }
 
 /* What has this ticket, if there is such a one of this kind. */
@@ -152,6 +156,12 @@ static inline unsigned shmap__held_find(const shmap__thread *thread, int kind,
         ticket--;
     return ticket;
 }
+
+/* Whether other threads of this process hold something in a range, or are just
+ * about to: they will write to it again, and so must the C library, for which
+ * what is in the system's list is what it locked last. False where the end of a
+ * thread is not told, with which what it holds is forgotten. */
+bool shmap__held_by_others(const void *base, size_t size);
 
 /* Give up, as died, what this thread holds in a range that will be unmapped. */
 void shmap__held_give_up(const void *base, size_t size);

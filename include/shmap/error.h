@@ -57,7 +57,7 @@
      * another thread writes the record at this moment, or what is to be      \
      * sealed can still be written to. Cure: try again; find the stopped      \
      * process, or the writer. */                                             \
-    X(SHMAP_EBUSY, -16, "another process is busy with the object")            \
+    X(SHMAP_EBUSY, -16, "another process or thread is busy with the object")  \
     /* The deadline passed. */                                                \
     X(SHMAP_ETIMEDOUT, -17, "the deadline passed")                            \
     /* Waiting here would never end. */                                       \

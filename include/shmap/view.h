@@ -139,6 +139,9 @@ SHMAP_API int shmap_view_flush(const shmap_view *view, size_t offset,
  * are closed frees it. NULL, and a view that is all zero, are fine.
  *
  * Returns 0, or, with the view mapped and usable as before,
+ *   SHMAP_EBUSY    another thread of this process holds a mutex, rwlock or once
+ *                  in the view, or is locking one: let it unlock, or end, and
+ *                  try again
  *   SHMAP_ENOMEM   the process has as many mappings as the system lets it
  *                  have, and to unmap the middle of what the system keeps as
  *                  one would make one more: unmap something else, and try
@@ -146,8 +149,10 @@ SHMAP_API int shmap_view_flush(const shmap_view *view, size_t offset,
  *   SHMAP_ESYSTEM  the system refuses to unmap it
  *
  * Locks that this thread holds in the view are given up as if it had died.
- * Those of other threads of the process must be unlocked before: they would
- * stay locked until those threads end. Since 0.1. */
+ * Those of other threads cannot be: the system, and the C library, write to
+ * what a thread has locked when that locks or unlocks anything else. For the
+ * same reason a view must not be unmapped, or replaced, with the system's own
+ * calls while a thread holds a lock in it. Since 0.1. */
 SHMAP_API int shmap_view_unmap(shmap_view *view);
 
 #ifdef __cplusplus

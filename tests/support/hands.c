@@ -150,9 +150,7 @@ static int do_detach(const char *view)
 {
     int i = atoi(view);
 
-    if (i >= 0 && i < VIEWS)
-        shmap_view_unmap(&views[i]);
-    return 0;
+    return i >= 0 && i < VIEWS ? shmap_view_unmap(&views[i]) : SHMAP_ESYSTEM;
 }
 
 static int or_not_supported(bool done)
