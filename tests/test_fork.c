@@ -421,7 +421,7 @@ static void handle_fork(const char *when)
         handlers.kept = handlers_create("kept");
     /* Parent and child may do the same at once. */
     use_all(when);
-    if (strcmp(when, "before") != 0)
+    if (strcmp(when, "child") == 0)
         shmap_region_close(handlers.kept);
 }
 
@@ -448,6 +448,7 @@ static void fork_with_handlers(void)
     role_check(handlers.runs == 2);
     use_all("parent after");
     role_check(os_fork_wait(pid) == 0);
+    shmap_region_close(handlers.kept);
     role_check(uv_thread_create(&thread, use_all_in_thread, NULL) == 0);
     uv_thread_join(&thread);
     fclose(from);
