@@ -22,6 +22,7 @@ FIELD(shmap_waiters, spin_, 12);
 SIZE(shmap_mutex, 64);
 FIELD(shmap_mutex, owner_, 0);
 FIELD(shmap_mutex, node_, 8);
+FIELD(shmap_mutex, turn_, 44);
 FIELD(shmap_mutex, who_, 48);
 FIELD(shmap_mutex, spin_ns, 56);
 FIELD(shmap_mutex, ticket_, 60);

@@ -41,6 +41,7 @@ SHMAP__FAST_PATH int have(shmap__thread *thread, shmap_mutex *mutex,
 
     SHMAP__STOP("mutex.taken");
     ticket = shmap__held_add(thread, SHMAP__HELD_MUTEX, mutex, 0);
+    thread->before = shmap__peek16(&mutex->ticket_);
     shmap__poke16(&mutex->ticket_, (uint16_t)ticket);
     shmap__robust_add(thread, mutex, shmap__held_below(thread, ticket));
     SHMAP__STOP("mutex.added");
@@ -211,6 +212,12 @@ static inline bool has(const shmap_mutex *mutex, const shmap__thread *thread)
     return shmap__owner_of(shmap__load64(&mutex->owner_)) == thread->self.id;
 }
 
+bool shmap__mutex_is_owner(const shmap_mutex *mutex,
+                           const shmap__thread *thread)
+{
+    return has(mutex, thread);
+}
+
 /* It may have been locked through another mapping of the same memory: what is
  * changed here then changes there. Others can write to a ticket, and must not
  * make this thread let go of what it locked elsewhere. */
@@ -225,7 +232,7 @@ static SHMAP__SLOW_PATH unsigned find_ticket_elsewhere(shmap_mutex *mutex,
 
     if (own != 0 || locked == NULL)
         return own;
-    same = shmap__peek16(&locked->ticket_) == ticket;
+    same = (shmap__peek16(&locked->ticket_) & SHMAP__TICKET) == ticket;
     shmap__poke16(&mutex->ticket_, 0);
     shmap__compiler_fence();
     same = same && shmap__peek16(&locked->ticket_) == 0;
@@ -236,7 +243,7 @@ static SHMAP__SLOW_PATH unsigned find_ticket_elsewhere(shmap_mutex *mutex,
 /* What this thread has it as, or 0. */
 static inline unsigned find_ticket(shmap_mutex *mutex, shmap__thread *thread)
 {
-    unsigned ticket = shmap__peek16(&mutex->ticket_);
+    unsigned ticket = shmap__peek16(&mutex->ticket_) & SHMAP__TICKET;
 
     if (!has(mutex, thread))
         return 0;

@@ -38,6 +38,7 @@ typedef struct shmap__thread {
     uint64_t owner;   /* of what follows: after fork, nothing is the child's */
     uint32_t held_up; /* the last ticket; it is one of something held */
     uint8_t slot;     /* where it looks first for a slot as reader */
+    uint16_t before;  /* ticket_ of the mutex that it locked last, before */
     bool mixed;       /* see robust.h */
     shmap__held held[SHMAP_LOCKS_MAX + 1];
     struct shmap__thread *next; /* see shmap__held_by_others */

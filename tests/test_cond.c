@@ -436,6 +436,150 @@ static void test_cond__dead_waiters_are_passed_over(void **state)
     stage_end(&stage);
 }
 
+/* Waits that nobody signals. */
+
+static void test_cond__wait_lasts_while_nobody_locks(void **state)
+{
+    struct scene scene = {0};
+    int64_t began = shmap_now();
+
+    (void)state;
+    assert_code(shmap_mutex_lock(&scene.mutex, 0), 0);
+    assert_code(
+        shmap_cond_wait(&scene.cond, &scene.mutex, shmap_after(900000000)),
+        SHMAP_ETIMEDOUT);
+    assert_true(shmap_now() - began >= 900000000);
+    assert_code(shmap_mutex_unlock(&scene.mutex), 0);
+}
+
+struct idler {
+    uv_thread_t thread;
+    struct scene *scene;
+    shmap_cond *cond;
+    uint64_t *ended; /* 0: go on waiting */
+    uint64_t returns;
+};
+
+static void idle(void *argument)
+{
+    struct idler *idler = argument;
+    shmap_mutex *mutex = &idler->scene->mutex;
+
+    if (shmap_mutex_lock(mutex, deadline_ms(PATIENCE)) != 0)
+        return;
+    while (memory_load(idler->ended) == 0) {
+        shmap_cond_wait(idler->cond, mutex, SHMAP_FOREVER);
+        memory_add(&idler->returns, 1);
+    }
+    shmap_mutex_unlock(mutex);
+}
+
+static void idler_start(struct idler *idler, struct scene *scene,
+                        shmap_cond *cond, uint64_t *ended)
+{
+    unsigned before = waiters_count(&cond->waiters_);
+
+    *idler = (struct idler){.scene = scene, .cond = cond, .ended = ended};
+    assert_int_equal(uv_thread_create(&idler->thread, idle, idler), 0);
+    assert_eventually(waiters_count(&cond->waiters_) == before + 1);
+}
+
+static void idler_end(struct idler *idler)
+{
+    assert_code(shmap_cond_broadcast(idler->cond), 0);
+    uv_thread_join(&idler->thread);
+}
+
+static void nap_ms(int64_t ms)
+{
+    shmap_event never = {0};
+
+    assert_code(shmap_event_wait(&never, shmap_after(ms * 1000000)),
+                SHMAP_ETIMEDOUT);
+}
+
+/* Each may look once or twice because another came. */
+static void test_cond__several_idle_waiters_leave_each_other_alone(void **state)
+{
+    static struct scene scene;
+    static uint64_t ended;
+    struct idler idlers[WAITERS];
+    uint64_t before[WAITERS];
+
+    (void)state;
+    for (int i = 0; i < WAITERS; i++)
+        idler_start(&idlers[i], &scene, i == 0 ? &scene.other : &scene.cond,
+                    &ended);
+    nap_ms(1500);
+    for (int i = 0; i < WAITERS; i++)
+        before[i] = memory_load(&idlers[i].returns);
+    nap_ms(1500);
+    for (int i = 0; i < WAITERS; i++)
+        assert_int_equal(memory_load(&idlers[i].returns), before[i]);
+    memory_store(&ended, 1);
+    for (int i = 0; i < WAITERS; i++)
+        idler_end(&idlers[i]);
+}
+
+/* Something may have changed, and whoever did it have died. */
+static void test_cond__wait_ends_when_another_has_locked(void **state)
+{
+    static struct scene scene;
+    static uint64_t ended;
+    struct idler idler;
+
+    (void)state;
+    idler_start(&idler, &scene, &scene.cond, &ended);
+    nap_ms(300);
+    memory_store(&ended, 1);
+    lock_here(&scene);
+    unlock_here(&scene);
+    assert_eventually(memory_load(&idler.returns) > 0);
+    idler_end(&idler);
+}
+
+/* The same, and then another began to wait, for something else. */
+static void test_cond__later_waiters_hide_no_lock(void **state)
+{
+    static struct scene scene;
+    static uint64_t ended;
+    static uint64_t other_ended;
+    struct idler idler;
+    struct idler other;
+
+    (void)state;
+    idler_start(&idler, &scene, &scene.cond, &ended);
+    nap_ms(300);
+    memory_store(&ended, 1);
+    lock_here(&scene);
+    unlock_here(&scene);
+    idler_start(&other, &scene, &scene.other, &other_ended);
+    assert_eventually(memory_load(&idler.returns) > 0);
+    memory_store(&other_ended, 1);
+    idler_end(&idler);
+    idler_end(&other);
+}
+
+/* The same, and it was one that had waited. */
+static void test_cond__waiters_that_unlock_have_locked(void **state)
+{
+    static struct scene scene;
+    static uint64_t ended;
+    static uint64_t other_ended;
+    struct idler idler;
+    struct idler other;
+
+    (void)state;
+    idler_start(&other, &scene, &scene.other, &other_ended);
+    idler_start(&idler, &scene, &scene.cond, &ended);
+    nap_ms(1000);
+    memory_store(&ended, 1);
+    memory_store(&other_ended, 1);
+    idler_end(&other);
+    assert_eventually(memory_load(&idler.returns) > 0);
+    idler_end(&idler);
+}
+
 /* What is waited for came, and whoever was to signal that did not live to. */
 static void test_cond__dead_signallers_are_not_waited_for(void **state)
 {
@@ -447,8 +591,10 @@ static void test_cond__dead_signallers_are_not_waited_for(void **state)
 
     (void)state;
     assert_eventually(waiters_count(&scene->cond.waiters_) == 1);
+    lock_here(scene);
     changed = shmap_now();
     memory_store(&scene->number, 1);
+    unlock_here(scene);
     called = call_result(waiter);
     assert_code(called.code, 0);
     assert_true(called.ended - changed < 3000000000);
@@ -470,14 +616,14 @@ static void lose_no_signal_at(const char *point)
     lock(victim);
     puppet_do(victim, "stop %s 1", point);
     child_tell(victim, "%s", wait_forever);
-    /* Every wait ends after a while, so that it can be there and have the mutex
-     * already. */
     child_tell(other, "mutex_lock %d -1", MUTEX);
     child_tell(other, "%s", wait_forever);
     child_tell(other, "mutex_unlock %d", MUTEX);
-    assert_eventually(waiters_count(&scene->cond.waiters_) >= 1);
+    assert_eventually(waiters_count(&scene->cond.waiters_) == 2);
+    lock_here(scene);
     signalled = shmap_now();
     memory_store(&scene->number, 1);
+    unlock_here(scene);
     assert_code(shmap_cond_signal(&scene->cond), 0);
     snprintf(line, sizeof line, "stopped %s", point);
     child_expect(victim, line);
@@ -545,6 +691,12 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_cond__no_signal_after_unlocking_is_missed),
         cmocka_unit_test(test_cond__tells_of_a_dead_owner_until_consistent),
         cmocka_unit_test(test_cond__dead_waiters_are_passed_over),
+        cmocka_unit_test(test_cond__wait_lasts_while_nobody_locks),
+        cmocka_unit_test(
+            test_cond__several_idle_waiters_leave_each_other_alone),
+        cmocka_unit_test(test_cond__wait_ends_when_another_has_locked),
+        cmocka_unit_test(test_cond__later_waiters_hide_no_lock),
+        cmocka_unit_test(test_cond__waiters_that_unlock_have_locked),
         cmocka_unit_test(test_cond__dead_signallers_are_not_waited_for),
         cmocka_unit_test(test_cond__dying_waiters_lose_no_signal),
         cmocka_unit_test(

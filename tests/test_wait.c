@@ -849,7 +849,9 @@ static void test_wait__works_when_nobody_can_be_counted(void **state)
     assert_code(called.code, SHMAP_ETIMEDOUT);
     assert_in_range(called.cpu_us, 0, 20000);
     child_tell(waiter, "cond_wait %d %d -1", AT(cond), AT(mutex));
+    assert_code(shmap_mutex_lock(&objects->mutex, deadline_ms(PATIENCE)), 0);
     memory_store(&objects->number, 1);
+    assert_code(shmap_mutex_unlock(&objects->mutex), 0);
     assert_code(shmap_cond_signal(&objects->cond), 0);
     assert_code(call_result(waiter).code, 0);
     stage_end(&stage);

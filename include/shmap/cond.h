@@ -12,16 +12,17 @@
  *         }
  *     }
  *
- * Waits end without a signal, so wait in a loop. A waiter or a signaller that
- * dies, at whatever moment, delays the others by at most 200 ms: that often
- * every wait ends, with 0, so that the caller looks again.
+ * Waits can end without a signal, so wait in a loop. A waiter or a signaller
+ * that dies, at whatever moment, delays the others by at most 200 ms: that
+ * often a waiter looks whether the mutex was locked since, and if so, returns
+ * 0. So what is waited for must be changed with the mutex locked; a change
+ * without it is seen when it is signalled, but not if the signaller dies
+ * before.
  *
- * Who comes from pthread_cond_wait: there, a wait without a signal lasts in
- * practice; here it ends, locks the mutex, and returns 0 five times a second,
- * in each waiter. A program that takes each return for a signal, that counts
- * them, or that computes its deadline inside the loop, is wrong by the rules of
- * pthreads, too, and shows it here. A deadline is computed once, before the
- * loop.
+ * Who comes from pthread_cond_wait: as there, a wait lasts while nobody locks
+ * the mutex or signals. It ends with 0 more often than there when others lock
+ * it for other reasons, up to five times a second. A deadline is computed once,
+ * before the loop.
  *
  * See shmap/wait.h for what all objects have in common.
  */
@@ -51,7 +52,7 @@ typedef struct shmap_cond {
  * says otherwise below, the caller has the mutex.
  *
  * Returns
- *   0                  woken, or for no reason: look
+ *   0                  woken, or the mutex was locked by others: look
  *   SHMAP_OWNER_DIED   (> 0) as from shmap_mutex_lock; outranks
  *                      SHMAP_ETIMEDOUT
  *   SHMAP_ETIMEDOUT    nobody woke it before the deadline

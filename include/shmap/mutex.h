@@ -49,7 +49,7 @@ extern "C" {
 typedef struct shmap_mutex {
     SHMAP_ALIGN8 uint64_t owner_; /* who has it, and flags */
     uint32_t node_[9];            /* the owner's business with its system */
-    uint32_t zero_;
+    uint32_t turn_;               /* of waits for conds */
     SHMAP_ALIGN8 uint64_t who_;
     uint32_t spin_ns; /* see shmap/wait.h */
     uint16_t ticket_;

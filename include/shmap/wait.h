@@ -41,7 +41,7 @@
  * set at any time, by anybody who can write to the object.
  *
  * Asleep, a thread wakes up five times a second to look for the dead, for some
- * microseconds each time; a condition wait returns then (shmap/cond.h).
+ * microseconds each time.
  *
  * Priorities: a waiter's priority is not lent to the owner that it waits for,
  * and those that wait are not served in the order of their priorities.

@@ -286,6 +286,11 @@ wait_() {
         "who wakes changes the sequence last" BUG_SEQUENCE_LAST PROCS=2
     expect shortest "$forever" \
         "taken back, and nobody is told" BUG_TAKEN_BACK_UNTOLD PROCS=2 COND
+    expect shortest "somebody sleeps for ever" \
+        "a later waiter hides a lock" BUG_TURN_STAYS PROCS=2 KILLS=1 COND
+    expect shortest "somebody sleeps for ever" \
+        "a waiter that locks again hides a lock" \
+        BUG_RELOCKED_UNSEEN PROCS=3 KILLS=1 COND
     expect shortest "$forever" \
         "taken back, and nobody looks" BUG_UNCOUNTED PROCS=2
     expect all "$forever" \

@@ -69,6 +69,13 @@ byte value;
 bit over[PROCS];  /* the round in which this thread waits */
 byte locked;      /* the mutex: 1 + who has it */
 
+/* COND: what the mutex says of its last lock, and whether the turn is another
+ * than each thread remembers. */
+#define QUIET 1
+#define RELOCKED 2
+byte ticket;
+bit moved[PROCS];
+
 #ifdef ROUNDS
 #define IS_THERE(p) over[p]
 #else
@@ -225,6 +232,9 @@ inline forget()
     fresh = 0;
     there = 0;
     timed = 0;
+    again = 0;
+    other = 0;
+    moved[me] = 0;
     changed[me] = 1;
     over[me] = 0;
     asleep[me] = 0;
@@ -278,6 +288,8 @@ active [PROCS] proctype thread()
     bit timed;  /* it has a deadline */
     bit fresh;  /* its id is one that nobody had before */
     bit there;  /* shmap__os_wake found somebody; it has waited (COND) */
+    bit again;  /* COND: it locks the mutex again after a wait */
+    bit other;  /* COND: it waits with the same mutex for something else */
 
     atomic { d_step { changed[me] = 1; idle_[me] = 1 } }
 idle:
@@ -291,6 +303,12 @@ end:
             :: timed = 0
             :: timed = 1
             fi;
+#ifdef COND
+            if
+            :: other = 0
+            :: other = 1
+            fi;
+#endif
             printf("%d: waits, deadline: %d\n", me, timed);
             goto enter
         }
@@ -317,7 +335,7 @@ post:
         }
 #else
     :: atomic {
-        value < VALUE_MAX && locked == 0 -> value++
+        value < VALUE_MAX && locked == 0 -> value++; ticket = 0
         }
     :: atomic { value == VALUE_MAX && locked == 0 -> d_step { forget() } goto idle }
 #endif
@@ -426,13 +444,27 @@ enter:
     /* Lock the mutex; if it is there, take it. */
     if
     :: atomic {
-        locked == 0 && value != 0 ->
+        locked == 0 && value != 0 && !other ->
             value--;
+            ticket = 0;
             d_step { forget() }
             goto idle
         }
-    :: atomic { locked == 0 && value == 0 && there -> d_step { forget() } goto idle }
-    :: atomic { locked == 0 && value == 0 && !there -> locked = me + 1 }
+    :: atomic {
+        locked == 0 && (value == 0 || other) && there ->
+            ticket = 0;
+            d_step { forget() }
+            goto idle
+        }
+    :: atomic {
+        locked == 0 && (value == 0 || other) && !there ->
+            locked = me + 1;
+#ifdef BUG_RELOCKED_UNSEEN
+            ticket = (again -> RELOCKED : 0)
+#else
+            ticket = (again && ticket == QUIET -> RELOCKED : 0)
+#endif
+        }
     OR_DIE
     fi;
 #endif
@@ -443,6 +475,12 @@ enter:
         IS_THERE(me) -> value = value - 1; d_step { forget() } goto idle
         }
     OR_DIE
+    fi;
+#endif
+#ifdef COND
+    if
+    :: other -> goto C1
+    :: !other
     fi;
 #endif
 E1: /* Open the semaphore of those who wait already, or a new one. */
@@ -484,9 +522,31 @@ S2: /* Who no longer counts registers anew. */
 #endif
 
 #ifdef COND
-    /* Unlock the mutex. */
+C1: /* Say which turn it is, and unlock the mutex. */
     if
-    :: atomic { true -> locked = 0 }
+    :: atomic {
+        true ->
+            d_step {
+#ifndef BUG_TURN_STAYS
+                if
+                :: ticket != RELOCKED ->
+                    for (k : 0 .. PROCS - 1) {
+                        moved[k] = 1
+                    }
+                    k = 0
+                :: else
+                fi;
+#endif
+                moved[me] = 0;
+                ticket = QUIET
+            }
+        }
+    OR_DIE
+    fi;
+    if
+    :: atomic { !other -> locked = 0 }
+    :: atomic { other && !final -> locked = 0; there = timed; again = 1; goto enter }
+    :: atomic { other && final -> locked = 0; d_step { forget() } goto idle }
     OR_DIE
     fi;
 #else
@@ -534,10 +594,14 @@ end_asleep:
     :: atomic { asleep[me] && timed -> asleep[me] = 0 }
     :: atomic {
         asleep[me] && MAY_LOOK_AGAIN ->
-            asleep[me] = 0;
             looked[me] = final;
 #ifdef COND
-            goto leave
+            if
+            :: ticket == QUIET && !moved[me] && locked == 0 && COUNTS -> goto S5
+            :: else -> asleep[me] = 0; goto leave
+            fi
+#else
+            asleep[me] = 0
 #endif
         }
 #ifdef NAPS
@@ -575,7 +639,13 @@ leave: /* First uncounted, then gone. */
     if
     :: atomic {
         true ->
-            d_step { there = timed; id[me] = 0; changed[me] = 1; renumber() }
+            d_step {
+                there = timed;
+                again = 1;
+                id[me] = 0;
+                changed[me] = 1;
+                renumber()
+            }
             goto enter
         }
     OR_DIE
@@ -594,7 +664,12 @@ dead:
         dying--;
         deaths = deaths + (KILLS < 9);
         if
-        :: locked == me + 1 -> locked = 0
+        :: locked == me + 1 ->
+            locked = 0
+#ifdef COND
+            ;
+            ticket = 0 /* the next is told */
+#endif
         :: else
         fi;
         d_step { forget() }
