@@ -88,7 +88,7 @@ static shmap__os_status create(shmap_region **region, const char *os_name,
         return shmap__refuse(SHMAP_ENOMEM);
     status = create_once(&made->object, os_name, size, options);
     if (status.code == SHMAP_ENOSPC &&
-        shmap__os_named_reap_all(false, &reaped).code == 0 && reaped > 0)
+        shmap__os_named_reap_all(false, &reaped).code == 0)
         status = create_once(&made->object, os_name, size, options);
     return shmap__region_deliver(region, made, status);
 }

@@ -510,13 +510,94 @@ static void test_fork__handlers_registered_before_it_do_so(void **state)
     expect_handlers_work("early", "threads");
 }
 
+/* A child between fork and exec has its parent's regions, and closes
+ * nothing. A parent that closed a region meanwhile was not the last, and
+ * must come back.
+ */
+
+static struct child *close_beside_a_child(const struct place *place)
+{
+    struct child *parent = family(place);
+    puppet_do(parent, "unmap 0");
+    puppet_do(parent, "close 0");
+    assert_string_equal(puppet_ask(parent, "kill"), "-1");
+    assert_true(raw_exists(place->os_name));
+    return parent;
+}
+
+static void close_another(struct child *parent)
+{
+    struct place another = place_make("another", SHMAP_SCOPE_USER);
+    puppet_do(parent, "create 0 %s 4096", another.name);
+    puppet_do(parent, "close 0");
+}
+
+static void test_fork__name_kept_by_a_child_goes_with_a_later_close(
+    void **state)
+{
+    struct place place = place_make(__func__, SHMAP_SCOPE_USER);
+    (void)state;
+    struct child *parent = close_beside_a_child(&place);
+    close_another(parent);
+    assert_false(raw_exists(place.os_name));
+}
+
+/* Closes beside a child, which is killed, and ends as programs do. */
+static int play_leaver(int count, char **arguments)
+{
+    shmap_region *region;
+    FILE *from;
+    FILE *to;
+    role_check(count == 1);
+    role_check_code(shmap_region_create(&region, arguments[0], 4096, NULL), 0);
+    int pid = os_fork(&from, &to);
+    if (pid == 0) {
+        fgetc(from);
+        os_exit_now(0);
+    }
+    shmap_region_close(region);
+    os_fork_kill(pid);
+    os_fork_wait(pid);
+    say("closed");
+    while (getchar() != EOF)
+        continue;
+    return 0;
+}
+
+static void test_fork__name_kept_by_a_child_goes_at_exit(void **state)
+{
+    struct place place = place_make(__func__, SHMAP_SCOPE_USER);
+    (void)state;
+    struct child *leaver = child_start("leaver", place.name, NULL);
+    child_expect(leaver, "closed");
+    assert_true(raw_exists(place.os_name));
+    child_close_stdin(leaver);
+    assert_int_equal(child_wait(leaver, PATIENCE), 0);
+    assert_false(raw_exists(place.os_name));
+}
+
+static void test_fork__later_close_leaves_a_new_region_of_the_name(void **state)
+{
+    struct place place = place_make(__func__, SHMAP_SCOPE_USER);
+    (void)state;
+    struct child *parent = close_beside_a_child(&place);
+    struct child *other = puppet_start();
+    puppet_do(other, "create 0 %s 4096", place.name);
+    close_another(parent);
+    assert_code(place_open(&place), 0);
+    child_close_stdin(parent);
+    assert_int_equal(child_wait(parent, PATIENCE), 0);
+    assert_code(place_open(&place), 0);
+    puppet_do(other, "close 0");
+    assert_false(raw_exists(place.os_name));
+}
+
 int main(int argc, char **argv)
 {
-    static const struct role roles[] = {{"forker", play_forker},
-                                        {"stepper", play_stepper},
-                                        {"crowd", play_crowd},
-                                        {"with_handlers", play_with_handlers},
-                                        {0, 0}};
+    static const struct role roles[] = {
+        {"forker", play_forker}, {"stepper", play_stepper},
+        {"crowd", play_crowd},   {"with_handlers", play_with_handlers},
+        {"leaver", play_leaver}, {0, 0}};
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fork__child_keeps_what_its_parent_closed),
         cmocka_unit_test(test_fork__child_that_is_killed_lets_go),
@@ -534,6 +615,11 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_fork__waits_for_an_exclusive_step),
         cmocka_unit_test(test_fork__handlers_of_programs_use_the_library),
         cmocka_unit_test(test_fork__handlers_registered_before_it_do_so),
+        cmocka_unit_test(
+            test_fork__name_kept_by_a_child_goes_with_a_later_close),
+        cmocka_unit_test(test_fork__name_kept_by_a_child_goes_at_exit),
+        cmocka_unit_test(
+            test_fork__later_close_leaves_a_new_region_of_the_name),
     };
     if (!os_can_fork())
         return program_skipped("this system has no fork");

@@ -15,6 +15,8 @@
  * opening such a name answers SHMAP_ENOENT, and creating it gives fresh,
  * zeroed memory. The memory of a leftover is freed by the next create or open
  * of its name, by shmap_region_reap, and by a create that runs out of room.
+ * (A region that is closed while a child of the process is about to become
+ * another program is freed by the process's next closes, or when it exits.)
  * Memory that must outlive its processes is a file region.
  *
  * Nobody's end hurts another: no close, exit, fork or crash of one process

@@ -303,21 +303,49 @@ static void await_turns(int fd)
         shmap__os_wait_a_little(&attempt);
 }
 
-void shmap__os_remove_if_left(const char *path)
+/* Remove what was closed, unless it has a holder: true. */
+static bool remove_if_left(const char *path)
 {
     int fd = open_for_removing(path);
     struct stat object;
+    bool held = false;
 
     if (fd < 0)
-        return;
+        return false;
     SHMAP__STOP("leave.opened");
     /* Locks of other programs on objects of their own are their affair. */
     if (fstat(fd, &object) == 0 &&
         shmap__os_make_behind(fd, &object) != SHMAP__OS_FOREIGN) {
         await_turns(fd);
-        reap_opened(path, fd, SHMAP__OS_NAMES_NATIVE);
+        held = reap_opened(path, fd, SHMAP__OS_NAMES_NATIVE) ==
+               SHMAP__OS_REAP_NOTHING;
     }
     close_after_removing(fd);
+    return held;
+}
+
+/* Fork is not kept out at exit: a thread that does not run any more may do so
+ * for ever. */
+bool shmap__os_named_is_held(const char *os_name, const uint64_t identity[2],
+                             bool at_exit)
+{
+    char path[SHMAP__OS_PATH];
+    struct stat object;
+    bool held;
+    int fd;
+
+    shmap__os_find_path(path, os_name);
+    fd = at_exit ? shmap__os_open_path(path, O_RDWR) : open_for_removing(path);
+    if (fd < 0)
+        return errno == EMFILE || errno == ENFILE;
+    held =
+        fstat(fd, &object) == 0 && shmap__os_identifies(identity, &object) &&
+        reap_opened(path, fd, SHMAP__OS_NAMES_NATIVE) == SHMAP__OS_REAP_NOTHING;
+    if (at_exit)
+        close(fd);
+    else
+        close_after_removing(fd);
+    return held;
 }
 
 void shmap__os_named_close(const shmap__os_object *object, const char *os_name,
@@ -326,7 +354,7 @@ void shmap__os_named_close(const shmap__os_object *object, const char *os_name,
     const mode_t others = S_IRWXG | S_IRWXO;
     int fd = (int)object->native;
     char path[SHMAP__OS_PATH];
-    bool certain = false;
+    bool certain = false; /* that another holder is left */
 
     /* Where somebody shares the description, the turn would not end. And if
      * others may hold the region, who may not remove it, then that somebody is
@@ -338,11 +366,12 @@ void shmap__os_named_close(const shmap__os_object *object, const char *os_name,
     else if (stat != NULL)
         close(fd);
     shmap__os_fork_unlock();
-    if (certain)
-        return;
-    SHMAP__STOP("close.dropped");
-    shmap__os_find_path(path, os_name);
-    shmap__os_remove_if_left(path);
+    if (!certain) {
+        SHMAP__STOP("close.dropped");
+        shmap__os_find_path(path, os_name);
+        certain = remove_if_left(path);
+    }
+    shmap__os_later(certain ? os_name : NULL, object->identity);
 }
 
 /* Looking */

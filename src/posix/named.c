@@ -509,6 +509,7 @@ shmap__os_status shmap__os_named_reap_all(bool every_user, unsigned *reaped)
     struct dirent *entry;
 
     *reaped = 0;
+    shmap__os_later_all();
     if (directory == NULL) {
         shmap__os_status status = shmap__os_failed(errno);
 

@@ -222,9 +222,6 @@ bool shmap__os_is_link(int fd, const struct stat *stat, const char *path,
  * it: a stranger who had it open keeps it so. */
 bool shmap__os_is_kept(int fd);
 
-/* The same for who was, or looked like, a holder until now. */
-void shmap__os_remove_if_left(const char *path);
-
 /* Free the path if what has it is a leftover: 0 if it is free then, or why it
  * cannot be. Counts in `*reaped` what was removed. */
 shmap__os_status shmap__os_free_name(const char *path,
@@ -235,6 +232,20 @@ shmap__os_status shmap__os_free_name(const char *path,
  * it. `stat` is the descriptor's; NULL if it is no longer ours. */
 void shmap__os_named_close(const shmap__os_object *object, const char *os_name,
                            const struct stat *stat);
+
+/* later.c: a region was closed. If others still hold it, remember its name,
+ * else `os_name` is NULL; and ask for a few names that were remembered before.
+ */
+void shmap__os_later(const char *os_name, const uint64_t identity[2]);
+
+/* Ask for all of them: they are closed, and no leftovers. */
+void shmap__os_later_all(void);
+
+/* lifetime.c: whether a name that was closed before still means this object,
+ * and that has a holder. Without one it is removed. The identity is that given
+ * to shmap__os_later. `at_exit`: do not wait for other threads. */
+bool shmap__os_named_is_held(const char *os_name, const uint64_t identity[2],
+                             bool at_exit);
 
 /* Whether a named region's name still means this object. */
 bool shmap__os_name_means(const char *os_name, const shmap__os_object *object);

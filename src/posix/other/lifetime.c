@@ -353,20 +353,37 @@ shmap__os_status shmap__place_free(const shmap__place *place, unsigned *reaped)
 
 /* Holders */
 
-/* Free the name if nobody is left. Others who close do not wait for one that is
- * stopped in its step; then it must look again. */
-static void leave(const shmap__place *place, int gate)
+/* Free the name unless somebody is left: true. Others who close do not wait for
+ * one that is stopped in its step; then it must look again. */
+static bool leave(const shmap__place *place, int gate)
 {
     const int64_t too_long = 500000000; /* ns, less than they wait */
     unsigned reaped = 0;
     int64_t begun;
+    bool held;
 
     do {
         begun = shmap__os_now();
-        shmap__place_free(place, &reaped);
+        held = shmap__place_free(place, &reaped).code == SHMAP_EEXIST;
         shmap__gate_leave(place, gate);
     } while (shmap__os_now() - begun > too_long &&
              shmap__gate_enter(place, &gate).code == 0);
+    return held;
+}
+
+/* Identities are those of marks, which objects of some systems have none of. */
+bool shmap__os_named_is_held(const char *os_name, const uint64_t identity[2],
+                             bool at_exit)
+{
+    shmap__place place;
+    struct stat mark;
+    int gate;
+
+    (void)at_exit;
+    shmap__place_find(&place, os_name, geteuid());
+    return lstat(place.mark, &mark) == 0 &&
+           shmap__os_identifies(identity, &mark) &&
+           shmap__gate_enter(&place, &gate).code == 0 && leave(&place, gate);
 }
 
 /* Where nobody else is left, the region is dead from the moment that its mark
@@ -390,8 +407,8 @@ void shmap__os_named_close(const shmap__os_object *object, const char *os_name,
     if (kept)
         close(lock);
     SHMAP__STOP("close.let_go");
-    if (entered)
-        leave(&place, gate);
+    entered = entered && leave(&place, gate);
+    shmap__os_later(entered && kept ? os_name : NULL, object->lock_identity);
 }
 
 bool shmap__os_name_means(const char *os_name, const shmap__os_object *object)

@@ -386,6 +386,7 @@ shmap__os_status shmap__os_named_reap_all(bool every_user, unsigned *reaped)
     DIR *folder;
 
     *reaped = 0;
+    shmap__os_later_all();
     if (!every_user)
         return reap_user(geteuid(), reaped);
     folder = open_folder("/tmp/.");

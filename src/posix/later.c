@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Names that were still held when this process closed their regions. Another
+ * holder removes its region when it closes. But a child of this process between
+ * fork and exec has its descriptors too, and closes nothing: when it starts its
+ * program, nobody is left, and the name and the memory are left over. (No
+ * handler tells of vfork and posix_spawn.) So these names are asked for again,
+ * a few at later closes, all when leftovers are looked for, and when the
+ * process ends.
+ */
+#include "os.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    MOST = 64,  /* names that are remembered */
+    AT_ONCE = 2 /* that a close asks for again */
+};
+
+/* How long closing goes without asking, and how long asking for all may last.
+ */
+static const int64_t pause_ns = 5000000;
+static const int64_t all_ns = 100000000;
+
+/* What is remembered of a name, the longest first. */
+typedef struct later {
+    uint64_t identity[2];
+    char *os_name;
+} later;
+
+static later list[MOST];
+static size_t count;
+static int64_t asked; /* when, by shmap__os_now */
+
+/* Only tried: in a forked child another thread may have it for ever. */
+static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* Ask for the first of the list again, which becomes the last, or goes. */
+static void ask_first(bool at_exit)
+{
+    const later first = list[0];
+
+    memmove(list, list + 1, (count - 1) * sizeof *list);
+    if (shmap__os_named_is_held(first.os_name, first.identity, at_exit)) {
+        list[count - 1] = first;
+    } else {
+        free(first.os_name);
+        count--;
+    }
+}
+
+/* Entries are found by their objects: a name that another region has got since
+ * is another entry. */
+static void remember(const char *os_name, const uint64_t identity[2])
+{
+    char *copy;
+
+    for (size_t i = 0; i < count; i++) {
+        if (list[i].identity[0] == identity[0] &&
+            list[i].identity[1] == identity[1])
+            return;
+    }
+    if (count == MOST)
+        ask_first(false);
+    if (count == MOST)
+        free(list[--count].os_name);
+    copy = malloc(strlen(os_name) + 1);
+    if (copy == NULL)
+        return;
+    strcpy(copy, os_name);
+    list[count++] = (later){{identity[0], identity[1]}, copy};
+}
+
+void shmap__os_later(const char *os_name, const uint64_t identity[2])
+{
+    int64_t now;
+
+    if (pthread_mutex_trylock(&list_lock) != 0)
+        return;
+    if (count > 0 && (now = shmap__os_now()) - asked >= pause_ns) {
+        for (size_t i = 0; i < AT_ONCE && count > 0; i++)
+            ask_first(false);
+        asked = now;
+    }
+    if (os_name != NULL)
+        remember(os_name, identity);
+    pthread_mutex_unlock(&list_lock);
+}
+
+/* Ask for all of the list once, within bounds. */
+static void ask_all(bool at_exit)
+{
+    int64_t begun = shmap__os_now();
+
+    for (size_t left = count; left > 0; left--) {
+        if (shmap__os_now() - begun < all_ns)
+            ask_first(at_exit);
+    }
+}
+
+void shmap__os_later_all(void)
+{
+    if (pthread_mutex_trylock(&list_lock) != 0)
+        return;
+    ask_all(false);
+    pthread_mutex_unlock(&list_lock);
+}
+
+/* At the process's end, and when the library is unloaded. */
+__attribute__((destructor)) static void ask_at_exit(void)
+{
+    if (pthread_mutex_trylock(&list_lock) != 0)
+        return;
+    ask_all(true);
+    while (count > 0)
+        free(list[--count].os_name);
+    pthread_mutex_unlock(&list_lock);
+}
