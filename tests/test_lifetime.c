@@ -5,6 +5,7 @@
 
 #include "support/place.h"
 #include "support/puppet.h"
+#include "support/units.h"
 
 #define MANY 16
 
@@ -319,6 +320,48 @@ static void test_lifetime__reap_leaves_what_is_held(void **state)
     assert_string_equal(place_read(&place), "held");
 }
 
+/* In a service that may not set set-user-id bits, a name works again and again,
+ * and what is left over can be reaped. */
+static int sandboxed(int count, char **arguments)
+{
+    const struct place place = place_make(__func__, SHMAP_SCOPE_USER);
+    (void)count, (void)arguments;
+    if (!os_forbid_set_id()) {
+        say("cannot");
+        return 0;
+    }
+    for (int i = 0; i < 3; ++i) {
+        shmap_region *region = NULL;
+        unsigned reaped = 0;
+        role_check_code(
+            shmap_region_open_or_create(&region, place.name, 4096, NULL),
+            SHMAP_CREATED);
+        shmap_region_close(region);
+        role_check(!raw_exists(place.os_name));
+        FILE *from;
+        FILE *to;
+        int pid = os_fork(&from, &to);
+        if (pid == 0) {
+            shmap_region_create(&region, place.name, 4096, NULL);
+            os_exit_now(0);
+        }
+        role_check(os_fork_wait(pid) == 0);
+        role_check(raw_exists(place.os_name));
+        role_check_code(shmap_region_reap(place.name, SHMAP_REAP_USER, &reaped),
+                        0);
+        role_check(reaped == 1);
+        role_check(!raw_exists(place.os_name));
+    }
+    say("done");
+    return 0;
+}
+
+static void test_lifetime__no_set_user_id_bit_is_needed(void **state)
+{
+    (void)state;
+    units_run_role("sandboxed", NULL, "nothing forbids such bits here");
+}
+
 /* Other programs. */
 
 /* Sizes are told in whole pages. */
@@ -418,11 +461,25 @@ static void test_lifetime__foreign_region_is_left_as_found(void **state)
 
 static void test_lifetime__odd_foreign_regions_are_left_as_found(void **state)
 {
-    static const unsigned modes[] = {0666, 0640, 01777, 01700, 02600, 0};
+    static const unsigned modes[] = {0666, 0640, 01777, 01700, 0};
     (void)state;
     NEEDS_LEFTOVERS;
     for (size_t i = 0; modes[i] != 0; ++i)
         plant_and_do_everything(__func__, 12345, modes[i]);
+}
+
+static void test_lifetime__foreign_set_group_id_bit_is_left_as_found(
+    void **state)
+{
+    struct place place = place_make(__func__, SHMAP_SCOPE_USER);
+    (void)state;
+    NEEDS_LEFTOVERS;
+    intptr_t handle = raw_plant(place.os_name, RAW_REGION, 4096, 02600);
+    if (handle <= 0)
+        skip_because("set-group-id bits are forbidden here");
+    raw_close(handle);
+    raw_remove(place.os_name);
+    plant_and_do_everything(__func__, 12345, 02600);
 }
 
 static void test_lifetime__other_programs_hold_by_the_convention(void **state)
@@ -464,6 +521,7 @@ static void test_lifetime__region_survives_the_loss_of_its_name(void **state)
 
 int main(int argc, char **argv)
 {
+    static const struct role roles[] = {{"sandboxed", sandboxed}, {0, 0}};
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lifetime__last_close_frees_the_name_at_once),
         cmocka_unit_test(
@@ -484,12 +542,15 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_lifetime__open_or_create_reclaims_a_leftover),
         cmocka_unit_test(test_lifetime__reap_frees_a_leftover_by_name),
         cmocka_unit_test(test_lifetime__reap_frees_all_leftovers),
+        cmocka_unit_test(test_lifetime__no_set_user_id_bit_is_needed),
         cmocka_unit_test(test_lifetime__reap_of_all_spares_other_programs),
         cmocka_unit_test(test_lifetime__reap_leaves_what_is_held),
         cmocka_unit_test(test_lifetime__foreign_region_is_left_as_found),
         cmocka_unit_test(test_lifetime__odd_foreign_regions_are_left_as_found),
+        cmocka_unit_test(
+            test_lifetime__foreign_set_group_id_bit_is_left_as_found),
         cmocka_unit_test(test_lifetime__other_programs_hold_by_the_convention),
         cmocka_unit_test(test_lifetime__region_survives_the_loss_of_its_name),
     };
-    return test_main(argc, argv, NULL, tests, COUNT(tests));
+    return test_main(argc, argv, roles, tests, COUNT(tests));
 }

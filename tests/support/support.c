@@ -49,6 +49,8 @@ int test_main(int argc, char **argv, const struct role *roles,
     os_small_shared_memory(0);
     if (setting("SHMAP_TEST_FORBID_LINKS", 0) != 0 && !os_forbid_links())
         return program_skipped("links cannot be forbidden");
+    if (setting("SHMAP_TEST_FORBID_SET_ID", 0) != 0 && !os_forbid_set_id())
+        return program_skipped("set-user-id bits cannot be forbidden");
     os_ignore_broken_pipes();
     uv_setup_args(argc, argv);
     if (argc >= 2)

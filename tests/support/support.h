@@ -28,6 +28,8 @@
  * With SHMAP_TEST_FORBID_LINKS=1 in the environment, os_forbid_links holds from
  * the start.
  *
+ * With SHMAP_TEST_FORBID_SET_ID=1, os_forbid_set_id does.
+ *
  * Every wait gives up: timeouts are in milliseconds and multiplied by the
  * environment variable SHMAP_TEST_TIMEOUT_SCALE. What is left of a test's
  * children is killed when the test ends.
@@ -351,6 +353,9 @@ bool os_refuse(const char *call, const char *error);
 /* Files made without a name cannot get one later, in this process and its
  * children, as on older kernels for a process that gave up root. */
 bool os_forbid_links(void);
+/* No file can get a set-user-id or set-group-id bit in this process and its
+ * children, as in a service with RestrictSUIDSGID=. */
+bool os_forbid_set_id(void);
 /* Our user is unknown here. */
 bool os_enter_user_namespace(void);
 /* Close descriptors 0, 1 and 2, so that they are the next ones opened. What
