@@ -38,10 +38,16 @@ static bool can_have_holes(HANDLE file)
            (info.dwFileAttributes & kinds) != 0;
 }
 
+/* FILE_ALLOCATED_RANGE_BUFFER, which not every winioctl.h has. */
+struct range {
+    LARGE_INTEGER offset;
+    LARGE_INTEGER length;
+};
+
 uint64_t shmap__os_missing(HANDLE file, uint64_t size)
 {
     enum { AT_ONCE = 64 };
-    FILE_ALLOCATED_RANGE_BUFFER found[AT_ONCE];
+    struct range found[AT_ONCE];
     uint64_t at = 0;
     uint64_t missing = 0;
     DWORD error = ERROR_MORE_DATA;
@@ -49,19 +55,19 @@ uint64_t shmap__os_missing(HANDLE file, uint64_t size)
     if (!can_have_holes(file))
         return 0;
     while (at < size && error == ERROR_MORE_DATA) {
-        FILE_ALLOCATED_RANGE_BUFFER rest;
+        struct range rest;
         DWORD written;
 
-        rest.FileOffset.QuadPart = (LONGLONG)at;
-        rest.Length.QuadPart = (LONGLONG)(size - at);
+        rest.offset.QuadPart = (LONGLONG)at;
+        rest.length.QuadPart = (LONGLONG)(size - at);
         error = ask(file, FSCTL_QUERY_ALLOCATED_RANGES, &rest, sizeof rest,
                     found, sizeof found, &written);
         if ((error != ERROR_SUCCESS && error != ERROR_MORE_DATA) ||
             (error == ERROR_MORE_DATA && written == 0))
             return 0; /* It cannot be told. */
         for (DWORD i = 0; i < written / sizeof found[0]; i++) {
-            uint64_t start = (uint64_t)found[i].FileOffset.QuadPart;
-            uint64_t end = start + (uint64_t)found[i].Length.QuadPart;
+            uint64_t start = (uint64_t)found[i].offset.QuadPart;
+            uint64_t end = start + (uint64_t)found[i].length.QuadPart;
 
             missing += start > at ? start - at : 0;
             at = end > at ? end : at;

@@ -23,3 +23,7 @@ set(CMAKE_C_COMPILER "${cache}/zig/zig" cc -target ${SHMAP_ZIG_TARGET})
 # There are no ar and ranlib of other names.
 set(CMAKE_AR "${cache}/zig/zig-ar")
 set(CMAKE_RANLIB "${cache}/zig/zig-ranlib")
+if(CMAKE_SYSTEM_NAME STREQUAL "Windows")
+  set(CMAKE_RC_COMPILER /usr/lib/llvm-19/bin/llvm-windres)
+  set(CMAKE_RC_FLAGS_INIT "--target=${CMAKE_SYSTEM_PROCESSOR}-w64-mingw32 -I ${cache}/zig/lib/libc/include/any-windows-any")
+endif()
