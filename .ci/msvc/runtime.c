@@ -17,8 +17,12 @@ __declspec(allocate(".tls$ZZZ")) static char last_variable;
 __declspec(allocate(".CRT$XLA")) static PIMAGE_TLS_CALLBACK first_callback;
 __declspec(allocate(".CRT$XLZ")) PIMAGE_TLS_CALLBACK shmap_last_callback;
 __declspec(allocate(".rdata$T")) const IMAGE_TLS_DIRECTORY64 _tls_used = {
-    (ULONGLONG)&first_variable, (ULONGLONG)&last_variable,
-    (ULONGLONG)&_tls_index, (ULONGLONG)(&first_callback + 1), 0, {0}};
+    (ULONGLONG)&first_variable,
+    (ULONGLONG)&last_variable,
+    (ULONGLONG)&_tls_index,
+    (ULONGLONG)(&first_callback + 1),
+    0,
+    {0}};
 
 BOOL WINAPI DllMainCRTStartup(HINSTANCE library, DWORD reason, LPVOID reserved)
 {
