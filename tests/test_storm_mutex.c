@@ -157,11 +157,10 @@ static void check_counter(const struct storm_death *deaths, size_t count)
 }
 
 static const char *const mutex_points[] = {
-    "?place.joining",   "mutex.begun",   "mutex.taken",
-    "mutex.added",      "test.half",     "unlock.removed",
-    "unlock.stored",    "mutex.marked",  "mutex.woken",
-    "?wait.begun",      "?wait.entered", "?wait.left",
-    "?wake.taken_back", "?owner.dead",   NULL};
+    "?place.joining", "?presence.known",  "mutex.begun",    "mutex.taken",
+    "mutex.added",    "test.half",        "unlock.removed", "unlock.stored",
+    "mutex.marked",   "mutex.woken",      "?wait.begun",    "?wait.entered",
+    "?wait.left",     "?wake.taken_back", "?owner.dead",    NULL};
 
 static const struct storm mutex_storm = {.name = "mutex",
                                          .needs_locks = true,
@@ -326,27 +325,17 @@ static bool is_queue_used_up(void)
     return queue->tail > ITEMS / 2;
 }
 
-static const char *const cond_points[] = {"?place.joining",
-                                          "mutex.begun",
-                                          "mutex.taken",
-                                          "mutex.added",
-                                          "test.half",
-                                          "unlock.removed",
-                                          "unlock.stored",
-                                          "?mutex.marked",
-                                          "?mutex.woken",
-                                          "cond.quiet",
-                                          "?cond.relocked",
-                                          "wait.begun",
-                                          "wait.entered",
-                                          "wait.looked",
-                                          "wait.woken",
-                                          "wait.left",
-                                          "wake.counted",
-                                          "wake.woken",
-                                          "?wake.taken_back",
-                                          "?owner.dead",
-                                          NULL};
+static const char *const cond_points[] = {"?place.joining", "?presence.known",
+                                          "mutex.begun",    "mutex.taken",
+                                          "mutex.added",    "test.half",
+                                          "unlock.removed", "unlock.stored",
+                                          "?mutex.marked",  "?mutex.woken",
+                                          "cond.quiet",     "?cond.relocked",
+                                          "wait.begun",     "wait.entered",
+                                          "wait.looked",    "wait.woken",
+                                          "wait.left",      "wake.counted",
+                                          "wake.woken",     "?wake.taken_back",
+                                          "?owner.dead",    NULL};
 
 static const struct storm cond_storm = {.name = "cond",
                                         .needs_locks = true,

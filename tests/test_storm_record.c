@@ -166,13 +166,9 @@ static void check_board(const struct storm_death *deaths, size_t count)
     read_board(board, value);
 }
 
-static const char *const record_points[] = {"?place.joining",
-                                            "record.claimed",
-                                            "record.copied",
-                                            "record.published",
-                                            "record.waiting",
-                                            "owner.dead",
-                                            NULL};
+static const char *const record_points[] = {
+    "?place.joining",   "?presence.known", "record.claimed", "record.copied",
+    "record.published", "record.waiting",  "owner.dead",     NULL};
 
 static const struct storm record_storm = {.name = "record",
                                           .needs_locks = true,
@@ -323,10 +319,10 @@ static bool are_many_used_up(void)
 }
 
 static const char *const once_points[] = {
-    "?place.joining",   "once.begun", "test.half",    "once.ended",
-    "owner.dead",       "wait.begun", "wait.entered", "wait.looked",
-    "wait.woken",       "wait.left",  "wake.counted", "wake.woken",
-    "?wake.taken_back", NULL};
+    "?place.joining", "?presence.known",  "once.begun", "test.half",
+    "once.ended",     "owner.dead",       "wait.begun", "wait.entered",
+    "wait.looked",    "wait.woken",       "wait.left",  "wake.counted",
+    "wake.woken",     "?wake.taken_back", NULL};
 
 static const struct storm once_storm = {.name = "once",
                                         .needs_locks = true,
