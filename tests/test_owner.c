@@ -645,7 +645,7 @@ static void test_owner__restart_is_one_for_two_who_race(void **state)
     for (int kind = 0; kind < HAND_KINDS; kind++) {
         for (size_t i = 0; i < COUNT(hands); i++)
             hands[i] = hand_start((enum hand_kind)kind);
-        for (int round = 0; round < (os_is_emulated() ? 30 : 150); round++) {
+        for (int round = 0; round < (os_is_emulated() ? 10 : 20); round++) {
             restart(shared);
             for (size_t i = 0; i < COUNT(hands); i++)
                 hand_tell(hands[i], "visit m0");
