@@ -191,6 +191,8 @@ static int obey(const char *what, const char *second, const char *third,
         return or_not_supported(os_lose_all_but_processes());
     if (strcmp(what, "limit") == 0)
         return or_not_supported(os_limit_handles((unsigned)atoi(second)));
+    if (strcmp(what, "fork-sleeper") == 0)
+        return os_fork_sleeper();
     if (strcmp(what, "prepare-dump") == 0)
         return or_not_supported(os_prepare_dump());
     if (strcmp(what, "dump") == 0)

@@ -27,6 +27,7 @@
  *     next-pid NUMBER               see os_choose_next_pid
  *     lose-proc, lose-others, lose-sys
  *                                   see threads.h; these answer SHMAP_ENOTSUP
+ *     fork-sleeper                  see os_fork_sleeper; answers the number
  *     prepare-dump, dump            see os_prepare_dump; the latter has no answer
  *     limit NUMBER                  see os_limit_handles
  *     end-thread                    see os_end_thread; no answer

@@ -43,8 +43,8 @@ bool os_prepare_dump(void);
 void os_dump_core(void);
 void os_remove_dump(int process);
 
-/* Whether a process has ended; its parent need not know yet. */
-bool os_has_ended(int process);
+/* Whether a process's memory is being written to a file. */
+bool os_is_dumping(int process);
 
 /* Make the owner_ of an object that a thread has that of one which was left so
  * before the machine was restarted. */

@@ -147,22 +147,20 @@ void os_dump_core(void)
     kill(getpid(), SIGQUIT);
 }
 
-bool os_has_ended(int process)
+bool os_is_dumping(int process)
 {
     char path[64];
-    char text[512] = "";
-    const char *end;
+    char line[256];
+    bool found = false;
     FILE *file;
 
-    snprintf(path, sizeof path, "/proc/%d/stat", process);
+    snprintf(path, sizeof path, "/proc/%d/status", process);
     file = fopen(path, "r");
-    if (file == NULL)
-        return true;
-    if (fgets(text, sizeof text, file) == NULL)
-        text[0] = '\0';
-    fclose(file);
-    end = strrchr(text, ')');
-    return end == NULL || end[2] == 'Z' || end[2] == 'X';
+    while (file != NULL && !found && fgets(line, sizeof line, file) != NULL)
+        found = strcmp(line, "CoreDumping:\t1\n") == 0;
+    if (file != NULL)
+        fclose(file);
+    return found;
 }
 
 /* A process of this number, and of this namespace, that no longer is. */

@@ -87,7 +87,7 @@ void os_remove_dump(int process)
     (void)process;
 }
 
-bool os_has_ended(int process)
+bool os_is_dumping(int process)
 {
     (void)process;
     return false;
