@@ -72,8 +72,9 @@ enum shmap_access {
  * open it with an `owner` option that accepts its creator. POSIX: mode bits
  * 0600, 0644, 0666, 0640, 0660 and, of what has a name in shared memory, the
  * sticky bit. Windows: access for these accounts, for SYSTEM and for the
- * Administrators, to the section and to the objects behind synchronisation. Where named regions need lock files (macOS,
- * BSD), sharing them is SHMAP_ENOTSUP. */
+ * Administrators, to the section and to the objects behind synchronisation.
+ * Where named regions need lock files (macOS, BSD), sharing them is
+ * SHMAP_ENOTSUP. */
 enum shmap_share {
     SHMAP_SHARE_OWNER = 0,         /* nobody else */
     SHMAP_SHARE_EVERYONE_READ = 1, /* all users, for reading */

@@ -170,7 +170,7 @@ struct calling {
 /* What locking answers. 0 may always be. */
 #define LOCKING                                                      \
     {                                                                \
-        SHMAP_ETIMEDOUT, SHMAP_EDEADLK, SHMAP_ENOLCK, SHMAP_ELAYOUT, \
+        SHMAP_ETIMEDOUT, SHMAP_EDEADLK, SHMAP_ENOLCK, SHMAP_ENOTSUP, \
             SHMAP_OWNER_DIED                                         \
     }
 #define READING                                     \
@@ -188,9 +188,8 @@ static const struct calling callings[ARENA_CALLS] = {
     {"rwlock_consistent", ARENA_RWLOCK, 2, {SHMAP_EPERM, SHMAP_EINVAL}},
     {"cond_wait",
      ARENA_COND,
-     4,
-     {SHMAP_ETIMEDOUT, SHMAP_EPERM, SHMAP_EDEADLK, SHMAP_ELAYOUT,
-      SHMAP_OWNER_DIED}},
+     3,
+     {SHMAP_ETIMEDOUT, SHMAP_EPERM, SHMAP_EDEADLK, SHMAP_OWNER_DIED}},
     {"cond_signal", ARENA_COND, 0, {0}},
     {"cond_broadcast", ARENA_COND, 0, {0}},
     {"event_set", ARENA_EVENT, 0, {0}},
@@ -206,11 +205,14 @@ static const struct calling callings[ARENA_CALLS] = {
     {"once_begin",
      ARENA_ONCE,
      4,
-     {SHMAP_ETIMEDOUT, SHMAP_EDEADLK, SHMAP_ENOLCK, SHMAP_ELAYOUT,
+     {SHMAP_ETIMEDOUT, SHMAP_EDEADLK, SHMAP_ENOLCK, SHMAP_ENOTSUP,
       SHMAP_OWNER_DIED, SHMAP_ONCE_YOURS}},
     {"once_commit", ARENA_ONCE, 1, {SHMAP_EPERM}},
     {"once_abandon", ARENA_ONCE, 1, {SHMAP_EPERM}},
-    {"record_write", ARENA_RECORD, 2, {SHMAP_EBUSY, SHMAP_ELAYOUT}},
+    {"record_write",
+     ARENA_RECORD,
+     3,
+     {SHMAP_EBUSY, SHMAP_ELAYOUT, SHMAP_ENOTSUP}},
     {"record_read", ARENA_RECORD, 3, READING},
     {"record_wait", ARENA_RECORD, 1, {SHMAP_ETIMEDOUT}},
     {"record_read, read-only", ARENA_RECORD, 3, READING},

@@ -28,7 +28,7 @@
  *     lose-proc, lose-others, lose-sys
  *                                   see threads.h; these answer SHMAP_ENOTSUP
  *     fork-sleeper                  see os_fork_sleeper; answers the number
- *     prepare-dump, dump            see os_prepare_dump; the latter has no answer
+ *     prepare-dump, dump            see os_prepare_dump; dump: no answer
  *     limit NUMBER                  see os_limit_handles
  *     end-thread                    see os_end_thread; no answer
  *     leave                         call exit; no answer

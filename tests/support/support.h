@@ -268,8 +268,8 @@ enum raw_kind {
 /* Put an object under a name, exclusively. It stays until raw_remove and, on
  * Windows, raw_close. `size` for RAW_REGION; `mode` are POSIX mode bits, exact
  * whatever the umask, 0 for 0600; Windows: 0400 is a section of some
- * size that is mapped for reading only. Returns a handle, which may be 0 for kinds
- * that have none, or -1, also where the system has no such kind. */
+ * size that is mapped for reading only. Returns a handle, which may be 0 for
+ * kinds that have none, or -1, also where the system has no such kind. */
 intptr_t raw_plant(const char *os_name, enum raw_kind kind, uint64_t size,
                    unsigned mode);
 /* Plant a region that everybody may use, and that belongs to somebody else. -1
