@@ -15,8 +15,8 @@
 #include <string.h>
 
 enum {
-    MOST = 64,  /* names that are remembered */
-    AT_ONCE = 2 /* that a close asks for again */
+    MOST = 1024, /* names that are remembered */
+    AT_ONCE = 2  /* that a close asks for again */
 };
 
 /* How long closing goes without asking, and how long asking for all may last.
@@ -34,8 +34,28 @@ static later list[MOST];
 static size_t count;
 static int64_t asked; /* when, by shmap__os_now */
 
-/* Only tried: in a forked child another thread may have it for ever. */
 static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* Not for ever: a thread that has the list can wait for a thread that forks, of
+ * which a handler closes a region. */
+static bool lock_list(void)
+{
+    unsigned attempt = 0;
+
+    while (pthread_mutex_trylock(&list_lock) != 0) {
+        if (attempt >= SHMAP__OS_ATTEMPTS_BRIEF ||
+            !shmap__os_wait_a_little(&attempt))
+            return false;
+    }
+    return true;
+}
+
+/* What another thread of the parent was changing is left alone. */
+void shmap__os_later_forget(void)
+{
+    pthread_mutex_init(&list_lock, NULL);
+    count = 0;
+}
 
 /* Ask for the first of the list again, which becomes the last, or goes. */
 static void ask_first(bool at_exit)
@@ -77,9 +97,10 @@ void shmap__os_later(const char *os_name, const uint64_t identity[2])
 {
     int64_t now;
 
-    if (pthread_mutex_trylock(&list_lock) != 0)
+    if (!lock_list())
         return;
-    if (count > 0 && (now = shmap__os_now()) - asked >= pause_ns) {
+    if (count > 0 &&
+        ((now = shmap__os_now()) - asked >= pause_ns || count > MOST / 2)) {
         for (size_t i = 0; i < AT_ONCE && count > 0; i++)
             ask_first(false);
         asked = now;
@@ -102,7 +123,7 @@ static void ask_all(bool at_exit)
 
 void shmap__os_later_all(void)
 {
-    if (pthread_mutex_trylock(&list_lock) != 0)
+    if (!lock_list())
         return;
     ask_all(false);
     pthread_mutex_unlock(&list_lock);

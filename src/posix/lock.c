@@ -152,6 +152,7 @@ static void begin_child(void)
     if (!inside_step) {
         pthread_rwlock_init(&fork_lock, NULL);
         pthread_mutex_init(&fork_turn, NULL);
+        shmap__os_later_forget();
     }
     if (!inside_lists)
         pthread_mutex_init(&lists, NULL);

@@ -241,6 +241,9 @@ void shmap__os_later(const char *os_name, const uint64_t identity[2]);
 /* Ask for all of them: they are closed, and no leftovers. */
 void shmap__os_later_all(void);
 
+/* In a child after fork: its parent asks for the names. */
+void shmap__os_later_forget(void);
+
 /* lifetime.c: whether a name that was closed before still means this object,
  * and that has a holder. Without one it is removed. The identity is that given
  * to shmap__os_later. `at_exit`: do not wait for other threads. */
