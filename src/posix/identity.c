@@ -102,13 +102,15 @@ static int find_domain(void)
     return 0;
 }
 
-/* What all threads have in common. 0 or errno. */
+/* What all threads have in common. 0 or errno. A thread that forks, whose
+ * handlers may come here, waits for those that are here before. */
 static int find_process(void)
 {
     int error = 0;
 
     if (__atomic_load_n(&found, __ATOMIC_ACQUIRE))
         return 0;
+    shmap__os_fork_lock();
     pthread_mutex_lock(&finding);
     if (!found) {
         error = find_domain();
@@ -120,6 +122,7 @@ static int find_process(void)
             __atomic_store_n(&found, true, __ATOMIC_RELEASE);
     }
     pthread_mutex_unlock(&finding);
+    shmap__os_fork_unlock();
     return error;
 }
 

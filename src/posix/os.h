@@ -331,7 +331,8 @@ bool shmap__os_view_remember(const void *base, size_t size,
 void shmap__os_view_forget(const void *base);
 
 /* Make this process known by a tag, not 0, in the regions of all views; the tag
- * becomes 0 if one does not allow that. 0, or an errno that passes. */
+ * becomes 0 if one does not allow that. 0, or an errno that passes. The caller
+ * keeps fork out. */
 int shmap__os_presence_begin(uint32_t *tag);
 
 /* In a child after fork. */

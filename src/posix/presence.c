@@ -198,7 +198,6 @@ int shmap__os_presence_begin(uint32_t *tag)
 {
     int failed;
 
-    shmap__os_fork_lock();
     shmap__os_views_lock();
     end_everywhere(); /* Of what a parent was refused. */
     failed = become_present_everywhere(*tag);
@@ -207,7 +206,6 @@ int shmap__os_presence_begin(uint32_t *tag)
     else
         end_everywhere();
     shmap__os_views_unlock();
-    shmap__os_fork_unlock();
     if (failed != 0)
         *tag = 0;
     return is_passing(failed) ? failed : 0;
