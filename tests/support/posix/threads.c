@@ -116,10 +116,12 @@ bool os_prepare_dump(void)
     char folder[64];
     FILE *file = fopen("/proc/sys/kernel/core_pattern", "r");
     int first = file == NULL ? '|' : fgetc(file);
-    char *memory = malloc(MUCH);
+    /* Else compilers see that it is not used, and leave it out. */
+    static char *volatile memory;
 
     if (file != NULL)
         fclose(file);
+    memory = malloc(MUCH);
     if (first == '|' || first == '/' || memory == NULL)
         return false;
     memset(memory, 1, MUCH);
