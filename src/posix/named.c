@@ -356,12 +356,15 @@ static void fill_wish(open_wish *wish, const char *os_name, int access,
 }
 
 /* Why something cannot be opened. Another user's region that is about to be
- * removed cannot, and is dead. */
+ * removed cannot, and is dead; it can be gone by now. */
 static shmap__os_status explain_refusal(const char *path, int error)
 {
+    struct stat stat;
+
     if (shmap__os_is_other(error))
         return (shmap__os_status){SHMAP_ETYPE, error};
-    if (error == EACCES && shmap__os_path_is_condemned(path))
+    if (error == EACCES && (shmap__os_path_is_condemned(path) ||
+                            (lstat(path, &stat) != 0 && errno == ENOENT)))
         return (shmap__os_status){SHMAP_ENOENT, error};
     return shmap__os_failed(error);
 }
