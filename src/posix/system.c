@@ -31,6 +31,16 @@ static shmap__os_facts facts = {
     .record_wake_ns = 50000,
 };
 
+/* Whether the kernel has more than one processor online: "0-7", "0,2". */
+static bool has_several_processors(void)
+{
+    char text[64];
+
+    return shmap__os_read_text("/sys/devices/system/cpu/online", text,
+                               sizeof text) == 0 &&
+           strpbrk(text, "-,") != NULL;
+}
+
 static unsigned count_processors(void)
 {
     long online = sysconf(_SC_NPROCESSORS_ONLN);
@@ -42,7 +52,10 @@ static unsigned count_processors(void)
         CPU_COUNT(&allowed) > 1)
         online = CPU_COUNT(&allowed);
 #endif
-    return online < 1 ? 1 : (unsigned)online;
+    /* Some C libraries count those that this process is kept to. */
+    if (online <= 1)
+        online = has_several_processors() ? 2 : 1;
+    return (unsigned)online;
 }
 
 static void fill_facts(void)
