@@ -22,10 +22,28 @@ __declspec(allocate(".rdata$T")) const IMAGE_TLS_DIRECTORY64 _tls_used = {
     (ULONGLONG)&_tls_index,
     (ULONGLONG)(&first_callback + 1),
     0,
-    {0}};
+    0};
+
+/* What a DLL asks to be called when it is unloaded. */
+enum { MOST = 32 };
+typedef void(__cdecl *at_end)(void);
+static at_end ends[MOST];
+static int end_count;
+
+static int __cdecl add_end(at_end end)
+{
+    if (end_count == MOST)
+        return 1;
+    ends[end_count++] = end;
+    return 0;
+}
+
+int(__cdecl *__imp_atexit)(at_end) = add_end;
 
 BOOL WINAPI DllMainCRTStartup(HINSTANCE library, DWORD reason, LPVOID reserved)
 {
-    (void)library, (void)reason, (void)reserved;
+    (void)library, (void)reserved;
+    while (reason == DLL_PROCESS_DETACH && end_count > 0)
+        ends[--end_count]();
     return TRUE;
 }

@@ -60,8 +60,8 @@ typedef struct shmap_cond {
  *   SHMAP_EINVAL       a null pointer or not a multiple of 8: nothing happened
  *   SHMAP_ENOTSUP, SHMAP_EMFILE
  *                      as from shmap_mutex_lock: nothing happened
- *   SHMAP_EDEADLK      another thread wrote over the mutex meanwhile: the caller
- *                      does not have it
+ *   SHMAP_EDEADLK      another thread wrote over the mutex meanwhile: the
+ *                      caller does not have it
  *
  * Since 0.1. */
 SHMAP_API int shmap_cond_wait(shmap_cond *cond, shmap_mutex *mutex,
