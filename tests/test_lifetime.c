@@ -77,6 +77,40 @@ static void test_lifetime__last_of_many_closing_at_once_frees(void **state)
 
 /* Views. */
 
+static shmap_region *role_create(const struct place *place)
+{
+    shmap_region *region;
+    role_check_code(shmap_region_create(&region, place->name, 4096, NULL), 0);
+    return region;
+}
+
+/* The last holder closes while it may open nothing, as programs that give up
+ * their rights do, or that are at their limit. */
+static int closes_without_handles(int count, char **arguments)
+{
+    struct place place = place_make(__func__, SHMAP_SCOPE_USER);
+    struct place another = place_make(__func__, SHMAP_SCOPE_USER);
+    shmap_region *region = role_create(&place);
+    (void)count, (void)arguments;
+    if (!os_limit_handle_numbers(0)) {
+        say("cannot");
+        return 0;
+    }
+    shmap_region_close(region);
+    role_check(os_limit_handle_numbers(256));
+    shmap_region_close(role_create(&another));
+    role_check(!raw_exists(place.os_name));
+    say("done");
+    return 0;
+}
+
+static void test_lifetime__close_without_handles_is_made_up_for(void **state)
+{
+    (void)state;
+    units_run_role("closes_without_handles", NULL,
+                   "handles cannot be limited here");
+}
+
 static void test_lifetime__view_keeps_the_name_open_to_strangers(void **state)
 {
     struct place place = place_make(__func__, SHMAP_SCOPE_USER);
@@ -521,12 +555,16 @@ static void test_lifetime__region_survives_the_loss_of_its_name(void **state)
 
 int main(int argc, char **argv)
 {
-    static const struct role roles[] = {{"sandboxed", sandboxed}, {0, 0}};
+    static const struct role roles[] = {
+        {"sandboxed", sandboxed},
+        {"closes_without_handles", closes_without_handles},
+        {0, 0}};
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lifetime__last_close_frees_the_name_at_once),
         cmocka_unit_test(
             test_lifetime__last_of_two_handles_in_one_process_counts),
         cmocka_unit_test(test_lifetime__last_of_many_closing_at_once_frees),
+        cmocka_unit_test(test_lifetime__close_without_handles_is_made_up_for),
         cmocka_unit_test(test_lifetime__view_keeps_the_name_open_to_strangers),
         cmocka_unit_test(test_lifetime__any_view_of_several_keeps_the_region),
         cmocka_unit_test(test_lifetime__reader_holds_as_well_as_a_writer),

@@ -303,7 +303,15 @@ static void await_turns(int fd)
         shmap__os_wait_a_little(&attempt);
 }
 
-/* Remove what was closed, unless it has a holder: true. */
+/* Whether an object could not be looked at for a reason that passes, and may
+ * be left over. */
+static bool is_passing(int error)
+{
+    return error == EMFILE || error == ENFILE || error == ENOMEM;
+}
+
+/* Remove what was closed. True if it must be asked for again: it has a holder,
+ * or could not be opened. */
 static bool remove_if_left(const char *path)
 {
     int fd = open_for_removing(path);
@@ -311,7 +319,7 @@ static bool remove_if_left(const char *path)
     bool held = false;
 
     if (fd < 0)
-        return false;
+        return is_passing(errno);
     SHMAP__STOP("leave.opened");
     /* Locks of other programs on objects of their own are their affair. */
     if (fstat(fd, &object) == 0 &&
@@ -337,7 +345,7 @@ bool shmap__os_named_is_held(const char *os_name, const uint64_t identity[2],
     shmap__os_find_path(path, os_name);
     fd = at_exit ? shmap__os_open_path(path, O_RDWR) : open_for_removing(path);
     if (fd < 0)
-        return errno == EMFILE || errno == ENFILE;
+        return is_passing(errno);
     held =
         fstat(fd, &object) == 0 && shmap__os_identifies(identity, &object) &&
         reap_opened(path, fd, SHMAP__OS_NAMES_NATIVE) == SHMAP__OS_REAP_NOTHING;

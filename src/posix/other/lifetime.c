@@ -377,13 +377,15 @@ bool shmap__os_named_is_held(const char *os_name, const uint64_t identity[2],
 {
     shmap__place place;
     struct stat mark;
+    int entered;
     int gate;
 
     (void)at_exit;
     shmap__place_find(&place, os_name, geteuid());
-    return lstat(place.mark, &mark) == 0 &&
-           shmap__os_identifies(identity, &mark) &&
-           shmap__gate_enter(&place, &gate).code == 0 && leave(&place, gate);
+    if (lstat(place.mark, &mark) != 0 || !shmap__os_identifies(identity, &mark))
+        return false;
+    entered = shmap__gate_enter(&place, &gate).code;
+    return entered == SHMAP_EMFILE || (entered == 0 && leave(&place, gate));
 }
 
 /* Where nobody else is left, the region is dead from the moment that its mark
@@ -397,18 +399,19 @@ void shmap__os_named_close(const shmap__os_object *object, const char *os_name,
     bool kept = fstat(lock, &mark) == 0 &&
                 shmap__os_identifies(object->lock_identity, &mark);
     shmap__place place;
-    bool entered;
+    bool again; /* it must be asked for */
+    int entered;
     int gate;
 
     shmap__place_find(&place, os_name, kept ? mark.st_uid : geteuid());
     if (stat != NULL)
         close((int)object->native);
-    entered = shmap__gate_enter(&place, &gate).code == 0;
+    entered = shmap__gate_enter(&place, &gate).code;
     if (kept)
         close(lock);
     SHMAP__STOP("close.let_go");
-    entered = entered && leave(&place, gate);
-    shmap__os_later(entered && kept ? os_name : NULL, object->lock_identity);
+    again = entered == SHMAP_EMFILE || (entered == 0 && leave(&place, gate));
+    shmap__os_later(again && kept ? os_name : NULL, object->lock_identity);
 }
 
 bool shmap__os_name_means(const char *os_name, const shmap__os_object *object)
