@@ -604,12 +604,78 @@ static void test_fork__later_close_leaves_a_new_region_of_the_name(void **state)
     assert_false(raw_exists(place.os_name));
 }
 
+/* A signal's handler forks while its thread is busy with the names that were
+ * kept: the child goes on with them. */
+
+static int forked_at_a_name = -1;
+
+static void fork_at_a_name(const char *point)
+{
+    FILE *from;
+    FILE *to;
+    if (strcmp(point, "later.gone") != 0)
+        return;
+    shmap__stop_hook = NULL;
+    forked_at_a_name = os_fork(&from, &to);
+}
+
+static void make_and_close(void)
+{
+    struct place place = place_make(__func__, SHMAP_SCOPE_USER);
+    shmap_region *region;
+    role_check_code(shmap_region_create(&region, place.name, 4096, NULL), 0);
+    shmap_region_close(region);
+    role_check(!raw_exists(place.os_name));
+}
+
+static int play_interrupted(int count, char **arguments)
+{
+    const int64_t pause = 6;
+    struct place place = place_make(__func__, SHMAP_SCOPE_USER);
+    shmap_region *region;
+    FILE *from;
+    FILE *to;
+    (void)count, (void)arguments;
+    role_check_code(shmap_region_create(&region, place.name, 4096, NULL), 0);
+    int sleeper = os_fork(&from, &to);
+    if (sleeper == 0) {
+        fgetc(from);
+        os_exit_now(0);
+    }
+    shmap_region_close(region);
+    os_fork_kill(sleeper);
+    os_fork_wait(sleeper);
+    shmap__stop_hook = fork_at_a_name;
+    make_and_close();
+    if (forked_at_a_name == 0) {
+        for (int64_t begun = clock_ms(); clock_ms() - begun < pause;)
+            make_and_close();
+        os_exit_now(0);
+    }
+    role_check(forked_at_a_name > 0);
+    role_check(os_fork_wait(forked_at_a_name) == 0);
+    role_check(!raw_exists(place.os_name));
+    say("done");
+    return 0;
+}
+
+static void test_fork__handler_of_a_signal_forks_at_a_kept_name(void **state)
+{
+    (void)state;
+    struct child *interrupted = child_start("interrupted", NULL);
+    child_expect(interrupted, "done");
+    assert_int_equal(child_wait(interrupted, PATIENCE), 0);
+}
+
 int main(int argc, char **argv)
 {
-    static const struct role roles[] = {
-        {"forker", play_forker}, {"stepper", play_stepper},
-        {"crowd", play_crowd},   {"with_handlers", play_with_handlers},
-        {"leaver", play_leaver}, {0, 0}};
+    static const struct role roles[] = {{"forker", play_forker},
+                                        {"stepper", play_stepper},
+                                        {"crowd", play_crowd},
+                                        {"with_handlers", play_with_handlers},
+                                        {"leaver", play_leaver},
+                                        {"interrupted", play_interrupted},
+                                        {0, 0}};
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fork__child_keeps_what_its_parent_closed),
         cmocka_unit_test(test_fork__child_that_is_killed_lets_go),
@@ -632,6 +698,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_fork__name_kept_by_a_child_goes_at_exit),
         cmocka_unit_test(
             test_fork__later_close_leaves_a_new_region_of_the_name),
+        cmocka_unit_test(test_fork__handler_of_a_signal_forks_at_a_kept_name),
     };
     if (!os_can_fork())
         return program_skipped("this system has no fork");

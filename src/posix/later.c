@@ -10,9 +10,12 @@
  */
 #include "os.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "../atomic.h"
+#include "../compiler.h"
+#include "../stop.h"
 
 enum {
     MOST = 1024, /* names that are remembered */
@@ -34,7 +37,26 @@ static later list[MOST];
 static size_t count;
 static int64_t asked; /* when, by shmap__os_now */
 
-static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
+/* 1: a thread has the list. */
+static uint32_t taken;
+
+/* Set in that thread: a signal handler of it can fork, and the child then goes
+ * on with the list. */
+static SHMAP__THREAD_LOCAL volatile bool inside;
+
+static bool try_list(void)
+{
+    if (shmap__exchange32(&taken, 1) != 0)
+        return false;
+    inside = true;
+    return true;
+}
+
+static void unlock_list(void)
+{
+    inside = false;
+    shmap__store32(&taken, 0);
+}
 
 /* Not for ever: a thread that has the list can wait for a thread that forks, of
  * which a handler closes a region. */
@@ -42,7 +64,7 @@ static bool lock_list(void)
 {
     unsigned attempt = 0;
 
-    while (pthread_mutex_trylock(&list_lock) != 0) {
+    while (!try_list()) {
         if (attempt >= SHMAP__OS_ATTEMPTS_BRIEF ||
             !shmap__os_wait_a_little(&attempt))
             return false;
@@ -53,8 +75,10 @@ static bool lock_list(void)
 /* What another thread of the parent was changing is left alone. */
 void shmap__os_later_forget(void)
 {
-    pthread_mutex_init(&list_lock, NULL);
+    if (inside)
+        return;
     count = 0;
+    unlock_list();
 }
 
 /* Ask for the first of the list again, which becomes the last, or goes. */
@@ -63,12 +87,12 @@ static void ask_first(bool at_exit)
     const later first = list[0];
 
     memmove(list, list + 1, (count - 1) * sizeof *list);
-    if (shmap__os_named_is_held(first.os_name, first.identity, at_exit)) {
-        list[count - 1] = first;
-    } else {
-        free(first.os_name);
-        count--;
-    }
+    list[count - 1] = first;
+    if (shmap__os_named_is_held(first.os_name, first.identity, at_exit))
+        return;
+    SHMAP__STOP("later.gone");
+    count--;
+    free(first.os_name);
 }
 
 /* Entries are found by their objects: a name that another region has got since
@@ -107,7 +131,7 @@ void shmap__os_later(const char *os_name, const uint64_t identity[2])
     }
     if (os_name != NULL)
         remember(os_name, identity);
-    pthread_mutex_unlock(&list_lock);
+    unlock_list();
 }
 
 /* Ask for all of the list once, within bounds. */
@@ -126,16 +150,16 @@ void shmap__os_later_all(void)
     if (!lock_list())
         return;
     ask_all(false);
-    pthread_mutex_unlock(&list_lock);
+    unlock_list();
 }
 
 /* At the process's end, and when the library is unloaded. */
 __attribute__((destructor)) static void ask_at_exit(void)
 {
-    if (pthread_mutex_trylock(&list_lock) != 0)
+    if (!try_list())
         return;
     ask_all(true);
     while (count > 0)
         free(list[--count].os_name);
-    pthread_mutex_unlock(&list_lock);
+    unlock_list();
 }
