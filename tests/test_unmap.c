@@ -4,8 +4,11 @@
 
 #include <uv.h>
 
+#include "stop.h"
 #include "support/hands.h"
+#include "support/place.h"
 #include "support/threads.h"
+#include "support/units.h"
 
 static void expect_busy(const char *command)
 {
@@ -155,8 +158,82 @@ static void test_unmap__busy_threads_do_not_disturb(void **state)
     hands_end();
 }
 
+/* Another thread maps a region where the system has just unmapped one, which
+ * is to be forgotten. The stop point stands for that thread. */
+
+static struct {
+    shmap_region *region;
+    shmap_view_options options;
+    shmap_view view;
+    int result;
+} successor;
+
+static void map_there(const char *point)
+{
+    if (strcmp(point, "view.unmapped") != 0)
+        return;
+    shmap__stop_hook = NULL;
+    successor.result =
+        shmap_view_map(&successor.view, successor.region, &successor.options);
+}
+
+static int play_locker(int count, char **arguments)
+{
+    shmap_region *region;
+    shmap_view view;
+
+    role_check(count == 1);
+    role_check_code(shmap_region_open(&region, arguments[0], NULL), 0);
+    role_check_code(shmap_view_map(&view, region, NULL), 0);
+    say("%s", shmap_error_name(shmap_mutex_lock(view.data, 0)));
+    shmap_view_unmap(&view);
+    shmap_region_close(region);
+    return 0;
+}
+
+static void test_unmap__place_is_free_for_another_at_once(void **state)
+{
+    struct place place = place_make(__func__, SHMAP_SCOPE_USER);
+    static const shmap_view_options defaults = SHMAP_VIEW_OPTIONS_INIT;
+    const size_t size = SHMAP_VIEW_GRANULARITY;
+    shmap_region *region;
+    shmap_view view;
+
+    (void)state;
+    successor.options = defaults;
+    successor.options.address = units_reserve(size);
+    assert_non_null(successor.options.address);
+    units_release(successor.options.address, size);
+    assert_code(shmap_region_create(&region, NULL, size, NULL), 0);
+    assert_code(shmap_view_map(&view, region, &successor.options), 0);
+    if (shmap_mutex_lock(view.data, 0) == SHMAP_ENOTSUP) {
+        shmap_view_unmap(&view);
+        shmap_region_close(region);
+        skip_because("there are no locks here");
+    }
+    assert_code(shmap_mutex_unlock(view.data), 0);
+    assert_code(shmap_region_create(&successor.region, place.name, size, NULL),
+                0);
+    successor.result = 1;
+    shmap__stop_hook = map_there;
+    assert_code(shmap_view_unmap(&view), 0);
+    shmap__stop_hook = NULL;
+    shmap_region_close(region);
+    if (successor.result > 0) {
+        shmap_region_close(successor.region);
+        skip_because("the library remembers no views here");
+    }
+    assert_code(successor.result, 0);
+    assert_code(shmap_mutex_lock(successor.view.data, 0), 0);
+    child_expect(child_start("locker", place.name, NULL), "SHMAP_ETIMEDOUT");
+    assert_code(shmap_mutex_unlock(successor.view.data), 0);
+    assert_code(shmap_view_unmap(&successor.view), 0);
+    shmap_region_close(successor.region);
+}
+
 int main(int argc, char **argv)
 {
+    static const struct role roles[] = {{"locker", play_locker}, {0, 0}};
 #define TEST(name) cmocka_unit_test(test_unmap__##name)
     static const struct CMUnitTest tests[] = {
         TEST(what_others_hold_is_refused),
@@ -164,9 +241,10 @@ int main(int argc, char **argv)
         TEST(own_locks_are_given_up),
         TEST(waits_for_those_that_lock),
         TEST(busy_threads_do_not_disturb),
+        TEST(place_is_free_for_another_at_once),
     };
 #undef TEST
 
     hands_enable();
-    return test_main(argc, argv, NULL, tests, COUNT(tests));
+    return test_main(argc, argv, roles, tests, COUNT(tests));
 }

@@ -27,33 +27,47 @@
 static const off_t first_byte = (off_t)1 << 40;
 
 /* The writable views of this process. */
-typedef struct known_view {
-    struct known_view *next;
+struct shmap__os_known_view {
+    shmap__os_known_view *next;
     const char *base;
     size_t size;
     shmap__os_object *object;
     bool settled;
-} known_view;
+};
 
 enum { LISTS = 64, PAGE_BITS = 12 };
 
-static known_view *lists[LISTS];
+static shmap__os_known_view *lists[LISTS];
 
 /* This process's tag; 0: none so far, or none at all. */
 static uint32_t own_tag;
 
 uint32_t shmap__os_unsettled;
 
-static known_view **list_of(const void *base)
+static shmap__os_known_view **list_of(const void *base)
 {
     return &lists[((uintptr_t)base >> PAGE_BITS) % LISTS];
+}
+
+void shmap__os_view_recall(shmap__os_known_view *known)
+{
+    shmap__os_known_view **list;
+
+    if (known == NULL)
+        return;
+    list = list_of(known->base);
+    shmap__os_views_lock();
+    known->next = *list;
+    *list = known;
+    if (own_tag != 0)
+        shmap__store32(&shmap__os_unsettled, 1);
+    shmap__os_views_unlock();
 }
 
 bool shmap__os_view_remember(const void *base, size_t size,
                              const shmap__os_object *object)
 {
-    known_view *view = malloc(sizeof *view);
-    known_view **list = list_of(base);
+    shmap__os_known_view *view = malloc(sizeof *view);
 
     if (view == NULL)
         return false;
@@ -62,19 +76,14 @@ bool shmap__os_view_remember(const void *base, size_t size,
     view->settled = false;
     /* What is remembered of presence is no change that others see. */
     view->object = (shmap__os_object *)(uintptr_t)object;
-    shmap__os_views_lock();
-    view->next = *list;
-    *list = view;
-    if (own_tag != 0)
-        shmap__store32(&shmap__os_unsettled, 1);
-    shmap__os_views_unlock();
+    shmap__os_view_recall(view);
     return true;
 }
 
-void shmap__os_view_forget(const void *base)
+shmap__os_known_view *shmap__os_view_forget(const void *base)
 {
-    known_view **at = list_of(base);
-    known_view *view;
+    shmap__os_known_view **at = list_of(base);
+    shmap__os_known_view *view;
 
     shmap__os_views_lock();
     while (*at != NULL && (*at)->base != base)
@@ -83,14 +92,15 @@ void shmap__os_view_forget(const void *base)
     if (view != NULL)
         *at = view->next;
     shmap__os_views_unlock();
-    free(view);
+    return view;
 }
 
 /* The region in a view of which this address is, or NULL. */
 static shmap__os_object *find_object(const void *address)
 {
     for (unsigned i = 0; i < LISTS; i++) {
-        for (known_view *view = lists[i]; view != NULL; view = view->next) {
+        for (shmap__os_known_view *view = lists[i]; view != NULL;
+             view = view->next) {
             if ((uintptr_t)address - (uintptr_t)view->base < view->size)
                 return view->object;
         }
@@ -167,7 +177,8 @@ static int become_present_everywhere(uint32_t tag)
     int failed = 0;
 
     for (unsigned i = 0; i < LISTS; i++) {
-        for (known_view *view = lists[i]; view != NULL; view = view->next) {
+        for (shmap__os_known_view *view = lists[i]; view != NULL;
+             view = view->next) {
             shmap__os_object *object = view->object;
 
             if (view->settled)
@@ -186,7 +197,8 @@ static int become_present_everywhere(uint32_t tag)
 static void end_everywhere(void)
 {
     for (unsigned i = 0; i < LISTS; i++) {
-        for (known_view *view = lists[i]; view != NULL; view = view->next) {
+        for (shmap__os_known_view *view = lists[i]; view != NULL;
+             view = view->next) {
             shmap__os_presence_end(view->object);
             view->object->presence_denied = 0;
             view->settled = false;

@@ -3,6 +3,7 @@
 /* Mapping, unmapping, prefaulting and writing back. */
 #include "os.h"
 
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -128,16 +129,23 @@ shmap__os_status shmap__os_view_map(const shmap__os_object *object,
 
 shmap__os_status shmap__os_view_unmap(void *base, size_t size)
 {
-    if (munmap(base, size) == 0) {
-        shmap__os_view_forget(base);
+    /* Before: as soon as it is unmapped, another thread can have a view there.
+     */
+    shmap__os_known_view *known = shmap__os_view_forget(base);
+    int error = munmap(base, size) == 0 ? 0 : errno;
+
+    if (error == 0) {
+        SHMAP__STOP("view.unmapped");
+        free(known);
         return shmap__os_done;
     }
-    if (errno == ENOMEM)
+    shmap__os_view_recall(known);
+    if (error == ENOMEM)
         return (shmap__os_status){
-            SHMAP_ENOMEM, errno,
+            SHMAP_ENOMEM, error,
             "the process has as many mappings as it may have "
             "(vm.max_map_count): unmap something else first"};
-    return (shmap__os_status){SHMAP_ESYSTEM, errno,
+    return (shmap__os_status){SHMAP_ESYSTEM, error,
                               "the system refuses to unmap the view"};
 }
 

@@ -24,7 +24,13 @@ bool shmap__os_view_remember(const void *base, size_t size,
     return true;
 }
 
-void shmap__os_view_forget(const void *base)
+shmap__os_known_view *shmap__os_view_forget(const void *base)
 {
     (void)base;
+    return NULL;
+}
+
+void shmap__os_view_recall(shmap__os_known_view *known)
+{
+    (void)known;
 }
