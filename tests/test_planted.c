@@ -41,6 +41,8 @@ static int attack(int count, char **arguments)
             done = raw_resize(handle, 0) && raw_resize(handle, 8192);
         else if (strcmp(verb, "hold") == 0)
             done = raw_hold(handle);
+        else if (strcmp(verb, "hinder") == 0)
+            done = raw_hinder(name);
         else if (strcmp(verb, "block") == 0)
             done = raw_block(handle);
         say("%s", done ? "done" : "refused");
@@ -381,6 +383,36 @@ static void test_planted__kept_object_is_busy_at_once(void **state)
     }
 }
 
+/* A stranger who may only read is no holder, and keeps the region from being
+ * removed: also that is told at once, and mended as soon as it ends. */
+static void test_planted__reader_that_hinders_is_busy_at_once(void **state)
+{
+    static const char *const commands[] = {
+        "create 1 %s 4096 machine", "open 1 %s machine", "reap %s machine",
+        "open_or_create 1 %s 4096 machine"};
+    (void)state;
+    for (size_t i = 0; i < COUNT(commands); ++i) {
+        struct scene scene = set_scene(__func__, ALICE);
+        struct place place = place_make(__func__, SHMAP_SCOPE_MACHINE);
+        size_t before = strcspn(commands[i], "%");
+        puppet_do(scene.victim, "create 1 %s 8192 machine everyone_read",
+                  place.name);
+        assert_false(attacks(scene.attacker, "open", place.os_name, ""));
+        assert_true(attacks(scene.attacker, "hinder", place.os_name, ""));
+        puppet_do(scene.victim, "close 1");
+        int64_t begun = clock_ms();
+        assert_code(puppet(scene.victim, "%.*s%s%s", (int)before, commands[i],
+                           place.name, commands[i] + before + 2),
+                    SHMAP_EBUSY);
+        assert_in_range(clock_ms() - begun, 0, 700);
+        child_end(scene.attacker);
+        puppet_do(scene.victim, "unmap 0");
+        puppet_do(scene.victim, "close 0");
+        assert_false(raw_exists(place.os_name));
+        child_end(scene.victim);
+    }
+}
+
 /* Two that find the same link: the second must not unlink the region that the
  * first has made under the name since. */
 static void test_planted__removing_a_link_spares_its_successor(void **state)
@@ -436,6 +468,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_planted__other_programs_memory_is_refused),
         cmocka_unit_test(test_planted__import_compares_the_name),
         cmocka_unit_test(test_planted__kept_object_is_busy_at_once),
+        cmocka_unit_test(test_planted__reader_that_hinders_is_busy_at_once),
         cmocka_unit_test(test_planted__removing_a_link_spares_its_successor),
     };
     if (!os_is_root())

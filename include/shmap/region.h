@@ -187,7 +187,7 @@ typedef struct shmap_region_options {
  *   SHMAP_ENOSPC     there is no room, also after freeing our own leftovers
  *   SHMAP_E2BIG      no system object can have this size
  *   SHMAP_EBUSY      a stopped process keeps the name in the middle of a step,
- *                    or another user keeps a removed region locked
+ *                    or another user keeps a dead region locked
  *   SHMAP_ENOTSUP    the system refuses what regions need, such as locks or
  *                    (Linux) access times
  *   SHMAP_ENOMEM, SHMAP_EMFILE, SHMAP_ESYSTEM
@@ -213,8 +213,10 @@ SHMAP_API int shmap_region_create(shmap_region **region, const char *name,
  *                    destroyed who may write to it: open it in native scope,
  *                    or remove it
  *   SHMAP_ENOTREADY  another program made it and has not sized it yet
- *   SHMAP_EBUSY      a stopped process keeps the name in the middle of a step
- *   SHMAP_ENOMEM, SHMAP_EMFILE, SHMAP_ENOTSUP, SHMAP_ESYSTEM
+ *   SHMAP_EBUSY      a stopped process keeps the name in the middle of a step,
+ *                    or another user keeps a dead region locked
+ *   SHMAP_ENOTSUP    the system refuses locks
+ *   SHMAP_ENOMEM, SHMAP_EMFILE, SHMAP_ESYSTEM
  *
  * Since 0.1. */
 SHMAP_API int shmap_region_open(shmap_region **region, const char *name,

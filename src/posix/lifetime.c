@@ -211,8 +211,17 @@ static enum shmap__os_reaping reap_opened(const char *path, int fd,
         SHMAP__STOP("reap.locked");
         result = unlink_locked(path, fd, &object);
         lock_for_removing(fd, F_UNLCK);
+    } else if (shmap__os_locked(fd, SHMAP__OS_MARK) == F_UNLCK &&
+               shmap__os_locked(fd, SHMAP__OS_REMOVER) != F_UNLCK) {
+        /* Perhaps by a stranger who may read. */
+        result = SHMAP__OS_REAP_BUSY;
     }
     return result;
+}
+
+static bool must_ask_again(enum shmap__os_reaping result)
+{
+    return result == SHMAP__OS_REAP_NOTHING || result == SHMAP__OS_REAP_BUSY;
 }
 
 /* The fresh description through which a leftover is removed must not end up in
@@ -316,7 +325,7 @@ static bool remove_if_left(const char *path)
 {
     int fd = open_for_removing(path);
     struct stat object;
-    bool held = false;
+    bool again = false;
 
     if (fd < 0)
         return is_passing(errno);
@@ -325,11 +334,10 @@ static bool remove_if_left(const char *path)
     if (fstat(fd, &object) == 0 &&
         shmap__os_make_behind(fd, &object) != SHMAP__OS_FOREIGN) {
         await_turns(fd);
-        held = reap_opened(path, fd, SHMAP__OS_NAMES_NATIVE) ==
-               SHMAP__OS_REAP_NOTHING;
+        again = must_ask_again(reap_opened(path, fd, SHMAP__OS_NAMES_NATIVE));
     }
     close_after_removing(fd);
-    return held;
+    return again;
 }
 
 /* Fork is not kept out at exit: a thread that does not run any more may do so
@@ -346,9 +354,8 @@ bool shmap__os_named_is_held(const char *os_name, const uint64_t identity[2],
     fd = at_exit ? shmap__os_open_path(path, O_RDWR) : open_for_removing(path);
     if (fd < 0)
         return is_passing(errno);
-    held =
-        fstat(fd, &object) == 0 && shmap__os_identifies(identity, &object) &&
-        reap_opened(path, fd, SHMAP__OS_NAMES_NATIVE) == SHMAP__OS_REAP_NOTHING;
+    held = fstat(fd, &object) == 0 && shmap__os_identifies(identity, &object) &&
+           must_ask_again(reap_opened(path, fd, SHMAP__OS_NAMES_NATIVE));
     if (at_exit)
         close(fd);
     else

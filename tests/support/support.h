@@ -326,7 +326,10 @@ intptr_t raw_open_waiting(const shmap_waiters *waiters);
 /* Take the lock of one who removes a region, exclusively, without waiting. It
  * goes with the handle. */
 bool raw_block(intptr_t handle);
-/* The same with the turn of those who let go of one. */
+/* Lock an object for reading, until this process ends, so that nobody can
+ * remove it, but without being a holder. False where there is no such lock. */
+bool raw_hinder(const char *os_name);
+/* Take the turn of those who let go of a region. */
 bool raw_take_turn(intptr_t handle);
 
 /* limits.c: a process puts itself in trouble. Each returns false where that

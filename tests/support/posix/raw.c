@@ -262,16 +262,21 @@ intptr_t raw_open_waiting(const shmap_waiters *waiters)
     return -1;
 }
 
-static bool change_lock(intptr_t handle, short type)
+static bool change_lock(intptr_t handle, off_t byte, short type)
 {
     struct flock lock = {
-        .l_type = type, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1};
+        .l_type = type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
     return fcntl((int)handle, F_OFD_SETLK, &lock) == 0;
 }
 
 bool raw_block(intptr_t handle)
 {
-    return change_lock(handle, F_WRLCK);
+    return change_lock(handle, 0, F_WRLCK);
+}
+
+bool raw_hinder(const char *os_name)
+{
+    return change_lock(shm_open(os_name, O_RDONLY, 0), 1, F_RDLCK);
 }
 
 bool raw_find_group(char *name, char *number)

@@ -440,6 +440,12 @@ bool raw_block(intptr_t handle)
     return false;
 }
 
+bool raw_hinder(const char *os_name)
+{
+    (void)os_name;
+    return false;
+}
+
 bool raw_find_group(char *name, char *number)
 {
     union {
