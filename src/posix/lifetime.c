@@ -93,14 +93,14 @@ int shmap__os_open_path(const char *path, int access)
     return shmap__os_open(path, access | O_NOFOLLOW | O_NONBLOCK, 0);
 }
 
-bool shmap__os_path_is_condemned(const char *path)
+bool shmap__os_path_is_going(const char *path)
 {
     int fd = shmap__os_open_path(path, O_PATH);
     bool condemned;
     struct stat stat;
 
     if (fd < 0)
-        return false;
+        return errno == ENOENT;
     condemned = fstat(fd, &stat) == 0 &&
                 shmap__os_make_behind(fd, &stat) == SHMAP__OS_CONDEMNED;
     shmap__os_close_quietly(fd);
@@ -456,7 +456,7 @@ static enum finding look(const char *path, enum shmap__os_names names)
     int fd = shmap__os_open_path(path, O_RDONLY);
     short lock;
 
-    if (fd < 0 && errno == EACCES && shmap__os_path_is_condemned(path))
+    if (fd < 0 && errno == EACCES && shmap__os_path_is_going(path))
         return FOUND_DEAD;
     if (fd < 0)
         return errno == ENOENT             ? FOUND_NOTHING

@@ -359,12 +359,9 @@ static void fill_wish(open_wish *wish, const char *os_name, int access,
  * removed cannot, and is dead; it can be gone by now. */
 static shmap__os_status explain_refusal(const char *path, int error)
 {
-    struct stat stat;
-
     if (shmap__os_is_other(error))
         return (shmap__os_status){SHMAP_ETYPE, error};
-    if (error == EACCES && (shmap__os_path_is_condemned(path) ||
-                            (lstat(path, &stat) != 0 && errno == ENOENT)))
+    if (error == EACCES && shmap__os_path_is_going(path))
         return (shmap__os_status){SHMAP_ENOENT, error};
     return shmap__os_failed(error);
 }

@@ -182,8 +182,9 @@ enum shmap__os_make {
 enum shmap__os_make shmap__os_make_of(const struct stat *stat);
 enum shmap__os_make shmap__os_make_behind(int fd, const struct stat *stat);
 
-/* Whether a condemned object has this path, which may be another user's. */
-bool shmap__os_path_is_condemned(const char *path);
+/* Whether what could not be opened a moment ago is being removed, and may be
+ * another user's: a condemned object has this path, or none any more. */
+bool shmap__os_path_is_going(const char *path);
 
 enum shmap__os_reaping {
     SHMAP__OS_REAPED,
