@@ -413,6 +413,68 @@ static void test_planted__reader_that_hinders_is_busy_at_once(void **state)
     }
 }
 
+/* Whoever owns an object can take it from its name at any moment, also while
+ * root is removing it: what an honest process then makes under the name must
+ * stay. */
+static void test_planted__root_removes_only_what_it_looked_at(void **state)
+{
+    static const char *const points[] = {"reap.locked", "reap.checked",
+                                         "reap.condemned", "reap.owned"};
+    char bob[16];
+    (void)state;
+    snprintf(bob, sizeof bob, "%d", BOB);
+    for (size_t i = 0; i < COUNT(points); ++i) {
+        struct place place = place_make(__func__, SHMAP_SCOPE_MACHINE);
+        struct child *maker = puppet_start_as(BOB);
+        struct child *attacker = child_start("attack", bob, NULL);
+        struct child *root = puppet_start();
+        struct child *honest = puppet_start_as(ALICE);
+        char line[2 * NAME_ROOM];
+        snprintf(line, sizeof line, "create 0 %s 4096 machine", place.name);
+        puppet_do(maker, "%s", line);
+        child_end(maker);
+        assert_eventually(!raw_is_held(place.os_name));
+        stops_run_into_first(root, points[i], line);
+        attacks(attacker, "remove", place.os_name, "");
+        int result = puppet(honest, "%s", line);
+        child_tell(root, "go");
+        if (result == 0) {
+            assert_code(puppet_result(root), SHMAP_EEXIST);
+            int flags = atoi(puppet_ask(honest, "flags 0"));
+            assert_int_equal(flags & SHMAP_INFO_NAME_LOST, 0);
+        } else {
+            assert_code(result, SHMAP_ESTALE);
+            assert_code(puppet_result(root), 0);
+        }
+        child_end(honest);
+        child_end(root);
+        child_end(attacker);
+        raw_remove(place.os_name);
+    }
+}
+
+/* A link to another user's region is not root's to remove while that lives. Of
+ * a dead one it is, and what has the other names stays its owner's. */
+static void test_planted__root_leaves_the_links_of_others(void **state)
+{
+    struct place linked = place_make(__func__, SHMAP_SCOPE_MACHINE);
+    struct child *root = puppet_start();
+    (void)state;
+    struct scene scene = set_scene(__func__, ALICE);
+    assert_true(
+        attacks(scene.attacker, "link", scene.open.os_name, linked.os_name));
+    assert_code(puppet(root, "create 0 %s 4096 machine", linked.name),
+                SHMAP_EEXIST);
+    assert_code(puppet(root, "open 0 %s machine", linked.name), SHMAP_EOWNER);
+    assert_code(puppet(root, "open 0 %s machine anybody", linked.name),
+                SHMAP_ETYPE);
+    child_end(scene.victim);
+    assert_eventually(!raw_is_held(scene.open.os_name));
+    assert_code(puppet(root, "create 0 %s 4096 machine", linked.name), 0);
+    scene.victim = puppet_start_as(ALICE);
+    puppet_do(scene.victim, "create 0 %s 8192 machine", scene.open.name);
+}
+
 /* Two that find the same link: the second must not unlink the region that the
  * first has made under the name since. */
 static void test_planted__removing_a_link_spares_its_successor(void **state)
@@ -469,6 +531,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_planted__import_compares_the_name),
         cmocka_unit_test(test_planted__kept_object_is_busy_at_once),
         cmocka_unit_test(test_planted__reader_that_hinders_is_busy_at_once),
+        cmocka_unit_test(test_planted__root_removes_only_what_it_looked_at),
+        cmocka_unit_test(test_planted__root_leaves_the_links_of_others),
         cmocka_unit_test(test_planted__removing_a_link_spares_its_successor),
     };
     if (!os_is_root())

@@ -131,12 +131,47 @@ bool shmap__os_name_means(const char *os_name, const shmap__os_object *object)
 
 /* Removing */
 
+static bool is_own(const struct stat *object)
+{
+    return object->st_uid == geteuid();
+}
+
+/* Unlink what was just seen under the path. The owner of an object can take it
+ * from the path at any moment, and somebody else's new region can get that. So
+ * root, who may remove what others own, owns it meanwhile. */
+static enum shmap__os_reaping unlink_seen(const char *path, int fd,
+                                          const struct stat *object)
+{
+    enum shmap__os_reaping result = SHMAP__OS_REAPED;
+    int error;
+
+    if (is_own(object))
+        return unlink(path) == 0 ? SHMAP__OS_REAPED : SHMAP__OS_REAP_FAILED;
+    if (fchown(fd, geteuid(), (gid_t)-1) != 0)
+        return SHMAP__OS_REAP_FAILED;
+    if (path_means(path, object)) {
+        SHMAP__STOP("reap.owned");
+        if (unlink(path) != 0)
+            result = SHMAP__OS_REAP_FAILED;
+    } else {
+        result = SHMAP__OS_REAP_NOTHING;
+    }
+    error = errno;
+    /* It may have other names, which are its owner's to remove. */
+    if (fchown(fd, object->st_uid, (gid_t)-1) != 0)
+        result = SHMAP__OS_REAP_FAILED;
+    errno = error;
+    return result;
+}
+
 /* Unlink the object, which is locked exclusively, if the path still means it.
  * Late openers recognise a removed object by its having no link, but it may
  * have another one. So it stops being a region before it loses its name. */
 static enum shmap__os_reaping unlink_locked(const char *path, int fd,
                                             const struct stat *object)
 {
+    enum shmap__os_reaping result;
+
     if (!path_means(path, object))
         return SHMAP__OS_REAP_NOTHING;
     SHMAP__STOP("reap.checked");
@@ -146,10 +181,11 @@ static enum shmap__os_reaping unlink_locked(const char *path, int fd,
         fchmod(fd, SHMAP__OS_CONDEMNED_MODE) != 0)
         return SHMAP__OS_REAP_FAILED;
     SHMAP__STOP("reap.condemned");
-    if (unlink(path) != 0)
-        return errno == ENOENT ? SHMAP__OS_REAP_NOTHING : SHMAP__OS_REAP_FAILED;
+    result = unlink_seen(path, fd, object);
+    if (result == SHMAP__OS_REAP_FAILED && errno == ENOENT)
+        result = SHMAP__OS_REAP_NOTHING;
     SHMAP__STOP("reap.unlinked");
-    return SHMAP__OS_REAPED;
+    return result;
 }
 
 /* Unlink a path that somebody else linked the object to. The object may be held
@@ -173,9 +209,7 @@ static enum shmap__os_reaping unlink_link(const char *path, int fd,
 /* Whether the folder's sticky bit lets this process unlink the object. */
 static bool may_remove(const struct stat *object)
 {
-    uid_t user = geteuid();
-
-    return user == 0 || user == object->st_uid;
+    return is_own(object) || geteuid() == 0;
 }
 
 static int lock_for_removing(int fd, short type)
@@ -197,7 +231,7 @@ static enum shmap__os_reaping reap_opened(const char *path, int fd,
     if (names != SHMAP__OS_NAMES_NATIVE)
         proof = shmap__stamp_check(fd, &object, name_in(path));
     if (names == SHMAP__OS_NAMES_PROVED && proof == SHMAP__PROOF_OTHER &&
-        may_remove(&object))
+        is_own(&object))
         return unlink_link(path, fd, &object);
     if (held || (names == SHMAP__OS_NAMES_LISTED && proof == SHMAP__PROOF_NONE))
         return SHMAP__OS_REAP_NOTHING;
@@ -444,7 +478,7 @@ bool shmap__os_is_link(int fd, const struct stat *stat, const char *path,
                        enum shmap__os_names names)
 {
     return names == SHMAP__OS_NAMES_PROVED &&
-           shmap__os_make_of(stat) != SHMAP__OS_FOREIGN && may_remove(stat) &&
+           shmap__os_make_of(stat) != SHMAP__OS_FOREIGN && is_own(stat) &&
            shmap__stamp_check(fd, stat, name_in(path)) == SHMAP__PROOF_OTHER;
 }
 
@@ -476,10 +510,16 @@ static enum finding look(const char *path, enum shmap__os_names names)
 static shmap__os_status free_path(const char *path, enum shmap__os_names names,
                                   unsigned attempt, unsigned *reaped)
 {
+    int error;
+
     SHMAP__STOP("free.dead");
     switch (shmap__os_remove_leftover(path, names)) {
     case SHMAP__OS_REAP_DENIED:
-        return (shmap__os_status){SHMAP_ESTALE, errno};
+        error = errno;
+        /* Another user is just removing it, as a rule. */
+        if (attempt < SHMAP__OS_ATTEMPTS_BRIEF && shmap__os_path_is_going(path))
+            break;
+        return (shmap__os_status){SHMAP_ESTALE, error};
     case SHMAP__OS_REAP_FAILED:
         return shmap__os_failed(errno);
     case SHMAP__OS_REAPED:
