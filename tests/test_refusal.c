@@ -49,6 +49,75 @@ static int named(void)
     return closed(shmap_region_create(&region, name, 4096, &options), region);
 }
 
+static int named_natively(void)
+{
+    options.scope = SHMAP_SCOPE_NATIVE;
+    return named();
+}
+
+/* A name of which the holder ended without closing it, and a living one. */
+static char leftover[NAME_ROOM];
+static char alive[NAME_ROOM];
+
+static void leave_over(void)
+{
+    shmap_region *region;
+    FILE *from;
+    FILE *to;
+    int pid;
+
+    unique_name(leftover, __func__);
+    unique_name(alive, __func__);
+    if (!os_can_fork())
+        return;
+    pid = os_fork(&from, &to);
+    if (pid == 0) {
+        shmap_region_create(&region, leftover, 4096, NULL);
+        os_exit_now(0);
+    }
+    role_check(os_fork_wait(pid) == 0);
+    role_check_code(shmap_region_create(&region, alive, 4096, NULL), 0);
+}
+
+static int over_leftover(void)
+{
+    shmap_region *region = NULL;
+
+    return closed(shmap_region_create(&region, leftover, 4096, &options),
+                  region);
+}
+
+static int over_living(void)
+{
+    shmap_region *region = NULL;
+
+    return closed(shmap_region_create(&region, alive, 4096, &options), region);
+}
+
+static int leftover_opened(void)
+{
+    shmap_region *region = NULL;
+
+    return closed(shmap_region_open(&region, leftover, &options), region);
+}
+
+static int living_opened(void)
+{
+    shmap_region *region = NULL;
+
+    return closed(shmap_region_open(&region, alive, &options), region);
+}
+
+static int leftover_reaped(void)
+{
+    return shmap_region_reap(leftover, SHMAP_REAP_USER, NULL);
+}
+
+static int all_reaped(void)
+{
+    return shmap_region_reap(NULL, 0, NULL);
+}
+
 static int file_of(const char *path, uint64_t size)
 {
     shmap_region *region = NULL;
@@ -209,7 +278,33 @@ static const struct refusal {
     {"msync", "ENOSPC", flushed, SHMAP_ENOSPC, ""},
     {"fsync", "ENOSYS EPERM EINVAL EIO", flushed_durably, SHMAP_ESYSTEM, ""},
     /* Without locks nobody is known to be alone. */
-    {"fcntl F_OFD_SETLK", "ENOSYS EPERM EINVAL ENOLCK", file_made, 0, NULL},
+    {"fcntl F_OFD_SETLK", "ENOSYS EPERM EACCES EINVAL ENOLCK", file_made, 0,
+     NULL},
+    {"fcntl F_OFD_SETLK", "ENOSYS EPERM EACCES EINVAL", named, SHMAP_ENOTSUP,
+     "F_OFD_SETLK"},
+    {"fcntl F_OFD_SETLK", "ENOLCK", named, SHMAP_EMFILE, ""},
+    {"fcntl F_OFD_SETLK", "ENOSYS EPERM EACCES EINVAL", living_opened,
+     SHMAP_ENOTSUP, "F_OFD_SETLK"},
+    {"fcntl F_OFD_SETLK", "ENOSYS EPERM EACCES EINVAL", leftover_opened,
+     SHMAP_ENOENT, ""},
+    {"fcntl F_OFD_SETLK", "ENOSYS EPERM EACCES EINVAL", over_leftover,
+     SHMAP_ENOTSUP, "F_OFD_SETLK"},
+    {"fcntl F_OFD_SETLK", "ENOSYS EPERM EACCES EINVAL", leftover_reaped,
+     SHMAP_ENOTSUP, "F_OFD_SETLK"},
+    {"fcntl F_OFD_SETLK", "ENOSYS EPERM EACCES EINVAL", all_reaped,
+     SHMAP_ENOTSUP, "F_OFD_SETLK"},
+    {"fcntl F_OFD_GETLK", "ENOSYS EPERM EACCES", over_living, SHMAP_ENOTSUP,
+     "F_OFD_GETLK"},
+    {"fcntl F_OFD_GETLK", "ENOSYS EPERM EACCES", living_opened, SHMAP_ENOTSUP,
+     "F_OFD_GETLK"},
+    {"fcntl F_OFD_GETLK", "ENOSYS EPERM EACCES", leftover_opened, SHMAP_ENOTSUP,
+     "F_OFD_GETLK"},
+    {"fcntl F_OFD_GETLK", "ENOSYS EPERM EACCES", all_reaped, SHMAP_ENOTSUP,
+     "F_OFD_GETLK"},
+    {"utimensat", "ENOSYS EPERM EACCES", named, SHMAP_ENOTSUP, "utimensat"},
+    {"utimensat", "ENOSYS EPERM EACCES", named_natively, 0, NULL},
+    {"getdents64", "ENOSYS", all_reaped, SHMAP_ENOTSUP, NULL},
+    {"getdents64", "EPERM", all_reaped, SHMAP_EACCES, NULL},
     {"fchmod", "ENOSYS EPERM EOPNOTSUPP", file_shared, SHMAP_ENOTSUP, "fchmod"},
     {"fchown", "EPERM", file_of_group, SHMAP_EPRIVILEGE, ""},
     {"fchown", "ENOSYS", file_of_group, SHMAP_ENOTSUP, ""},
@@ -231,6 +326,7 @@ static int refused(int count, char **arguments)
     row = &table[row_number];
     options = defaults;
     scratch_path(scratch, __func__);
+    leave_over();
     if (!os_refuse(row->call, error)) {
         say("cannot");
         return 0;

@@ -433,8 +433,8 @@ enum shmap_reap_flags {
  * Returns 0, also when there was nothing to free, or if nothing could be freed
  * although there was something, why. SHMAP_EINVAL,
  * SHMAP_ENAME, SHMAP_ESTALE (it is another user's), SHMAP_EACCES (it is another
- * user's and cannot be looked at), SHMAP_EBUSY, SHMAP_EMFILE, SHMAP_ENOMEM,
- * SHMAP_ESYSTEM. Since 0.1. */
+ * user's and cannot be looked at), SHMAP_EBUSY, SHMAP_ENOTSUP (the system
+ * refuses locks), SHMAP_EMFILE, SHMAP_ENOMEM, SHMAP_ESYSTEM. Since 0.1. */
 SHMAP_API int shmap_region_reap(const char *name, unsigned flags,
                                 unsigned *reaped);
 

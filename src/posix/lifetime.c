@@ -188,6 +188,16 @@ static enum shmap__os_reaping unlink_locked(const char *path, int fd,
     return result;
 }
 
+/* A lock was not got. */
+static enum shmap__os_reaping not_locked(int error,
+                                         enum shmap__os_reaping others)
+{
+    if (error == EAGAIN)
+        return others;
+    errno = error;
+    return SHMAP__OS_REAP_UNTOLD;
+}
+
 /* Unlink a path that somebody else linked the object to. The object may be held
  * under its own name, so it is not condemned, and the lock is not the holders':
  * it only keeps another process of this user from unlinking the path, and a new
@@ -196,9 +206,10 @@ static enum shmap__os_reaping unlink_link(const char *path, int fd,
                                           const struct stat *object)
 {
     enum shmap__os_reaping result = SHMAP__OS_REAP_NOTHING;
+    int error = shmap__os_lock(fd, SHMAP__OS_REMOVER, F_WRLCK);
 
-    if (shmap__os_lock(fd, SHMAP__OS_REMOVER, F_WRLCK) != 0)
-        return SHMAP__OS_REAP_BUSY;
+    if (error != 0)
+        return not_locked(error, SHMAP__OS_REAP_BUSY);
     SHMAP__STOP("reap.link_locked");
     if (path_means(path, object))
         result = unlink(path) == 0 ? SHMAP__OS_REAPED : SHMAP__OS_REAP_FAILED;
@@ -217,13 +228,21 @@ static int lock_for_removing(int fd, short type)
     return shmap__os_lock_bytes(fd, SHMAP__OS_MARK, 2, type);
 }
 
+/* Perhaps by a stranger who may read. */
+static bool only_remover_is_locked(int fd)
+{
+    return shmap__os_locked(fd, SHMAP__OS_MARK) == F_UNLCK &&
+           shmap__os_locked(fd, SHMAP__OS_REMOVER) != F_UNLCK;
+}
+
 static enum shmap__os_reaping reap_opened(const char *path, int fd,
                                           enum shmap__os_names names)
 {
-    const bool held = shmap__os_locked(fd, SHMAP__OS_MARK) != F_UNLCK;
+    const short lock = shmap__os_locked(fd, SHMAP__OS_MARK);
+    int error = lock < 0 ? errno : 0;
     enum shmap__proof proof = SHMAP__PROOF_NAME;
     struct stat object;
-    enum shmap__os_reaping result = SHMAP__OS_REAP_NOTHING;
+    enum shmap__os_reaping result;
 
     if (fstat(fd, &object) != 0 ||
         shmap__os_make_behind(fd, &object) == SHMAP__OS_FOREIGN)
@@ -233,23 +252,25 @@ static enum shmap__os_reaping reap_opened(const char *path, int fd,
     if (names == SHMAP__OS_NAMES_PROVED && proof == SHMAP__PROOF_OTHER &&
         is_own(&object))
         return unlink_link(path, fd, &object);
-    if (held || (names == SHMAP__OS_NAMES_LISTED && proof == SHMAP__PROOF_NONE))
+    if (lock == F_RDLCK || lock == F_WRLCK ||
+        (names == SHMAP__OS_NAMES_LISTED && proof == SHMAP__PROOF_NONE))
         return SHMAP__OS_REAP_NOTHING;
+    if (error != 0)
+        return not_locked(error, SHMAP__OS_REAP_NOTHING);
     /* A lock without a right would keep those away who have it. */
     if (!may_remove(&object)) {
         errno = EPERM;
         return SHMAP__OS_REAP_DENIED;
     }
     SHMAP__STOP("reap.opened");
-    if (lock_for_removing(fd, F_WRLCK) == 0) {
-        SHMAP__STOP("reap.locked");
-        result = unlink_locked(path, fd, &object);
-        lock_for_removing(fd, F_UNLCK);
-    } else if (shmap__os_locked(fd, SHMAP__OS_MARK) == F_UNLCK &&
-               shmap__os_locked(fd, SHMAP__OS_REMOVER) != F_UNLCK) {
-        /* Perhaps by a stranger who may read. */
-        result = SHMAP__OS_REAP_BUSY;
-    }
+    error = lock_for_removing(fd, F_WRLCK);
+    if (error != 0)
+        return not_locked(error, only_remover_is_locked(fd)
+                                     ? SHMAP__OS_REAP_BUSY
+                                     : SHMAP__OS_REAP_NOTHING);
+    SHMAP__STOP("reap.locked");
+    result = unlink_locked(path, fd, &object);
+    lock_for_removing(fd, F_UNLCK);
     return result;
 }
 
@@ -434,7 +455,8 @@ enum finding {
     FOUND_LINK,    /* a region that has another name from its owner */
     FOUND_FOREIGN, /* another program's memory */
     FOUND_OTHER,   /* something that is not memory */
-    FOUND_FAILED   /* errno */
+    FOUND_FAILED,  /* errno */
+    FOUND_UNTOLD   /* errno, of a lock: it cannot be told whether it is alive */
 };
 
 /* open() fails like this for what can be no shared memory: a link, a
@@ -456,9 +478,14 @@ bool shmap__os_is_kept(int fd)
  * object was removed before and shows it. */
 static enum finding classify(int fd, const struct stat *stat, short lock)
 {
+    enum shmap__os_make make;
+
     if (!S_ISREG(stat->st_mode))
         return FOUND_OTHER;
-    switch (shmap__os_make_behind(fd, stat)) {
+    make = shmap__os_make_behind(fd, stat);
+    if (lock < 0 && make != SHMAP__OS_FOREIGN)
+        return FOUND_UNTOLD;
+    switch (make) {
     case SHMAP__OS_FOREIGN:
         return FOUND_FOREIGN;
     case SHMAP__OS_REGION:
@@ -489,6 +516,7 @@ static enum finding look(const char *path, enum shmap__os_names names)
     enum finding found = FOUND_FAILED;
     int fd = shmap__os_open_path(path, O_RDONLY);
     short lock;
+    int error;
 
     if (fd < 0 && errno == EACCES && shmap__os_path_is_going(path))
         return FOUND_DEAD;
@@ -497,10 +525,13 @@ static enum finding look(const char *path, enum shmap__os_names names)
                : shmap__os_is_other(errno) ? FOUND_OTHER
                                            : FOUND_FAILED;
     lock = shmap__os_locked(fd, SHMAP__OS_MARK);
+    error = lock < 0 ? errno : 0;
     if (fstat(fd, &stat) == 0)
         found = shmap__os_is_link(fd, &stat, path, names)
                     ? FOUND_LINK
                     : classify(fd, &stat, lock);
+    if (found == FOUND_UNTOLD)
+        errno = error;
     shmap__os_close_quietly(fd);
     return found;
 }
@@ -522,6 +553,8 @@ static shmap__os_status free_path(const char *path, enum shmap__os_names names,
         return (shmap__os_status){SHMAP_ESTALE, error};
     case SHMAP__OS_REAP_FAILED:
         return shmap__os_failed(errno);
+    case SHMAP__OS_REAP_UNTOLD:
+        return shmap__os_lock_failed(errno);
     case SHMAP__OS_REAPED:
         ++*reaped;
         break;
@@ -554,6 +587,8 @@ shmap__os_status shmap__os_free_name(const char *path,
             return (shmap__os_status){SHMAP_ETYPE, 0};
         case FOUND_FAILED:
             return shmap__os_failed(errno);
+        case FOUND_UNTOLD:
+            return shmap__os_lock_failed(errno);
         case FOUND_KEPT:
             if (attempt >= SHMAP__OS_ATTEMPTS_BRIEF)
                 return busy;

@@ -31,16 +31,18 @@ int shmap__os_lock_bytes(int fd, off_t from, off_t count, short type)
 
     if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
         return 0;
-    if (errno == EINVAL) /* Linux before 3.15, and some that imitate it. */
-        return EOPNOTSUPP;
-    return errno == EACCES ? EAGAIN : errno;
+    /* Security modules say that as well as some file systems of networks, which
+     * mean another's lock. */
+    if (errno == EACCES && fcntl(fd, F_OFD_GETLK, &lock) == 0)
+        return lock.l_type == F_UNLCK ? EACCES : EAGAIN;
+    return errno;
 }
 
 short shmap__os_locked(int fd, off_t byte)
 {
     struct flock lock = byte_lock(byte, 1, F_WRLCK);
 
-    return fcntl(fd, F_OFD_GETLK, &lock) == 0 ? lock.l_type : F_WRLCK;
+    return fcntl(fd, F_OFD_GETLK, &lock) == 0 ? lock.l_type : -1;
 }
 
 #else
@@ -58,6 +60,26 @@ short shmap__os_locked(int fd, off_t byte)
 }
 
 #endif
+
+shmap__os_status shmap__os_lock_failed(int error)
+{
+    switch (error) {
+    case EINVAL: /* Linux before 3.15, and some that imitate it. */
+    case EACCES:
+    case EPERM:
+    case ENOSYS:
+    case ENOTSUP:
+#if EOPNOTSUPP != ENOTSUP
+    case EOPNOTSUPP:
+#endif
+        return (shmap__os_status){
+            SHMAP_ENOTSUP, error,
+            "the system or a filter refuses locks of open file descriptions "
+            "(fcntl F_OFD_SETLK, F_OFD_GETLK)"};
+    default:
+        return shmap__os_failed(error);
+    }
+}
 
 int shmap__os_lock(int fd, off_t byte, short type)
 {

@@ -49,21 +49,26 @@ static shmap__os_status draft_without_name(region_draft *draft)
     if (error == 0)
         return shmap__os_done;
     discard(draft);
-    return shmap__os_failed(error);
+    return shmap__os_lock_failed(error);
 }
 
 /* One with a temporary name, which no region can have, is a leftover until it
- * is marked, and somebody may remove it in between. */
-static bool mark_draft(const region_draft *draft)
+ * is marked, and somebody may remove it in between: SHMAP_EBUSY. */
+static shmap__os_status mark_draft(const region_draft *draft)
 {
+    int error = shmap__os_lock(draft->fd, SHMAP__OS_MARK, F_RDLCK);
     struct stat stat;
 
-    return shmap__os_lock(draft->fd, SHMAP__OS_MARK, F_RDLCK) == 0 &&
-           fstat(draft->fd, &stat) == 0 && stat.st_nlink > 0;
+    if (error != 0)
+        return shmap__os_lock_failed(error);
+    if (fstat(draft->fd, &stat) != 0)
+        return shmap__os_failed(errno);
+    return (shmap__os_status){stat.st_nlink > 0 ? 0 : SHMAP_EBUSY, 0};
 }
 
 static shmap__os_status draft_with_name(region_draft *draft)
 {
+    shmap__os_status status = {SHMAP_EBUSY, 0};
     unsigned attempt = 0;
 
     do {
@@ -76,12 +81,14 @@ static shmap__os_status draft_with_name(region_draft *draft)
             return (shmap__os_status){SHMAP_ENOTSUP, errno};
         if (draft->fd < 0 && errno != EEXIST)
             return shmap__os_failed(errno);
-        if (draft->fd >= 0 && mark_draft(draft))
-            return shmap__os_done;
-        if (draft->fd >= 0)
+        if (draft->fd >= 0) {
+            status = mark_draft(draft);
+            if (status.code == 0)
+                return status;
             discard(draft);
-    } while (shmap__os_wait_a_little(&attempt));
-    return (shmap__os_status){SHMAP_EBUSY, 0};
+        }
+    } while (status.code == SHMAP_EBUSY && shmap__os_wait_a_little(&attempt));
+    return status;
 }
 
 /* The kernel links by descriptor for the one who made the file since Linux
@@ -162,7 +169,10 @@ static shmap__os_status complete(int fd, const char *path, uint64_t size,
         shmap__stamp_check(fd, stat, path + sizeof SHMAP__OS_FOLDER) !=
             SHMAP__PROOF_NAME &&
         shmap__stamp_lasts(fd))
-        return (shmap__os_status){SHMAP_ENOTSUP, error};
+        return (shmap__os_status){
+            SHMAP_ENOTSUP, error,
+            "the system or a filter does not let regions have the access times "
+            "that prove their names (utimensat): use native scope"};
     return shmap__os_rights_give(rights, fd, S_ISVTX, stat);
 }
 
@@ -301,10 +311,12 @@ static enum attempt mark(int fd, shmap__os_status *status)
     if (error == EAGAIN)
         return OPEN_AGAIN;
     SHMAP__STOP("open.marked");
-    if (error == 0 && fstat(fd, &stat) != 0)
-        error = errno;
     if (error != 0) {
-        *status = shmap__os_failed(error);
+        *status = shmap__os_lock_failed(error);
+        return OPEN_FAILED;
+    }
+    if (fstat(fd, &stat) != 0) {
+        *status = shmap__os_failed(errno);
         return OPEN_FAILED;
     }
     /* Its removal began before. */
@@ -330,6 +342,10 @@ static enum attempt hold(shmap__os_object *object, int fd,
     if (make == SHMAP__OS_FOREIGN)
         return open_foreign(object, fd, &stat, wish, status);
     held = shmap__os_locked(fd, SHMAP__OS_MARK);
+    if (held < 0) {
+        *status = shmap__os_lock_failed(errno);
+        return OPEN_FAILED;
+    }
     if (held == F_WRLCK)
         SHMAP__STOP("open.busy");
     if (stat.st_nlink == 0)
@@ -402,6 +418,23 @@ bool shmap__os_named_lend(int fd)
     return shmap__os_lock(fd, SHMAP__OS_MARK, F_RDLCK) == 0;
 }
 
+/* As one who opens: first ask whether there is a holder. SHMAP_ENOENT: there is
+ * none, or somebody is removing it. */
+static shmap__os_status mark_taken(int fd, bool lent)
+{
+    const shmap__os_status gone = {SHMAP_ENOENT, 0};
+    const short held = lent ? F_RDLCK : shmap__os_locked(fd, SHMAP__OS_MARK);
+    int error = held < 0 ? errno : 0;
+
+    if (error == 0 && held != F_RDLCK)
+        return gone;
+    if (error == 0)
+        error = shmap__os_lock(fd, SHMAP__OS_MARK, F_RDLCK);
+    if (error == EAGAIN)
+        return gone;
+    return error == 0 ? shmap__os_done : shmap__os_lock_failed(error);
+}
+
 shmap__os_status shmap__os_named_take(shmap__os_object *object, int fd,
                                       const struct stat *stat, bool lent,
                                       const char *os_name, int access,
@@ -424,11 +457,9 @@ shmap__os_status shmap__os_named_take(shmap__os_object *object, int fd,
                       : !shmap__os_is_proved(fd, stat, path, names))
         return gone;
     if (!found.foreign) {
-        /* As for one who opens: first ask whether there is a holder. */
-        if (!lent && shmap__os_locked(fd, SHMAP__OS_MARK) != F_RDLCK)
-            return gone;
-        if (shmap__os_lock(fd, SHMAP__OS_MARK, F_RDLCK) != 0)
-            return gone; /* Somebody is removing it. */
+        status = mark_taken(fd, lent);
+        if (status.code < 0)
+            return status;
         SHMAP__STOP("take.marked");
         if (fstat(fd, &now) != 0)
             return shmap__os_failed(errno);
@@ -497,6 +528,8 @@ static shmap__os_status reap_entry(const char *name, bool every_user,
     result = shmap__os_remove_leftover(path, shmap__os_names_like(name));
     if (result == SHMAP__OS_REAP_FAILED)
         return shmap__os_failed(errno);
+    if (result == SHMAP__OS_REAP_UNTOLD)
+        return shmap__os_lock_failed(errno);
     *reaped += result == SHMAP__OS_REAPED;
     return shmap__os_done;
 }
@@ -517,12 +550,14 @@ shmap__os_status shmap__os_named_reap_all(bool every_user, unsigned *reaped)
             close(fd);
         return status;
     }
-    while ((entry = readdir(directory)) != NULL) {
+    while ((errno = 0, entry = readdir(directory)) != NULL) {
         shmap__os_status status = reap_entry(entry->d_name, every_user, reaped);
 
         if (status.code < 0)
             failure = status;
     }
+    if (errno != 0)
+        failure = shmap__os_failed(errno);
     closedir(directory);
     return *reaped == 0 ? failure : shmap__os_done;
 }

@@ -113,17 +113,20 @@ int shmap__os_allocate(int fd, uint64_t from, uint64_t to, bool in_memory);
  * lives with its descriptors and mappings, also in forked children, and with
  * it end its locks. `type` is F_RDLCK, F_WRLCK or F_UNLCK. */
 
-/* Take or change a lock without waiting. Returns 0 or errno; EAGAIN if another
- * description's lock is in the way. */
+/* Take or change a lock without waiting. Returns 0 or errno; EAGAIN if and only
+ * if another description's lock is in the way. */
 int shmap__os_lock(int fd, off_t byte, short type);
 
 /* The same for several bytes at once. */
 int shmap__os_lock_bytes(int fd, off_t from, off_t count, short type);
 
-/* The type of another description's lock on the byte; F_UNLCK if there is none
- * or it cannot be told. Where the system has no such locks, taking one is
- * ENOTSUP, and every byte is answered to be locked. */
+/* The type of another description's lock on the byte; F_UNLCK if there is none;
+ * -1 and errno if the system refuses to tell. Where it has no such locks,
+ * taking one is ENOTSUP, and every byte is answered to be locked. */
 short shmap__os_locked(int fd, off_t byte);
+
+/* What it means that one of these failed with this errno. */
+shmap__os_status shmap__os_lock_failed(int error);
 
 /* Bounded patience with another process in the middle of a step: wait a
  * little, more from time to time. False after about a second. `*attempt`
@@ -191,7 +194,8 @@ enum shmap__os_reaping {
     SHMAP__OS_REAP_NOTHING, /* no leftover has the path, or no longer */
     SHMAP__OS_REAP_BUSY,    /* another process has a lock on it */
     SHMAP__OS_REAP_DENIED,  /* it is another user's */
-    SHMAP__OS_REAP_FAILED   /* errno */
+    SHMAP__OS_REAP_FAILED,  /* errno */
+    SHMAP__OS_REAP_UNTOLD   /* errno, of a lock: it cannot be told */
 };
 
 /* What proves that an object has its name from its owner. */

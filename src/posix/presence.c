@@ -265,8 +265,9 @@ enum shmap__os_life shmap__os_presence_of(const void *word, uint32_t tag)
         short lock =
             shmap__os_locked((int)object->native, first_byte + (off_t)tag);
 
-        /* If the descriptor is another file's by now, that says nothing. */
-        if (shmap__os_still_ours(object, &stat))
+        /* If the descriptor is another file's by now, or the system refuses to
+         * tell, that says nothing. */
+        if (lock >= 0 && shmap__os_still_ours(object, &stat))
             life = lock == F_UNLCK ? SHMAP__OS_DEAD : SHMAP__OS_ALIVE;
     }
     shmap__os_views_unlock();

@@ -182,6 +182,9 @@ static bool set_filter(struct sock_filter *program, size_t count)
 #ifndef SYS_fchown32
 #define SYS_fchown32 SYS_fchown
 #endif
+#ifndef SYS_utimensat_time64
+#define SYS_utimensat_time64 SYS_utimensat
+#endif
 #ifndef F_ADD_SEALS
 #define F_ADD_SEALS 1033
 #endif
@@ -194,18 +197,21 @@ static const struct {
     {"memfd_create", SYS_memfd_create, -1},
     {"fcntl F_ADD_SEALS", SYS_fcntl64, F_ADD_SEALS},
     {"fcntl F_OFD_SETLK", SYS_fcntl64, F_OFD_SETLK},
+    {"fcntl F_OFD_GETLK", SYS_fcntl64, F_OFD_GETLK},
     {"fallocate", SYS_fallocate, -1},
     {"fchmod", SYS_fchmod, -1},
     {"fchown", SYS_fchown32, -1},
     {"fstatfs", SYS_fstatfs64, -1},
     {"fsync", SYS_fsync, -1},
     {"getcwd", SYS_getcwd, -1},
+    {"getdents64", SYS_getdents64, -1},
     {"ioctl", SYS_ioctl, -1},
     {"madvise", SYS_madvise, -1},
     {"msync", SYS_msync, -1},
     {"munmap", SYS_munmap, -1},
     {"prlimit64", SYS_prlimit64, -1},
     {"sysinfo", SYS_sysinfo, -1},
+    {"utimensat", SYS_utimensat_time64, -1},
 };
 
 static const struct {
