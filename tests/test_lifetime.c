@@ -533,6 +533,27 @@ static void test_lifetime__other_programs_hold_by_the_convention(void **state)
     place_assert_free(&place);
 }
 
+/* In 32-bit programs, times have 32 bits as a rule, and their C library does
+ * not tell the size of what has others. */
+static void test_lifetime__small_programs_meet_native_regions(void **state)
+{
+    struct place place = place_make(__func__, SHMAP_SCOPE_NATIVE);
+    shmap_region_options options = SHMAP_REGION_OPTIONS_INIT;
+    shmap_region *region;
+    unsigned reaped = 0;
+    (void)state;
+    options.scope = SHMAP_SCOPE_NATIVE;
+    assert_code(shmap_region_create(&region, place.name, 4096, &options), 0);
+    assert_true(raw_has_small_times(place.os_name));
+    shmap_region_close(region);
+    NEEDS_LEFTOVERS;
+    place_leave_over(&place);
+    assert_true(raw_has_small_times(place.os_name));
+    assert_code(shmap_region_reap(NULL, 0, &reaped), 0);
+    assert_true(reaped >= 1);
+    assert_false(raw_exists(place.os_name));
+}
+
 static void test_lifetime__region_survives_the_loss_of_its_name(void **state)
 {
     struct place place = place_make(__func__, SHMAP_SCOPE_USER);
@@ -588,6 +609,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(
             test_lifetime__foreign_set_group_id_bit_is_left_as_found),
         cmocka_unit_test(test_lifetime__other_programs_hold_by_the_convention),
+        cmocka_unit_test(test_lifetime__small_programs_meet_native_regions),
         cmocka_unit_test(test_lifetime__region_survives_the_loss_of_its_name),
     };
     return test_main(argc, argv, roles, tests, COUNT(tests));

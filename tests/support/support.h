@@ -291,6 +291,9 @@ uint64_t raw_size(const char *os_name);
 /* Mode bits, 0 on Windows. */
 unsigned raw_mode(const char *os_name);
 bool raw_set_mode(const char *os_name, unsigned mode);
+/* Whether its times fit into 32 bits, so that programs with such times can ask
+ * for its size. */
+bool raw_has_small_times(const char *os_name);
 /* Remove a name, whatever has it. False where names cannot be removed. */
 bool raw_remove(const char *os_name);
 /* Give an object a second name. False where there is no such thing. */

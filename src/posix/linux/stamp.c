@@ -28,6 +28,13 @@ typedef struct stamp {
 enum { HALF = 32 };
 static const uint32_t low_half = UINT32_C(0xE6000000);
 
+/* Other programs meet regions whose names are not derived. Many 32-bit ones
+ * have times of 32 bits, and cannot ask for the size of what has others; and
+ * nothing is compared there. So these stamps are in January 2038, when such
+ * programs end.
+ */
+static const int64_t small_seconds = INT64_C(0x7FFF0000);
+
 /* SipHash-4-8 with a key that is no secret. Other users may have a say in the
  * names of shared regions, so nobody may be able to find a name whose hash is
  * that of another: the state has 256 bits, of which a name can choose 64 at a
@@ -93,23 +100,28 @@ static uint64_t hash_of(const char *text)
 
 /* Stamps */
 
+/* How the names begin that the library derives. */
+static const char derived_start[] = "shmap.";
+
 static stamp stamp_of(const char *name)
 {
     const uint32_t nanoseconds = 1000000000;
     uint64_t hash = hash_of(name);
     /* 29 bits, and a bit that makes it more than 0. */
     uint64_t high = (hash >> 32 & 0x1FFFFFFF) | UINT32_C(1) << 29;
+    bool derived = strncmp(name, derived_start, sizeof derived_start - 1) == 0;
     stamp made;
 
-    made.seconds = (int64_t)(high << HALF | low_half);
+    made.seconds = derived ? (int64_t)(high << HALF | low_half) : small_seconds;
     made.nanoseconds = (int64_t)((hash & 0xFFFFFFFF) * nanoseconds >> 32);
     return made;
 }
 
 static bool is_stamp(const stamp *time)
 {
-    return time->seconds >> HALF > 0 &&
-           ((uint64_t)time->seconds & 0xFFFFFFFF) == low_half;
+    return time->seconds == small_seconds ||
+           (time->seconds >> HALF > 0 &&
+            ((uint64_t)time->seconds & 0xFFFFFFFF) == low_half);
 }
 
 /* Where the C library's times have 32 bits, the kernel is asked itself. */

@@ -141,6 +141,13 @@ unsigned raw_mode(const char *os_name)
     return look(&status, os_name) ? status.st_mode & 07777u : 0;
 }
 
+bool raw_has_small_times(const char *os_name)
+{
+    struct stat status;
+    return look(&status, os_name) && status.st_atime <= INT32_MAX &&
+           status.st_mtime <= INT32_MAX && status.st_ctime <= INT32_MAX;
+}
+
 bool raw_set_mode(const char *os_name, unsigned mode)
 {
     char path[OS_NAME_ROOM];

@@ -440,6 +440,12 @@ bool raw_block(intptr_t handle)
     return false;
 }
 
+bool raw_has_small_times(const char *os_name)
+{
+    (void)os_name;
+    return true;
+}
+
 bool raw_hinder(const char *os_name)
 {
     (void)os_name;
