@@ -273,6 +273,46 @@ static void test_planted__destroyed_proof_proves_nothing(void **state)
     }
 }
 
+/* Also in the middle of a removal, at any step: the attacker's link to what is
+ * removed is not another program's object, which would have the name for ever.
+ */
+static void test_planted__proof_destroyed_meanwhile_keeps_no_name(void **state)
+{
+    struct stop stops[64];
+    size_t count = 0;
+    (void)state;
+    for (size_t i = 0; i <= 2 * count; ++i) {
+        struct scene scene = set_scene(__func__, ALICE);
+        assert_true(
+            attacks(scene.attacker, "link", scene.open.os_name, scene.own));
+        puppet_do(scene.victim, "unmap 0");
+        if (i == 0) {
+            puppet_do(scene.victim, "record");
+            puppet_do(scene.victim, "close 0");
+            count = stops_passed(scene.victim, stops, COUNT(stops));
+            assert_in_range(count, 1, COUNT(stops));
+        } else {
+            stops_run_into(scene.victim, &stops[(i - 1) / 2], "close 0");
+            attacks(scene.attacker, "touch", "", "");
+            if (i % 2 == 0) {
+                child_tell(scene.victim, "go");
+                assert_code(puppet_result(scene.victim), 0);
+            } else {
+                child_end(scene.victim);
+                scene.victim = puppet_start_as(ALICE);
+                assert_eventually(!raw_is_held(scene.own));
+                puppet(scene.victim, "reap %s machine", scene.open.name);
+            }
+        }
+        assert_false(raw_exists(scene.open.os_name));
+        assert_code(
+            puppet(scene.victim, "open_or_create 1 %s 8192", scene.own_name),
+            SHMAP_CREATED);
+        child_end(scene.victim);
+        child_end(scene.attacker);
+    }
+}
+
 /* Another own region, which the attacker may not use, under another own name:
  * where the system lets everybody link everything. Root makes the link. */
 static void test_planted__private_region_has_one_name(void **state)
@@ -526,6 +566,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_planted__link_is_not_the_last_name),
         cmocka_unit_test(test_planted__condemned_object_stays_condemned),
         cmocka_unit_test(test_planted__destroyed_proof_proves_nothing),
+        cmocka_unit_test(test_planted__proof_destroyed_meanwhile_keeps_no_name),
         cmocka_unit_test(test_planted__private_region_has_one_name),
         cmocka_unit_test(test_planted__other_programs_memory_is_refused),
         cmocka_unit_test(test_planted__import_compares_the_name),

@@ -164,6 +164,29 @@ static enum shmap__os_reaping unlink_seen(const char *path, int fd,
     return result;
 }
 
+static bool has_stamp(const char *path, int fd, const struct stat *object)
+{
+    return shmap__stamp_check(fd, object, name_in(path)) != SHMAP__PROOF_NONE ||
+           shmap__stamp_put(fd, name_in(path)) == 0;
+}
+
+/* Make it a region no more, which only its stamp tells from another program's
+ * object of this mode. Who may write to it may have destroyed the stamp, also
+ * since it was looked at, but cannot any more when it is condemned. */
+static bool condemn(const char *path, int fd, const struct stat *object)
+{
+    const mode_t writers = S_IWGRP | S_IWOTH;
+    struct stat now;
+
+    if (!has_stamp(path, fd, object))
+        return false;
+    SHMAP__STOP("reap.stamped");
+    if (fchmod(fd, SHMAP__OS_CONDEMNED_MODE) != 0)
+        return false;
+    return (object->st_mode & writers) == 0 ||
+           (fstat(fd, &now) == 0 && has_stamp(path, fd, &now));
+}
+
 /* Unlink the object, which is locked exclusively, if the path still means it.
  * Late openers recognise a removed object by its having no link, but it may
  * have another one. So it stops being a region before it loses its name. */
@@ -175,10 +198,7 @@ static enum shmap__os_reaping unlink_locked(const char *path, int fd,
     if (!path_means(path, object))
         return SHMAP__OS_REAP_NOTHING;
     SHMAP__STOP("reap.checked");
-    /* Who could write to it may have destroyed its stamp. */
-    if ((shmap__stamp_check(fd, object, name_in(path)) == SHMAP__PROOF_NONE &&
-         shmap__stamp_put(fd, name_in(path)) != 0) ||
-        fchmod(fd, SHMAP__OS_CONDEMNED_MODE) != 0)
+    if (!condemn(path, fd, object))
         return SHMAP__OS_REAP_FAILED;
     SHMAP__STOP("reap.condemned");
     result = unlink_seen(path, fd, object);
