@@ -561,20 +561,24 @@ static enum finding look(const char *path, enum shmap__os_names names)
 static shmap__os_status free_path(const char *path, enum shmap__os_names names,
                                   unsigned attempt, unsigned *reaped)
 {
+    enum shmap__os_reaping result;
     int error;
 
     SHMAP__STOP("free.dead");
-    switch (shmap__os_remove_leftover(path, names)) {
+    result = shmap__os_remove_leftover(path, names);
+    error = errno;
+    switch (result) {
     case SHMAP__OS_REAP_DENIED:
-        error = errno;
-        /* Another user is just removing it, as a rule. */
-        if (attempt < SHMAP__OS_ATTEMPTS_BRIEF && shmap__os_path_is_going(path))
-            break;
-        return (shmap__os_status){SHMAP_ESTALE, error};
     case SHMAP__OS_REAP_FAILED:
-        return shmap__os_failed(errno);
+        /* Another user, or root, is just removing it, as a rule. */
+        if (error == EACCES && attempt < SHMAP__OS_ATTEMPTS_BRIEF &&
+            shmap__os_path_is_going(path))
+            break;
+        return result == SHMAP__OS_REAP_DENIED
+                   ? (shmap__os_status){SHMAP_ESTALE, error}
+                   : shmap__os_failed(error);
     case SHMAP__OS_REAP_UNTOLD:
-        return shmap__os_lock_failed(errno);
+        return shmap__os_lock_failed(error);
     case SHMAP__OS_REAPED:
         ++*reaped;
         break;
