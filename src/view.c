@@ -153,7 +153,9 @@ static shmap__os_status map(shmap_view *view, shmap_region *region,
     if (status.code == 0 && (options->flags & SHMAP_VIEW_PREFAULT) != 0)
         status = prefault(&region->object, made.data, range.size, made.access_);
     if (status.code < 0) {
-        shmap__os_view_unmap(made.base_, made.mapped_);
+        /* What cannot be unmapped keeps its region. */
+        if (shmap__os_view_unmap(made.base_, made.mapped_).code < 0)
+            shmap__region_retain(region);
         return status;
     }
 

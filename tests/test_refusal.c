@@ -204,6 +204,24 @@ static int prefaulted(void)
     return closed(result, region);
 }
 
+/* What cannot be unmapped stays in the list of views, which look at regions. */
+static int prefaulted_for_ever(void)
+{
+    shmap_region *region;
+    shmap_view_options prefault = SHMAP_VIEW_OPTIONS_INIT;
+    shmap_view view;
+    size_t handles = os_open_handles();
+    int result;
+
+    role_check(os_refuse("munmap", "EPERM"));
+    prefault.flags = SHMAP_VIEW_PREFAULT;
+    role_check_code(shmap_region_create(&region, NULL, MiB, NULL), 0);
+    result = shmap_view_map(&view, region, &prefault);
+    closed(0, region);
+    role_check(os_open_handles() == handles + 1);
+    return result;
+}
+
 static int unmapped(void)
 {
     shmap_region *region;
@@ -272,6 +290,7 @@ static const struct refusal {
     {"prlimit64", "ENOSYS EPERM", small, 0, NULL},
     {"madvise", "ENOSYS EPERM EACCES EINVAL", prefaulted, 0, NULL},
     {"madvise", "ENOMEM", prefaulted, SHMAP_ENOSPC, "asked for"},
+    {"madvise", "ENOMEM", prefaulted_for_ever, SHMAP_ENOSPC, NULL},
     {"munmap", "EPERM", unmapped, SHMAP_ESYSTEM, "refuses to unmap"},
     {"munmap", "ENOMEM", unmapped, SHMAP_ENOMEM, "mappings"},
     {"msync", "ENOSYS EPERM EACCES EIO", flushed, SHMAP_ESYSTEM, ""},
