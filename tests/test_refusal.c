@@ -58,6 +58,7 @@ static int named_natively(void)
 /* A name of which the holder ended without closing it, and a living one. */
 static char leftover[NAME_ROOM];
 static char alive[NAME_ROOM];
+static shmap_region *living;
 
 static void leave_over(void)
 {
@@ -76,7 +77,7 @@ static void leave_over(void)
         os_exit_now(0);
     }
     role_check(os_fork_wait(pid) == 0);
-    role_check_code(shmap_region_create(&region, alive, 4096, NULL), 0);
+    role_check_code(shmap_region_create(&living, alive, 4096, NULL), 0);
 }
 
 static int over_leftover(void)
