@@ -14,12 +14,18 @@
  *     0           no reader is in a slot, or will still look for the writer
  *     READ        readers have been there
  *     DRAINING    a writer has begun to look at the slots
+ *     AGAIN       since then, a thread that reads has taken another slot
  *
  * A reader sees to it that the word is READ, between taking its slot and
  * looking at the mutex. A writer that finds it not 0 makes it DRAINING, looks
  * at the slots, and, once all of them were empty, makes it 0 if it is DRAINING
  * still. So a reader that came before DRAINING is seen in its slot, and one
  * that came after it has made the word READ again.
+ *
+ * A thread that reads already may do so again while a writer looks, and then
+ * leave its first slot: the writer could find the one empty before, and the
+ * other after. So such a thread makes the word AGAIN, and the writer looks
+ * again.
  */
 #include "shmap/rwlock.h"
 
@@ -32,7 +38,7 @@
 enum { SLOTS = SHMAP_RWLOCK_READERS };
 
 /* Values of `read_`. */
-enum { READ = 1, DRAINING = 2 };
+enum { READ = 1, DRAINING = 2, AGAIN = READ | DRAINING };
 
 typedef struct rwlock_locking {
     shmap_rwlock *rwlock;
@@ -81,8 +87,10 @@ SHMAP__FAST_PATH void leave_slot(shmap_rwlock *rwlock, unsigned slot)
 /* Between taking a slot and looking at the writer. */
 SHMAP__FAST_PATH void say_read(shmap_rwlock *rwlock)
 {
-    if (shmap__load32(&rwlock->read_) != READ)
-        shmap__exchange32(&rwlock->read_, READ);
+    uint32_t found = shmap__load32(&rwlock->read_);
+
+    while ((found & READ) == 0 && !shmap__cas32(&rwlock->read_, &found, READ))
+        continue;
     SHMAP__STOP("rwlock.said");
 }
 
@@ -145,10 +153,12 @@ SHMAP__FAST_PATH int read_now(shmap_rwlock *rwlock, shmap__thread *thread)
     say_read(rwlock);
     /* A thread that reads already must not wait for the writer, which waits for
      * it. */
-    if (writer_has_it(rwlock, &writer) &&
-        count_slots(rwlock, thread->self.id) == 1) {
-        leave_slot(rwlock, (unsigned)slot);
-        return 0;
+    if (writer_has_it(rwlock, &writer)) {
+        if (count_slots(rwlock, thread->self.id) == 1) {
+            leave_slot(rwlock, (unsigned)slot);
+            return 0;
+        }
+        shmap__exchange32(&rwlock->read_, AGAIN);
     }
     shmap__held_add(thread, SHMAP__HELD_READ, rwlock, (unsigned)slot);
     SHMAP__STOP("rwlock.reading");
@@ -189,15 +199,26 @@ static int try_read_thoroughly(void *context)
     return result != 0 ? result : buried;
 }
 
+/* AGAIN at the end was said since the beginning, and so this one will be woken:
+ * that thread has yet to leave its other slot, or to tell that it has. */
 static int is_drained(void *context)
 {
     const rwlock_locking *locking = context;
+    shmap_rwlock *rwlock = locking->rwlock;
+    uint32_t found = DRAINING;
 
+    if (shmap__load32(&rwlock->read_) != DRAINING)
+        shmap__exchange32(&rwlock->read_, DRAINING);
+    SHMAP__STOP("rwlock.draining");
     for (unsigned i = 0; i < SLOTS; i++) {
-        if (shmap__load64(&locking->rwlock->reader_[i]) != 0)
+        if (shmap__load64(&rwlock->reader_[i]) != 0)
             return 0;
+        if (i == 0)
+            SHMAP__STOP("rwlock.looking");
     }
-    return SHMAP__DONE;
+    SHMAP__STOP("rwlock.drained");
+    shmap__cas32(&rwlock->read_, &found, 0);
+    return found == AGAIN ? 0 : SHMAP__DONE;
 }
 
 static int is_drained_thoroughly(void *context)
@@ -280,21 +301,10 @@ static int unlock_writer(shmap_rwlock *rwlock, shmap__thread *thread)
 static SHMAP__SLOW_PATH int drain(rwlock_locking *locking, int64_t deadline)
 {
     shmap_rwlock *rwlock = locking->rwlock;
-    uint32_t draining = DRAINING;
-    int result;
 
-    shmap__exchange32(&rwlock->read_, DRAINING);
-    SHMAP__STOP("rwlock.draining");
-    result = is_drained(locking);
-    if (result == 0)
-        result = shmap__wait_thoroughly(
-            &rwlock->drain_, shmap__peek32(&rwlock->spin_ns), deadline,
-            is_drained, is_drained_thoroughly, locking);
-    if (result == SHMAP__DONE) {
-        SHMAP__STOP("rwlock.drained");
-        shmap__cas32(&rwlock->read_, &draining, 0);
-    }
-    return shmap__outcome(result);
+    return shmap__outcome(shmap__wait_thoroughly(
+        &rwlock->drain_, shmap__peek32(&rwlock->spin_ns), deadline, is_drained,
+        is_drained_thoroughly, locking));
 }
 
 static int write_lock(shmap_rwlock *rwlock, shmap__thread *thread,

@@ -98,6 +98,42 @@ static void test_rwlock_moments__reader_that_comes_while_a_writer_looks_counts(
     hands_end();
 }
 
+/* Of a thread that reads through two views of the lock, and never stops: it
+ * takes a place that the writer has looked at already, and leaves its first. */
+static void test_rwlock_moments__reader_that_changes_its_place_counts(
+    void **state)
+{
+    uint64_t *slots;
+    unsigned first = 0;
+    uint64_t id;
+
+    (void)state;
+    do {
+        slots = begin()->rwlock[0].reader_;
+        hand_do(reader, "attach 1");
+        hand_do(reader, "lock r0 0");
+        if (slots[0] != 0)
+            hands_end();
+    } while (slots[0] != 0);
+    while (slots[first] == 0)
+        first++;
+    id = slots[first];
+    stop_at(writer, "rwlock.looking", "lock w0 0");
+    /* No other place is free. */
+    for (unsigned i = 1; i < SHMAP_RWLOCK_READERS; i++)
+        slots[i] = id;
+    hand_do(reader, "lock r0 0 1");
+    for (unsigned i = 1; i < SHMAP_RWLOCK_READERS; i++)
+        slots[i] = i == first ? id : 0;
+    hand_do(reader, "unlock r0");
+    assert_true(slots[0] == id && slots[first] == 0);
+    go_on(writer);
+    assert_code(hand_result(writer), SHMAP_ETIMEDOUT);
+    hand_do(reader, "unlock r0 1");
+    hand_do(writer, "lock w0 0");
+    hands_end();
+}
+
 static void test_rwlock_moments__writer_that_gives_up_leaves_the_word(
     void **state)
 {
@@ -167,6 +203,7 @@ int main(int argc, char **argv)
         TEST(writer_that_comes_after_a_reader_waits),
         TEST(reader_that_has_not_said_so_sees_the_writer),
         TEST(reader_that_comes_while_a_writer_looks_counts),
+        TEST(reader_that_changes_its_place_counts),
         TEST(writer_that_gives_up_leaves_the_word),
         TEST(writer_that_dies_looking_hides_no_reader),
         TEST(writer_that_dies_having_looked_hides_none),

@@ -326,6 +326,8 @@ rwlock() {
     heading "Reader-writer locks"
     expect most nothing "3 threads" PROCS=3
     expect most nothing "3, one slot for readers" PROCS=3 FULL
+    expect most nothing "2, readers change their slots" PROCS=2 CHANGES
+    expect all nothing "2, the same, any number of deaths" PROCS=2 CHANGES KILLS=9
     expect all nothing "2, any number of deaths" PROCS=2 KILLS=9
     expect all nothing "2, the same, one slot" PROCS=2 FULL KILLS=9
     if $long; then
@@ -346,6 +348,11 @@ rwlock() {
         "a writer clears the word after its look" BUG_CLEARS_LATE PROCS=2
     expect shortest "writing while others read" \
         "the same, not if a reader came since" BUG_CLEARS_UNSEEN PROCS=2
+    expect shortest "writing while others read" \
+        "a reader changes its slot unseen" BUG_CHANGES_UNSEEN PROCS=2 CHANGES
+    expect shortest "$forever" \
+        "a writer marks the word anew after its look" \
+        BUG_MARKS_LATE PROCS=2 CHANGES
     expect shortest "writing while others read" \
         "a writer clears the word before its look" \
         BUG_CLEARS_FIRST PROCS=2 KILLS=1

@@ -17,6 +17,8 @@
  *     KILLS=n     a thread may be killed before each of its steps, and a new one
  *                 gets its number; n threads are, at most, or any number for 9
  *     FULL        there is one slot for readers, not two
+ *     CHANGES     one that reads may read again, in another slot, and then leave
+ *                 its first one
  *
  * Who sleeps may look again without being woken: any number of times while
  * there are deaths, and twice after the last. If nobody dies, never.
@@ -55,6 +57,7 @@ byte slot[SLOTS];
 /* Whether a writer need look at the slots. */
 #define READ 1
 #define DRAINING 2
+#define AGAIN 3
 byte word;
 
 /* Two places to wait: the sequences, since each thread read them. */
@@ -184,7 +187,11 @@ R2: /* Take a slot. */
     if
     :: atomic { slot[0] == 0 -> slot[0] = me + 1; mine = 1 }
 #if SLOTS == 2
+#ifdef CHANGES
+    :: atomic { slot[1] == 0 -> slot[1] = me + 1; mine = 2 }
+#else
     :: atomic { slot[0] != 0 && slot[1] == 0 -> slot[1] = me + 1; mine = 2 }
+#endif
     :: atomic { slot[0] != 0 && slot[1] != 0 -> skip; goto R5 }
 #else
     :: atomic { slot[0] != 0 -> skip; goto R5 }
@@ -194,12 +201,8 @@ R2: /* Take a slot. */
 #ifndef BUG_SAYS_LAST
     /* See that the word says so. */
     if
-    :: word == READ
-    :: word != READ ->
-        if
-        :: atomic { true -> word = READ }
-        OR_DIE
-        fi
+    :: word == READ || word == AGAIN
+    :: atomic { word == 0 || word == DRAINING -> word = READ }
     OR_DIE
     fi;
 #endif
@@ -230,6 +233,48 @@ R3: /* Look at the writer. */
     :: atomic { true -> word = READ; readers++; reads[me] = 1 }
     OR_DIE
     fi;
+#endif
+#ifdef CHANGES
+    if
+    :: goto R3_end
+    :: atomic { mine == 2 && slot[0] == 0 -> slot[0] = me + 1 }
+    :: atomic { mine == 1 && slot[1] == 0 -> slot[1] = me + 1 }
+    OR_DIE
+    fi;
+    if
+    :: word == READ || word == AGAIN
+    :: atomic { word == 0 || word == DRAINING -> word = READ }
+    OR_DIE
+    fi;
+#ifndef BUG_CHANGES_UNSEEN
+    /* A writer looks at it again. */
+    if
+    :: owner == 0
+    :: owner != 0 ->
+        if
+        :: atomic { true -> word = AGAIN }
+        OR_DIE
+        fi
+    OR_DIE
+    fi;
+#endif
+    if
+    :: atomic { true -> slot[mine - 1] = 0; mine = 3 - mine }
+    OR_DIE
+    fi;
+    if
+    :: atomic { true -> d_step { change_sequence(DRAIN) } }
+    OR_DIE
+    fi;
+    if
+    :: atomic { true -> d_step { wake(DRAIN) } }
+    OR_DIE
+    fi;
+    if
+    :: atomic { true -> d_step { change_sequence(READERS) } wake_one(READERS) }
+    OR_DIE
+    fi;
+R3_end:
 #endif
     if
     :: atomic {
@@ -337,21 +382,31 @@ W1: /* The mutex. */
     :: word != 0
     OR_DIE
     fi;
-#ifndef BUG_CLEARS_LATE
-    if
-#ifdef BUG_CLEARS_FIRST
-    :: atomic { true -> word = 0 }
-#else
-    :: atomic { true -> word = DRAINING }
-#endif
-    OR_DIE
-    fi;
-#endif
-W2: /* Read the sequence; have all readers left? */
+W2: /* Read the sequence, and say that this looks; have all readers left? */
     if
     :: atomic { true -> at[me] = DRAIN; changed[me] = 0 }
     OR_DIE
     fi;
+#ifndef BUG_CLEARS_LATE
+    if
+    :: word == DRAINING
+#ifdef BUG_MARKS_LATE
+    :: word == AGAIN
+    :: word == READ ->
+#else
+    :: word != DRAINING ->
+#endif
+        if
+#ifdef BUG_CLEARS_FIRST
+        :: atomic { true -> word = 0 }
+#else
+        :: atomic { true -> word = DRAINING }
+#endif
+        OR_DIE
+        fi
+    OR_DIE
+    fi;
+#endif
 W3:
     if
 #ifdef BUG_WRITES_AT_ONCE
@@ -388,10 +443,17 @@ W4:
     :: atomic { true -> word = 0; goto W6 }
 #else
     :: atomic { word == DRAINING -> word = 0; goto W6 }
-    :: word != DRAINING -> goto W6
+    :: word != DRAINING && word != AGAIN -> goto W6
+    :: word == AGAIN
 #endif
     OR_DIE
     fi;
+#ifdef BUG_MARKS_LATE
+    if
+    :: atomic { true -> word = DRAINING }
+    OR_DIE
+    fi;
+#endif
 W5:
     if
     :: atomic { !changed[me] -> asleep[me] = DRAIN }
