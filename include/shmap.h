@@ -45,11 +45,12 @@
  * Fork: a child holds the regions and views of its parent, at the same
  * addresses, and closes and unmaps its own copies. After fork in a program
  * with several threads, only async-signal-safe functions may be called until
- * exec, and these are not. A child made in other ways than by fork (_Fork,
- * clone) must not call any. Handlers of pthread_atfork may call any function,
- * in the child of a program with one thread as well; those that a program
- * registered before it loaded the library (dlopen), or in a constructor, any
- * but those of locks.
+ * exec; of the library's, these are shmap_event_set and shmap_semaphore_post. A
+ * child made in other ways than by fork (_Fork, clone) must not call any
+ * function. Handlers of pthread_atfork may call any function; in the child,
+ * only if the program has one thread. But handlers that a program registered
+ * before it loaded the library (dlopen), or in a constructor, must not call
+ * those of locks.
  *
  * Fork also waits while another thread extends a file region. A thread must not
  * be cancelled (pthread_cancel) inside a call: what it held would be lost.

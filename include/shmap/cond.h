@@ -19,10 +19,10 @@
  * without it is seen when it is signalled, but not if the signaller dies
  * before.
  *
- * Who comes from pthread_cond_wait: as there, a wait lasts while nobody locks
- * the mutex or signals. It ends with 0 more often than there when others lock
- * it for other reasons, up to five times a second. A deadline is computed once,
- * before the loop.
+ * Compared with pthread_cond_wait: as there, a wait lasts while no thread locks
+ * the mutex or signals. It ends with 0 more often than there when threads lock
+ * the mutex for other reasons, up to five times a second. Compute a deadline
+ * once, before the loop.
  *
  * See shmap/wait.h for what all objects have in common.
  */
@@ -52,7 +52,7 @@ typedef struct shmap_cond {
  * says otherwise below, the caller has the mutex.
  *
  * Returns
- *   0                  woken, or the mutex was locked by others: look
+ *   0                  woken, or other threads locked the mutex: look
  *   SHMAP_OWNER_DIED   (> 0) as from shmap_mutex_lock; outranks
  *                      SHMAP_ETIMEDOUT
  *   SHMAP_ETIMEDOUT    nobody woke it before the deadline

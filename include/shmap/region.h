@@ -102,12 +102,12 @@ enum shmap_scope {
     SHMAP_SCOPE_NATIVE = 2   /* the system's own name, verbatim: meets
                                 programs that use the system's own calls.
                                 Nothing proves there that its owner gave an
-                                object its name: who may write to one object
-                                can link it to another free name. In the
-                                other scopes, what other programs made, or
-                                linked there, is SHMAP_ETYPE (not on
-                                Windows, which has no links, and where no
-                                object says who made it). */
+                                object its name: a user that may write to
+                                an object can link it to another free name.
+                                In the other scopes, what other programs
+                                made, or linked there, is SHMAP_ETYPE (not
+                                on Windows, which has no links, and where no
+                                object tells its maker). */
 };
 
 /* Whether shmap_region_open_file may make the file. */
@@ -209,9 +209,9 @@ SHMAP_API int shmap_region_create(shmap_region **region, const char *name,
  *   SHMAP_EOWNER     it belongs to a user whom the options do not accept
  *   SHMAP_ETYPE      something that is not shared memory has the name; or, in
  *                    user and machine scope, memory that another program made
- *                    or linked there, or whose proof of the name somebody
- *                    destroyed who may write to it: open it in native scope,
- *                    or remove it
+ *                    or linked there, or a region whose proof of the name was
+ *                    destroyed by a user that may write to it: open it in
+ *                    native scope, or remove it
  *   SHMAP_ENOTREADY  another program made it and has not sized it yet
  *   SHMAP_EBUSY      a stopped process keeps the name in the middle of a step,
  *                    or another user keeps a dead region locked
@@ -272,9 +272,9 @@ SHMAP_API int shmap_region_open_or_create(shmap_region **region,
  *                    for file sizes
  *   SHMAP_EBUSY      another process has been extending it for over a second,
  *                    is stopped while it opens it, or keeps others out
- *   SHMAP_ENOTSUP    the file system cannot fill holes (SHMAP_COMMIT_ALL),
- *                    and Windows 7 cannot; it cannot keep who may open what is
- *                    made
+ *   SHMAP_ENOTSUP    the file system, or Windows 7, cannot fill holes
+ *                    (SHMAP_COMMIT_ALL); the file system, or a filter of system
+ *                    calls, does not let a new file have the rights of `share`
  *   SHMAP_E2BIG, SHMAP_ENOMEM, SHMAP_EMFILE, SHMAP_ESYSTEM
  *
  * A failed call leaves the file as it was, and makes none; but an empty one
@@ -297,7 +297,7 @@ enum shmap_kind {
 enum shmap_info_flags {
     SHMAP_INFO_FOREIGN = 1, /* made by another program with the system's own
                                calls, and opened in native scope; never told on
-                               Windows, where no object says who made it */
+                               Windows, where no object tells its maker */
     SHMAP_INFO_NAME_LOST =
         2, /* somebody removed a named region's name; those who hold the
               region keep it, nobody else finds it. Of a file: its path means
@@ -430,11 +430,11 @@ enum shmap_reap_flags {
  * flags: enum shmap_reap_flags.
  * reaped: receives how many were freed; may be NULL. On Windows always 0.
  *
- * Returns 0, also when there was nothing to free, or if nothing could be freed
- * although there was something, why. SHMAP_EINVAL,
- * SHMAP_ENAME, SHMAP_ESTALE (it is another user's), SHMAP_EACCES (it is another
- * user's and cannot be looked at), SHMAP_EBUSY, SHMAP_ENOTSUP (the system
- * refuses locks), SHMAP_EMFILE, SHMAP_ENOMEM, SHMAP_ESYSTEM. Since 0.1. */
+ * Returns 0, also when there was nothing to free, or the reason why none of the
+ * leftovers could be freed: SHMAP_EINVAL, SHMAP_ENAME, SHMAP_ESTALE (it is
+ * another user's), SHMAP_EACCES (it is another user's and cannot be looked at),
+ * SHMAP_EBUSY, SHMAP_ENOTSUP (the system refuses locks), SHMAP_EMFILE,
+ * SHMAP_ENOMEM, SHMAP_ESYSTEM. Since 0.1. */
 SHMAP_API int shmap_region_reap(const char *name, unsigned flags,
                                 unsigned *reaped);
 

@@ -51,9 +51,9 @@ typedef struct shmap_rwlock {
  *   SHMAP_ETIMEDOUT    a writer had it, or 64 readers, at the deadline
  *   SHMAP_EDEADLK      this thread has it for writing
  *   SHMAP_ENOLCK       this thread holds SHMAP_LOCKS_MAX locks; or it reads
- *                      already, and there are SHMAP_RWLOCK_READERS readers with
- *                      it, for whose end it might wait for ever. Returned at
- *                      once: unlock, or read less often at a time.
+ *                      already, and all SHMAP_RWLOCK_READERS places are taken,
+ *                      its own included, so that the wait might never end. The
+ *                      call returns at once; cure: unlock first.
  *   SHMAP_EINVAL, SHMAP_ENOTSUP, SHMAP_EMFILE
  *                      as from shmap_mutex_lock
  *

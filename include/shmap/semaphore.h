@@ -31,7 +31,7 @@ extern "C" {
 
 /* 24 bytes. Zero is a semaphore of value 0 that was not given a first value. */
 typedef struct shmap_semaphore {
-    SHMAP_ALIGN8 uint32_t value_; /* and whether it was given a first one */
+    SHMAP_ALIGN8 uint32_t value_; /* and whether the first one was given */
     uint32_t spin_ns;             /* see shmap/wait.h */
     shmap_waiters waiters_;
 } shmap_semaphore;
@@ -43,8 +43,8 @@ typedef struct shmap_semaphore {
  *
  * What was posted before is kept: the value becomes the sum. In a file region a
  * semaphore keeps its value, and that it was given one, when all processes have
- * ended; to begin anew, zero it when nobody uses it. A semaphore that begins
- * with 0 needs no such call.
+ * ended; to begin anew, zero it when no process uses it. A semaphore that
+ * begins with 0 needs no such call.
  *
  * value: 0 to SHMAP_SEMAPHORE_MAX.
  *

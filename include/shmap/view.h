@@ -55,8 +55,8 @@ enum shmap_view_flags {
     /* Leave the view's memory out of what the system writes when the process
      * crashes: core dumps (Linux, FreeBSD), error reports (Windows 10, and not
      * what a debugger writes). Dumps then take less time and room, and have no
-     * secrets of the region. Of a page that another view shows as well, only
-     * what is seen through this view is left out. SHMAP_ENOTSUP where the
+     * secrets of the region. Other views of the same pages are not left out
+     * unless they have this flag as well. SHMAP_ENOTSUP where the
      * system cannot, as in Windows before version 1709, and on macOS. */
     SHMAP_VIEW_NO_DUMP = 4
 };
@@ -148,11 +148,12 @@ SHMAP_API int shmap_view_flush(const shmap_view *view, size_t offset,
  *                  again
  *   SHMAP_ESYSTEM  the system refuses to unmap it
  *
- * Locks that this thread holds in the view are given up as if it had died.
- * Those of other threads cannot be: the system, and the C library, write to
- * what a thread has locked when that locks or unlocks anything else. For the
- * same reason a view must not be unmapped, or replaced, with the system's own
- * calls while a thread holds a lock in it. Since 0.1. */
+ * Locks that this thread holds in the view are given up as if it had died, also
+ * if the system then refuses to unmap the view (SHMAP_ENOMEM, SHMAP_ESYSTEM).
+ * Those of other threads cannot be given up: the system and the C library write
+ * into a lock that a thread holds when that thread locks or unlocks another
+ * one. For the same reason a view must not be unmapped, or replaced, with the
+ * system's own calls while a thread holds a lock in it. Since 0.1. */
 SHMAP_API int shmap_view_unmap(shmap_view *view);
 
 #ifdef __cplusplus

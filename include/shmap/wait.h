@@ -25,10 +25,10 @@
  * holds something, at any instruction, never makes others wait for ever. No
  * wait sleeps for longer than 200 ms without looking again, so that is the
  * longest delay that a death causes; calls that only try look for the dead that
- * often, too. What a death means for each object is said
- * with the object. A stopped process is not dead. A process that
- * becomes another program (exec) lets go of what it holds. A process that dumps
- * core will never run again: what it holds is let go of before the file is
+ * often, too. What a death means for each object is said with the object. A
+ * stopped process is not dead. A process that becomes another program (exec)
+ * lets go of what it holds. A process that dumps core will never run again: the
+ * next one gets its locks within about 200 ms, also while the file is being
  * written.
  *
  * Spinning: a wait looks again and again for a short time before it sleeps,
@@ -38,7 +38,7 @@
  * waiter's own processor, once it has woken a waiter there. Processes may be
  * kept to processors at any time. An object's field spin_ns changes the limit:
  * nanoseconds, 0 for the default, SHMAP_SPIN_NEVER to sleep at once. It may be
- * set at any time, by anybody who can write to the object.
+ * set at any time, by any process that can write to the object.
  *
  * Asleep, a thread wakes up five times a second to look for the dead, for some
  * microseconds each time.
@@ -57,11 +57,12 @@
  * that was held when the machine was restarted counts as its owner's death.
  * The process opens the region anew for that, through /proc/self/fd. One that
  * cannot, because there is no /proc, or the file system has no locks, is known
- * by its threads' numbers, inside its own PID namespace only: elsewhere, what
- * it reads under a rwlock, a once that it has begun and a record that it writes
- * are SHMAP_ENOTSUP to those who meet them. (Of mutexes the kernel tells
- * everybody.) If it has made itself known before, the locks of a region where
- * it cannot are SHMAP_ENOTSUP to itself, from the first one on.
+ * by its threads' numbers, inside its own PID namespace only: a process
+ * elsewhere that meets what it reads under a rwlock, a once that it has begun
+ * or a record that it writes gets SHMAP_ENOTSUP. (Mutexes work there: the
+ * kernel tells every process of a dead owner's.) If it has made itself known in
+ * other regions before, it gets SHMAP_ENOTSUP itself from the locks of a region
+ * where it cannot, from the first one on.
  */
 #ifndef SHMAP_WAIT_H
 #define SHMAP_WAIT_H
