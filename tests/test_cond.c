@@ -521,7 +521,18 @@ static void test_cond__several_idle_waiters_leave_each_other_alone(void **state)
         idler_end(&idlers[i]);
 }
 
-/* Something may have changed, and whoever did it have died. */
+/* Start an idler, and change what it waits for without a signal. */
+static void idler_misses_a_change(struct idler *idler, struct scene *scene,
+                                  uint64_t *ended)
+{
+    idler_start(idler, scene, &scene->cond, ended);
+    nap_ms(300);
+    memory_store(ended, 1);
+    lock_here(scene);
+    unlock_here(scene);
+}
+
+/* Something may have changed, and the thread that did it have died. */
 static void test_cond__wait_ends_when_another_has_locked(void **state)
 {
     static struct scene scene;
@@ -529,11 +540,7 @@ static void test_cond__wait_ends_when_another_has_locked(void **state)
     struct idler idler;
 
     (void)state;
-    idler_start(&idler, &scene, &scene.cond, &ended);
-    nap_ms(300);
-    memory_store(&ended, 1);
-    lock_here(&scene);
-    unlock_here(&scene);
+    idler_misses_a_change(&idler, &scene, &ended);
     assert_eventually(memory_load(&idler.returns) > 0);
     idler_end(&idler);
 }
@@ -548,11 +555,7 @@ static void test_cond__later_waiters_hide_no_lock(void **state)
     struct idler other;
 
     (void)state;
-    idler_start(&idler, &scene, &scene.cond, &ended);
-    nap_ms(300);
-    memory_store(&ended, 1);
-    lock_here(&scene);
-    unlock_here(&scene);
+    idler_misses_a_change(&idler, &scene, &ended);
     idler_start(&other, &scene, &scene.other, &other_ended);
     assert_eventually(memory_load(&idler.returns) > 0);
     memory_store(&other_ended, 1);

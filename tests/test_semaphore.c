@@ -280,9 +280,22 @@ static void test_semaphore__is_exact_among_processes(void **state)
     stage_end(&stage);
 }
 
-static uint32_t semaphore_value(const shmap_semaphore *semaphore)
+/* Processes that wait for the semaphore at the stage's beginning. */
+static void waiters_start(struct stage *stage, struct child **waiters)
 {
-    return *(const volatile uint32_t *)&semaphore->value_;
+    const shmap_semaphore *semaphore = stage_at(stage, 0);
+
+    for (int i = 0; i < WAITERS; i++) {
+        waiters[i] = caller_start(stage);
+        child_tell(waiters[i], "semaphore_wait 0 -1");
+    }
+    assert_eventually(waiters_count(&semaphore->waiters_) == WAITERS);
+}
+
+static void waiters_have_it(struct child **waiters)
+{
+    for (int i = 0; i < WAITERS; i++)
+        assert_code(call_result(waiters[i]).code, 0);
 }
 
 static void test_semaphore__wakes_as_many_as_were_posted(void **state)
@@ -294,20 +307,15 @@ static void test_semaphore__wakes_as_many_as_were_posted(void **state)
     (void)state;
     stage_make(&stage, __func__, sizeof *semaphore);
     semaphore = stage_at(&stage, 0);
-    for (int i = 0; i < WAITERS; i++) {
-        waiters[i] = caller_start(&stage);
-        child_tell(waiters[i], "semaphore_wait 0 -1");
-    }
-    assert_eventually(waiters_count(&semaphore->waiters_) == WAITERS);
+    waiters_start(&stage, waiters);
     assert_code(shmap_semaphore_post(semaphore, 3), 0);
-    assert_eventually(semaphore_value(semaphore) == 0);
+    assert_eventually(value_of(semaphore) == 0);
     assert_eventually(waiters_count(&semaphore->waiters_) == WAITERS - 3);
     assert_code(shmap_semaphore_wait(semaphore, 0), SHMAP_ETIMEDOUT);
     /* More than there are waiters: the rest remains. */
     assert_code(shmap_semaphore_post(semaphore, 4), 0);
-    for (int i = 0; i < WAITERS; i++)
-        assert_code(call_result(waiters[i]).code, 0);
-    assert_int_equal(semaphore->value_, 2);
+    waiters_have_it(waiters);
+    assert_int_equal(value_of(semaphore), 2);
     stage_end(&stage);
 }
 
@@ -358,14 +366,9 @@ static void test_semaphore__first_value_wakes_waiters(void **state)
     (void)state;
     stage_make(&stage, __func__, sizeof *semaphore);
     semaphore = stage_at(&stage, 0);
-    for (int i = 0; i < WAITERS; i++) {
-        waiters[i] = caller_start(&stage);
-        child_tell(waiters[i], "semaphore_wait 0 -1");
-    }
-    assert_eventually(waiters_count(&semaphore->waiters_) == WAITERS);
+    waiters_start(&stage, waiters);
     assert_code(shmap_semaphore_init(semaphore, WAITERS + 1), 0);
-    for (int i = 0; i < WAITERS; i++)
-        assert_code(call_result(waiters[i]).code, 0);
+    waiters_have_it(waiters);
     assert_int_equal(value_of(semaphore), 1);
     stage_end(&stage);
 }
