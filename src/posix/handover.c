@@ -323,7 +323,7 @@ static shmap__os_status find_in_process(const shmap__os_gift *gift, int access,
                    ? (shmap__os_status){SHMAP_ENOENT, error}
                    : shmap__os_failed(error);
     }
-    if (!shmap__os_accepts(owner, link.st_uid))
+    if (!shmap__os_accepts(owner, link.st_uid, geteuid()))
         return (shmap__os_status){SHMAP_EOWNER, 0};
     if ((link.st_mode & rights) != rights)
         return (shmap__os_status){SHMAP_EACCES, 0};
@@ -367,7 +367,8 @@ static shmap__os_status take_nameless(shmap__os_object *object, int fd,
     /* A file whose name is gone looks like memory. */
     if (kind == SHMAP_KIND_ANONYMOUS && !shmap__os_is_memory(fd, stat))
         kind = SHMAP_KIND_FILE;
-    status = shmap__os_object_check(object, fd, stat, kind, access, owner);
+    status = shmap__os_object_check(object, fd, stat, kind, access, owner,
+                                    geteuid());
     if (status.code == 0 && kind == SHMAP_KIND_FILE &&
         access == SHMAP_ACCESS_READ_WRITE)
         shmap__os_file_mark(fd);

@@ -236,6 +236,7 @@ typedef struct open_wish {
     enum shmap__os_names names;
     int access;
     int owner;
+    uid_t user; /* that asks */
 } open_wish;
 
 enum attempt {
@@ -275,7 +276,7 @@ static enum attempt open_foreign(shmap__os_object *object, int fd,
     if (!S_ISREG(stat->st_mode))
         return fail(status, SHMAP_ETYPE);
     *status = shmap__os_object_check(object, fd, stat, SHMAP_KIND_NAMED,
-                                     wish->access, wish->owner);
+                                     wish->access, wish->owner, wish->user);
     if (status->code < 0)
         return OPEN_FAILED;
     if (wish->names == SHMAP__OS_NAMES_PROVED)
@@ -292,7 +293,7 @@ static enum attempt check_live(shmap__os_object *object, int fd,
 {
     SHMAP__STOP("open.alive");
     *status = shmap__os_object_check(object, fd, stat, SHMAP_KIND_NAMED,
-                                     wish->access, wish->owner);
+                                     wish->access, wish->owner, wish->user);
     if (status->code == SHMAP_EOWNER)
         return OPEN_FAILED;
     if (shmap__os_is_proved(fd, stat, wish->path, wish->names))
@@ -362,6 +363,20 @@ static enum attempt hold(shmap__os_object *object, int fd,
     return result == OPENED ? mark(fd, status) : result;
 }
 
+/* This user. In user scope the number is in the name (name.c), for which the
+ * same call has asked the system. */
+static uid_t find_user(const char *os_name, int scope)
+{
+    const char *digit = os_name + sizeof "/shmap." - 1;
+    uid_t user = 0;
+
+    if (scope != SHMAP_SCOPE_USER)
+        return geteuid();
+    while (*digit >= '0' && *digit <= '9')
+        user = 10 * user + (uid_t)(*digit++ - '0');
+    return user;
+}
+
 static void fill_wish(open_wish *wish, const char *os_name, int access,
                       int owner, int scope)
 {
@@ -369,6 +384,7 @@ static void fill_wish(open_wish *wish, const char *os_name, int access,
     wish->names = shmap__os_names_of(scope);
     wish->access = access;
     wish->owner = owner;
+    wish->user = find_user(os_name, scope);
 }
 
 /* Why something cannot be opened. Another user's region that is about to be
@@ -444,7 +460,7 @@ shmap__os_status shmap__os_named_take(shmap__os_object *object, int fd,
     const enum shmap__os_names names = shmap__os_names_like(os_name);
     shmap__os_object found;
     shmap__os_status status = shmap__os_object_check(
-        &found, fd, stat, SHMAP_KIND_NAMED, access, owner);
+        &found, fd, stat, SHMAP_KIND_NAMED, access, owner, geteuid());
     uint32_t forks = shmap__os_forks();
     char path[SHMAP__OS_PATH];
     struct stat now;

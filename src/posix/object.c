@@ -162,9 +162,9 @@ void shmap__os_object_fill(shmap__os_object *object, int fd,
 
 shmap__os_status shmap__os_object_check(shmap__os_object *object, int fd,
                                         const struct stat *stat, int kind,
-                                        int access, int owner)
+                                        int access, int owner, uid_t user)
 {
-    if (!shmap__os_accepts(owner, stat->st_uid))
+    if (!shmap__os_accepts(owner, stat->st_uid, user))
         return (shmap__os_status){SHMAP_EOWNER, 0};
     if (stat->st_size == 0)
         return (shmap__os_status){SHMAP_ENOTREADY, 0};

@@ -72,10 +72,10 @@ void shmap__os_object_fill(shmap__os_object *object, int fd,
                            const struct stat *stat, int kind, int access);
 
 /* The same for what was found, if it has a size and an owner whom
- * SHMAP_OWNER_... accepts. */
+ * SHMAP_OWNER_... accepts, asked by this user. */
 shmap__os_status shmap__os_object_check(shmap__os_object *object, int fd,
                                         const struct stat *stat, int kind,
-                                        int access, int owner);
+                                        int access, int owner, uid_t user);
 
 /* Whether the descriptor is still the object's. Programs close descriptors that
  * they do not know (close_range, daemon starters), and the number is used again
@@ -282,8 +282,8 @@ shmap__os_status shmap__os_rights_init(shmap__os_rights *rights,
 shmap__os_status shmap__os_rights_give(const shmap__os_rights *rights, int fd,
                                        mode_t bits, const struct stat *stat);
 
-/* Whether SHMAP_OWNER_... accepts what this user owns. */
-bool shmap__os_accepts(int owner, uid_t uid);
+/* Whether SHMAP_OWNER_..., asked by `user`, accepts what `uid` owns. */
+bool shmap__os_accepts(int owner, uid_t uid, uid_t user);
 
 /* seal.c */
 

@@ -131,11 +131,11 @@ static bool is_known(uid_t uid)
            inside == 0 && outside == 0 && count == UINT32_MAX;
 }
 
-bool shmap__os_accepts(int owner, uid_t uid)
+bool shmap__os_accepts(int owner, uid_t uid, uid_t user)
 {
     return owner == SHMAP_OWNER_ANYBODY ||
            (owner == SHMAP_OWNER_SYSTEM && uid == 0) ||
-           (uid == geteuid() && is_known(uid));
+           (uid == user && is_known(uid));
 }
 
 void shmap__os_owner(const shmap__os_object *object, char *out, size_t size)

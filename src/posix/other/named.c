@@ -164,9 +164,9 @@ static shmap__os_status take(shmap__os_object *object,
                              const shmap__found *found, const open_wish *wish)
 {
     const bool foreign = found->state == SHMAP__FOREIGN;
-    shmap__os_status status =
-        shmap__os_object_check(object, found->fd, &found->stat,
-                               SHMAP_KIND_NAMED, wish->access, wish->owner);
+    shmap__os_status status = shmap__os_object_check(
+        object, found->fd, &found->stat, SHMAP_KIND_NAMED, wish->access,
+        wish->owner, geteuid());
 
     if (status.code == 0 && foreign && wish->scope != SHMAP_SCOPE_NATIVE)
         status.code = SHMAP_ETYPE;
@@ -252,7 +252,8 @@ static shmap__os_status try_open(shmap__os_object *object, const char *os_name,
     status = shmap__gate_enter(&place, &gate);
     if (status.code == SHMAP_ENOENT)
         return open_foreign(object, &place, wish);
-    if (status.code == SHMAP_EACCES && !shmap__os_accepts(wish->owner, uid))
+    if (status.code == SHMAP_EACCES &&
+        !shmap__os_accepts(wish->owner, uid, geteuid()))
         status.code = SHMAP_EOWNER;
     if (status.code < 0)
         return status;
