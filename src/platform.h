@@ -41,6 +41,15 @@ typedef struct shmap__os_status {
 /* The system's side of a region. Filled by the primitives that create, open,
  * adopt or take; the portable side passes it back, reads `native`, `kind` and
  * `access`, says `lent`, and makes `access` less when it has sealed. */
+/* Linux: a writable view of this process, see presence.c. */
+typedef struct shmap__os_known_view {
+    struct shmap__os_known_view *next;
+    const char *base;
+    size_t size;
+    struct shmap__os_object *object;
+    bool settled;
+} shmap__os_known_view;
+
 typedef struct shmap__os_object {
     intptr_t native;      /* the descriptor; the section's or file's HANDLE */
     uint64_t identity[2]; /* device and inode, volume and index of a file: to
@@ -68,6 +77,10 @@ typedef struct shmap__os_object {
     void *presence;
     int64_t presence_of;
     int presence_denied;
+    /* And what is known of one of its views, which needs no memory of its own;
+     * not 0: it is in use. */
+    shmap__os_known_view first_view;
+    uint32_t first_view_used;
     /* Windows: the seals that this handle has made certain, and the next of all
      * objects of this process. */
     int seals;

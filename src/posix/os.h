@@ -335,10 +335,10 @@ bool shmap__os_view_remember(const void *base, size_t size,
                              const shmap__os_object *object);
 
 /* Forget one, and get what is known of it, to recall it if it stays, or else to
- * free; NULL of a view that was not remembered. */
-typedef struct shmap__os_known_view shmap__os_known_view;
+ * end; NULL of a view that was not remembered. */
 shmap__os_known_view *shmap__os_view_forget(const void *base);
 void shmap__os_view_recall(shmap__os_known_view *known);
+void shmap__os_view_end(shmap__os_known_view *known);
 
 /* Make this process known by a tag, not 0, in the regions of all views; the tag
  * becomes 0 if one does not allow that. 0, or an errno that passes. The caller

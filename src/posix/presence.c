@@ -26,17 +26,9 @@
 /* Bytes of tags: from here on, one for each. */
 static const off_t first_byte = (off_t)1 << 40;
 
-/* The writable views of this process. */
-struct shmap__os_known_view {
-    shmap__os_known_view *next;
-    const char *base;
-    size_t size;
-    shmap__os_object *object;
-    bool settled;
-};
-
 enum { LISTS = 64, PAGE_BITS = 12 };
 
+/* The writable views of this process. */
 static shmap__os_known_view *lists[LISTS];
 
 /* This process's tag; 0: none so far, or none at all. */
@@ -67,17 +59,30 @@ void shmap__os_view_recall(shmap__os_known_view *known)
 bool shmap__os_view_remember(const void *base, size_t size,
                              const shmap__os_object *object)
 {
-    shmap__os_known_view *view = malloc(sizeof *view);
+    /* What is remembered of presence is no change that others see. */
+    shmap__os_object *region = (shmap__os_object *)(uintptr_t)object;
+    shmap__os_known_view *view = &region->first_view;
 
+    if (shmap__exchange32(&region->first_view_used, 1) != 0)
+        view = malloc(sizeof *view);
     if (view == NULL)
         return false;
     view->base = base;
     view->size = size;
     view->settled = false;
-    /* What is remembered of presence is no change that others see. */
-    view->object = (shmap__os_object *)(uintptr_t)object;
+    view->object = region;
     shmap__os_view_recall(view);
     return true;
+}
+
+void shmap__os_view_end(shmap__os_known_view *known)
+{
+    if (known == NULL)
+        return;
+    if (known == &known->object->first_view)
+        shmap__store32(&known->object->first_view_used, 0);
+    else
+        free(known);
 }
 
 shmap__os_known_view *shmap__os_view_forget(const void *base)

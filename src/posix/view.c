@@ -136,7 +136,7 @@ shmap__os_status shmap__os_view_unmap(void *base, size_t size)
 
     if (error == 0) {
         SHMAP__STOP("view.unmapped");
-        free(known);
+        shmap__os_view_end(known);
         return shmap__os_done;
     }
     shmap__os_view_recall(known);

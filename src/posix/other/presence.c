@@ -34,3 +34,8 @@ void shmap__os_view_recall(shmap__os_known_view *known)
 {
     (void)known;
 }
+
+void shmap__os_view_end(shmap__os_known_view *known)
+{
+    (void)known;
+}
