@@ -44,6 +44,15 @@ static int create(void)
     return shmap_region_create(&region, name, 4096, NULL);
 }
 
+/* Finds what has the name later than others. */
+static int create_lazily(void)
+{
+    shmap_region_options options = SHMAP_REGION_OPTIONS_INIT;
+
+    options.commit = SHMAP_COMMIT_LAZY;
+    return shmap_region_create(&region, name, 4096, &options);
+}
+
 static int open_or_create(void)
 {
     shmap_region_options options = options_of(SHMAP_OWNER_ANYBODY, 0, 0);
@@ -147,6 +156,16 @@ static int create_on_fifo(void)
 static int create_on_mutex(void)
 {
     return while_planted(RAW_MUTEX, create);
+}
+
+static int create_lazily_on_memory(void)
+{
+    return while_planted(RAW_REGION, create_lazily);
+}
+
+static int create_lazily_on_directory(void)
+{
+    return while_planted(RAW_DIRECTORY, create_lazily);
 }
 
 static int create_on_a_node(void)
@@ -743,6 +762,8 @@ static const struct situation {
     SITUATION(create_on_directory, SHMAP_ETYPE),
     SITUATION(create_on_fifo, SHMAP_ETYPE),
     SITUATION(create_on_mutex, SHMAP_ETYPE),
+    SITUATION(create_lazily_on_memory, SHMAP_EEXIST),
+    SITUATION(create_lazily_on_directory, SHMAP_ETYPE),
     SITUATION(create_on_a_node, SHMAP_ENOTSUP),
     SITUATION(create_for_no_group, SHMAP_EINVAL),
     SITUATION(open_missing, SHMAP_ENOENT),

@@ -95,6 +95,19 @@ static int over_living(void)
     return closed(shmap_region_create(&region, alive, 4096, &options), region);
 }
 
+/* What takes no page before it has its name. */
+static int lazy_over_leftover(void)
+{
+    options.commit = SHMAP_COMMIT_LAZY;
+    return over_leftover();
+}
+
+static int lazy_over_living(void)
+{
+    options.commit = SHMAP_COMMIT_LAZY;
+    return over_living();
+}
+
 static int leftover_opened(void)
 {
     shmap_region *region = NULL;
@@ -286,6 +299,9 @@ static const struct refusal {
     {"fallocate", "ENOSPC", small, SHMAP_ENOSPC, "asked for"},
     {"fallocate", "ENOSPC", file_extended, SHMAP_ENOSPC, "asked for"},
     {"fallocate", "ENOSPC", file_filled, SHMAP_ENOSPC, "holes"},
+    {"fallocate", "ENOSPC", over_living, SHMAP_EEXIST, ""},
+    {"ftruncate", "ENOSPC EMFILE EPERM", lazy_over_living, SHMAP_EEXIST, ""},
+    {"ftruncate", "ENOSPC", lazy_over_leftover, SHMAP_ENOSPC, "asked for"},
     {"sysinfo", "ENOSYS EPERM", very_large, 0, NULL},
     {"fstatfs", "ENOSYS EPERM", very_large, 0, NULL},
     {"prlimit64", "ENOSYS EPERM", small, 0, NULL},

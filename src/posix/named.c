@@ -201,6 +201,9 @@ static shmap__os_status create(shmap__os_object *object, const char *path,
     return status;
 }
 
+/* An occupied name is never told as a lack of room: it is looked for before any
+ * page is taken. What takes none asks by the way, when it gets its name, and
+ * looks only if something else fails. */
 shmap__os_status shmap__os_named_create(shmap__os_object *object,
                                         const char *os_name, uint64_t size,
                                         const shmap_region_options *options)
@@ -209,23 +212,27 @@ shmap__os_status shmap__os_named_create(shmap__os_object *object,
     shmap__os_rights rights;
     shmap__os_status status = shmap__os_rights_init(&rights, options);
     uint32_t forks = shmap__os_forks();
+    const enum shmap__os_names names = shmap__os_names_of(options->scope);
+    const bool takes_pages = options->commit != SHMAP_COMMIT_LAZY;
+    shmap__os_status name = shmap__os_done;
     unsigned reaped = 0;
 
     if (status.code < 0)
         return status;
     shmap__os_find_path(path, os_name);
-    /* Before any page is taken: an occupied name is no lack of room. */
-    status =
-        shmap__os_free_name(path, shmap__os_names_of(options->scope), &reaped);
-    if (status.code < 0)
-        return status;
+    if (takes_pages)
+        name = shmap__os_free_name(path, names, &reaped);
+    if (name.code < 0)
+        return name;
     SHMAP__STOP("create.free");
     status = create(object, path, size, options, &rights, false);
     if (status.code == SHMAP_ENOTSUP)
         status = create(object, path, size, options, &rights, true);
     if (status.code == 0)
         object->forks = forks;
-    return status;
+    else if (!takes_pages)
+        name = shmap__os_free_name(path, names, &reaped);
+    return name.code < 0 ? name : status;
 }
 
 /* Opening */

@@ -176,6 +176,9 @@ static bool set_filter(struct sock_filter *program, size_t count)
 #ifndef SYS_fcntl64
 #define SYS_fcntl64 SYS_fcntl
 #endif
+#ifndef SYS_ftruncate64
+#define SYS_ftruncate64 SYS_ftruncate
+#endif
 #ifndef SYS_fstatfs64
 #define SYS_fstatfs64 SYS_fstatfs
 #endif
@@ -203,6 +206,7 @@ static const struct {
     {"fchown", SYS_fchown32, -1},
     {"fstatfs", SYS_fstatfs64, -1},
     {"fsync", SYS_fsync, -1},
+    {"ftruncate", SYS_ftruncate64, -1},
     {"getcwd", SYS_getcwd, -1},
     {"getdents64", SYS_getdents64, -1},
     {"ioctl", SYS_ioctl, -1},
