@@ -43,6 +43,15 @@ static void *shmap_peer_create_prefaulted(const char *name, size_t size)
                                                                : NULL;
 }
 
+static void *shmap_peer_create_lazy(const char *name, size_t size)
+{
+    shmap_region_options options = SHMAP_REGION_OPTIONS_INIT;
+
+    options.commit = SHMAP_COMMIT_LAZY;
+    return shmap_region_create(&region, name, size, &options) == 0 ? map(NULL)
+                                                                   : NULL;
+}
+
 static void *shmap_peer_open(const char *name, size_t size)
 {
     (void)size;
@@ -72,6 +81,11 @@ static const bench_peer bench_shmap_prefaulted = {
     shmap_peer_destroy,
     shmap_peer_open,
     shmap_peer_close,
+};
+
+static const bench_peer bench_shmap_lazy = {
+    "shmap",         shmap_peer_create_lazy, shmap_peer_destroy,
+    shmap_peer_open, shmap_peer_close,
 };
 
 /* Work */
@@ -193,11 +207,13 @@ static contender contenders[] = {
 enum { CONTENDERS = sizeof contenders / sizeof *contenders };
 
 static contender prefaulted = {.peer = &bench_shmap_prefaulted};
+static contender lazy = {.peer = &bench_shmap_lazy};
 
 static runner_case attach_cases[CONTENDERS];
 static runner_case fresh_cases[CONTENDERS];
 static runner_case all_cases[CONTENDERS];
 static runner_case one_cases[CONTENDERS];
+static runner_case lazy_cases[CONTENDERS];
 static runner_case large_cases[CONTENDERS];
 
 static const runner_group groups[] = {
@@ -242,6 +258,16 @@ static const runner_group groups[] = {
         .count = CONTENDERS,
     },
     {
+        .name = "create-lazy",
+        .title = "Create 64 KiB likewise, shmap: committed lazily",
+        .goal = "shmap at most 1.50",
+        .parts = {"all"},
+        .rounds = 501,
+        .batch = 5,
+        .cases = lazy_cases,
+        .count = CONTENDERS,
+    },
+    {
         .name = "first-touch",
         .title = "First touch of 256 MiB: create, map (shmap: committed, "
                  "prefaulted), touch every page, unmap, destroy",
@@ -267,7 +293,11 @@ static void fill_table(void)
             (runner_case){name, one, begin_attach_to_fresh, end_attach, attach};
         all_cases[i] = (runner_case){name, one, NULL, NULL, make_and_touch_all};
         one_cases[i] = (runner_case){name, one, NULL, NULL, make_and_touch_one};
-        if (one->peer == &bench_shmap)
+        if (contenders[i].peer == &bench_shmap)
+            one = &lazy;
+        lazy_cases[i] =
+            (runner_case){name, one, NULL, NULL, make_and_touch_one};
+        if (contenders[i].peer == &bench_shmap)
             one = &prefaulted;
         large_cases[i] = (runner_case){name, one, NULL, NULL, make_large};
     }

@@ -21,10 +21,10 @@ enum level {
     RAW,
     COMMITTED, /* the region has pages that nobody has touched */
     HELD,      /* somebody has a mark on the region */
-    NAME,      /* the user's number for the name */
+    NAME,      /* the user's number, for the name and to compare */
     LOOK,      /* whether somebody holds it */
     MARK,      /* hold it */
-    OWNER,     /* the user's number, to compare */
+    SAME_MARK, /* whether it was removed before it was held */
     SAME_MAP,  /* whether the descriptor is still ours, before mapping */
     SAME_CLOSE,
     TURN, /* the turn to leave */
@@ -33,9 +33,10 @@ enum level {
 };
 
 static const char *const level_names[LEVELS] = {
-    "raw",     "+ committed", "+ held by a mark", "+ geteuid",
-    "+ GETLK", "+ SETLK",     "+ geteuid again",  "+ fstat (map)",
-    "+ fstat", "+ flock",     "+ GETLK again",
+    "raw",           "+ committed",   "+ held by a mark",
+    "+ geteuid",     "+ GETLK",       "+ SETLK",
+    "+ fstat again", "+ fstat (map)", "+ fstat (close)",
+    "+ flock",       "+ GETLK again",
 };
 
 /* One region for each of the first three levels; the others use the last. */
@@ -62,13 +63,13 @@ static int attach(void *context, int64_t parts[RUNNER_PARTS])
         (void)geteuid();
     fd = open(paths[level < HELD ? level : HELD],
               O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    failed |= fstat(fd, &stat);
     if (level >= LOOK)
         failed |= byte_lock(fd, F_OFD_GETLK, F_WRLCK);
     if (level >= MARK)
         failed |= byte_lock(fd, F_OFD_SETLK, F_RDLCK);
-    failed |= fstat(fd, &stat);
-    if (level >= OWNER)
-        (void)geteuid();
+    if (level >= SAME_MARK)
+        failed |= fstat(fd, &stat);
 
     if (level >= SAME_MAP)
         failed |= fstat(fd, &stat);

@@ -25,6 +25,20 @@ static void say_nothing(const char *what)
     (void)what;
 }
 
+static int create_lazily(void (*say)(const char *))
+{
+    shmap_region_options options = SHMAP_REGION_OPTIONS_INIT;
+    shmap_region *made = NULL;
+    int result;
+
+    options.commit = SHMAP_COMMIT_LAZY;
+    say("create lazily");
+    result = shmap_region_create(&made, name, size, &options);
+    say("");
+    shmap_region_close(made);
+    return result;
+}
+
 static int use(void (*say)(const char *))
 {
     shmap_region *made = NULL;
@@ -122,6 +136,8 @@ int main(void)
 
     if (result == 0)
         result = use(announce);
+    if (result == 0)
+        result = create_lazily(announce);
     if (result == 0)
         result = hand_over(say_nothing);
     if (result == 0)
