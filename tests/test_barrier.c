@@ -28,6 +28,10 @@ struct scene {
     uint64_t lasts;
 };
 
+/* A wait whose deadline passes while it sleeps, on slow machines too: one that
+ * is over earlier does not come to the place where a sleeper leaves. */
+#define GIVING_UP "barrier_wait 0 2 300"
+
 static void *odd(void *object)
 {
     return (char *)object + 4;
@@ -203,8 +207,8 @@ static void leave_a_round_late(const struct stage *stage, struct child *other,
     struct child *slow = caller_start(stage);
     bool gave_up = strcmp(point, "wait.left") == 0;
 
-    stops_run_into_first(
-        slow, point, gave_up ? "barrier_wait 0 2 10" : "barrier_wait 0 2 -1");
+    stops_run_into_first(slow, point,
+                         gave_up ? GIVING_UP : "barrier_wait 0 2 -1");
     assert_code(shmap_barrier_wait(barrier, 2, 0), SHMAP_LAST);
     for (int i = 0; i < rounds; i++)
         go_one_round(barrier, other);
@@ -429,7 +433,7 @@ static void test_barrier__being_full_outranks_the_deadline(void **state)
     stage_make(&stage, __func__, sizeof *barrier);
     barrier = stage_at(&stage, 0);
     waiter = caller_start(&stage);
-    stops_run_into_first(waiter, "wait.left", "barrier_wait 0 2 10");
+    stops_run_into_first(waiter, "wait.left", GIVING_UP);
     assert_int_equal(arrived(barrier), 1);
     assert_code(shmap_barrier_wait(barrier, 2, 0), SHMAP_LAST);
     child_tell(waiter, "go");

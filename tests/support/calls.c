@@ -49,9 +49,7 @@ void *stage_join(const char *name, int access)
 
 int64_t deadline_ms(int64_t ms)
 {
-    long scale = setting("SHMAP_TEST_TIMEOUT_SCALE", 1);
-
-    return shmap_after(ms * (scale < 1 ? 1 : scale) * MS);
+    return shmap_after(scaled(ms) * MS);
 }
 
 int64_t cpu_us(void)

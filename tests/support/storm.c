@@ -104,11 +104,6 @@ static int64_t after_ms(int64_t ms)
     return shmap_after(ms * 1000000);
 }
 
-static int64_t scaled(int ms)
-{
-    return patience_until(ms) - clock_ms();
-}
-
 int64_t storm_late(void)
 {
     return after_ms(scaled(PATIENCE));
@@ -626,8 +621,7 @@ static unsigned stop_one(struct run *run, const unsigned *slots, size_t *point,
                          int time)
 {
     unsigned chosen = dice_roll(&run->dice, 2);
-    if (*point < NO_POINT &&
-        any_stopped(slots, clock_ms() + (int64_t)scaled(time)))
+    if (*point < NO_POINT && any_stopped(slots, clock_ms() + scaled(time)))
         chosen = has_stopped(slots[0]) ? 0 : 1;
     else
         *point = NO_POINT;

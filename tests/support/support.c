@@ -97,6 +97,11 @@ static int64_t scale(void)
     return factor < 1 ? 1 : factor;
 }
 
+int64_t scaled(int64_t time)
+{
+    return time * scale();
+}
+
 int64_t clock_ms(void)
 {
     return (int64_t)(uv_hrtime() / 1000000);
@@ -104,7 +109,7 @@ int64_t clock_ms(void)
 
 int64_t patience_until(int timeout)
 {
-    return clock_ms() + timeout * scale();
+    return clock_ms() + scaled(timeout);
 }
 
 bool patience_nap(int64_t until)

@@ -110,6 +110,8 @@ void assert_code_(int actual, int expected, const char *call, const char *file,
         }                                                        \
     } while (0)
 
+/* So much time, as much longer as tests may take on this machine. */
+int64_t scaled(int64_t time);
 /* The moment at which a wait of so many milliseconds, scaled, is over. */
 int64_t patience_until(int timeout);
 /* Sleep for a moment; false if the deadline has passed. */
