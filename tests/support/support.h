@@ -358,6 +358,8 @@ void os_release_mappings(void);
 /* From now on a system call fails in this process, with an error of this name.
  * `call` is its name, or "fcntl F_ADD_SEALS" and the like. */
 bool os_refuse(const char *call, const char *error);
+/* Without /proc, a process can find out which namespace it is in. */
+bool os_tells_without_proc(void);
 /* Files made without a name cannot get one later, in this process and its
  * children, as on older kernels for a process that gave up root. */
 bool os_forbid_links(void);

@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 bool os_has_leftovers(void)
@@ -21,6 +22,18 @@ bool os_has_lock_files(void)
 #else
     return false;
 #endif
+}
+
+/* Linux can since 6.11. */
+bool os_tells_without_proc(void)
+{
+    struct utsname system;
+    int major = 0;
+    int minor = 0;
+
+    return uname(&system) == 0 &&
+           sscanf(system.release, "%d.%d", &major, &minor) == 2 &&
+           (major > 6 || (major == 6 && minor >= 11));
 }
 
 bool os_is_root(void)

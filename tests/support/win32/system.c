@@ -18,6 +18,11 @@ bool os_has_lock_files(void)
     return false;
 }
 
+bool os_tells_without_proc(void)
+{
+    return true;
+}
+
 bool os_is_root(void)
 {
     return false;
