@@ -390,6 +390,25 @@ static void test_planted__import_compares_the_name(void **state)
     assert_code(puppet(importer, "import 0 %s", token), 0);
 }
 
+/* The command, in which "%s" stands for the name, is answered SHMAP_EBUSY in
+ * less time than an ordinary wait for a lock has. A loaded machine may delay
+ * some of the calls, so the fastest counts. */
+static void assert_busy_at_once(struct child *child, const char *command,
+                                const char *name)
+{
+    int64_t fastest = INT64_MAX;
+    size_t before = strcspn(command, "%");
+    for (int calls = 0; calls < 8 && fastest > 700; ++calls) {
+        int64_t begun = clock_ms();
+        assert_code(puppet(child, "%.*s%s%s", (int)before, command, name,
+                           command + before + 2),
+                    SHMAP_EBUSY);
+        int64_t lasted = clock_ms() - begun;
+        fastest = lasted < fastest ? lasted : fastest;
+    }
+    assert_in_range(fastest, 0, 700);
+}
+
 /* The owner was killed while it removed the region, and a stranger keeps it
  * locked: that is told at once. */
 static void test_planted__kept_object_is_busy_at_once(void **state)
@@ -402,18 +421,13 @@ static void test_planted__kept_object_is_busy_at_once(void **state)
     for (size_t i = 0; i < COUNT(locks) * COUNT(commands); ++i) {
         struct scene scene = set_scene(__func__, ALICE);
         const char *command = commands[i / 2];
-        size_t before = strcspn(command, "%");
         puppet_do(scene.victim, "unmap 0");
         stops_run_into_first(scene.victim, "reap.condemned", "close 0");
         child_end(scene.victim);
         assert_eventually(!raw_is_held(scene.open.os_name));
         assert_true(attacks(scene.attacker, locks[i % 2], "", ""));
         scene.victim = puppet_start_as(ALICE);
-        int64_t begun = clock_ms();
-        assert_code(puppet(scene.victim, "%.*s%s%s", (int)before, command,
-                           scene.open.name, command + before + 2),
-                    SHMAP_EBUSY);
-        assert_in_range(clock_ms() - begun, 0, 700);
+        assert_busy_at_once(scene.victim, command, scene.open.name);
         child_end(scene.attacker);
         assert_eventually(!raw_is_held(scene.open.os_name));
         assert_code(
@@ -434,17 +448,12 @@ static void test_planted__reader_that_hinders_is_busy_at_once(void **state)
     for (size_t i = 0; i < COUNT(commands); ++i) {
         struct scene scene = set_scene(__func__, ALICE);
         struct place place = place_make(__func__, SHMAP_SCOPE_MACHINE);
-        size_t before = strcspn(commands[i], "%");
         puppet_do(scene.victim, "create 1 %s 8192 machine everyone_read",
                   place.name);
         assert_false(attacks(scene.attacker, "open", place.os_name, ""));
         assert_true(attacks(scene.attacker, "hinder", place.os_name, ""));
         puppet_do(scene.victim, "close 1");
-        int64_t begun = clock_ms();
-        assert_code(puppet(scene.victim, "%.*s%s%s", (int)before, commands[i],
-                           place.name, commands[i] + before + 2),
-                    SHMAP_EBUSY);
-        assert_in_range(clock_ms() - begun, 0, 700);
+        assert_busy_at_once(scene.victim, commands[i], place.name);
         child_end(scene.attacker);
         puppet_do(scene.victim, "unmap 0");
         puppet_do(scene.victim, "close 0");
