@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "../src/atomic.h"
+#include "../src/base/atomic.h"
 
 /* An event is a word. */
 static inline void bench_bare_event_set(uint32_t *event)

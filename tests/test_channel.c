@@ -10,8 +10,8 @@
 #include "support/puppet.h"
 #include "support/stops.h"
 #include "support/units.h"
-#include "stop.h"
-#include "token.h"
+#include "base/stop.h"
+#include "region/token.h"
 
 #define ALICE 60001
 #define BOB   60002

@@ -11,7 +11,7 @@
 #include "support/puppet.h"
 #include "support/units.h"
 
-#include "token.h"
+#include "region/token.h"
 
 #define MALLORY 60001
 #define SECRET  "roots own"

@@ -5,7 +5,7 @@
 
 #include <uv.h>
 
-#include "stop.h"
+#include "base/stop.h"
 #include "support/place.h"
 #include "support/puppet.h"
 

@@ -8,8 +8,8 @@
 #include "support/files.h"
 #include "support/gifts.h"
 #include "support/units.h"
-#include "stop.h"
-#include "token.h"
+#include "base/stop.h"
+#include "region/token.h"
 
 static void test_inherit__several_children_and_theirs(void **state)
 {

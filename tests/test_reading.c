@@ -8,7 +8,7 @@
 #include "support/files.h"
 #include "support/gifts.h"
 #include "support/units.h"
-#include "token.h"
+#include "region/token.h"
 
 static void fill(char *data, size_t size, unsigned seed)
 {

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <signal.h>
 
-#include "stop.h"
+#include "base/stop.h"
 #include "support/support.h"
 #include "support/threads.h"
 

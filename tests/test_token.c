@@ -9,7 +9,7 @@
 #include "support/place.h"
 #include "support/puppet.h"
 #include "support/units.h"
-#include "token.h"
+#include "region/token.h"
 
 static shmap_region *const no_region = (shmap_region *)(uintptr_t)8;
 

@@ -4,7 +4,7 @@
 
 #include <uv.h>
 
-#include "stop.h"
+#include "base/stop.h"
 #include "support/hands.h"
 #include "support/place.h"
 #include "support/threads.h"

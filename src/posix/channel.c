@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
 /* Messages with descriptors, through Unix domain sockets. */
-#include "os.h"
+#include "posix/os.h"
 
 #include <poll.h>
 #include <string.h>

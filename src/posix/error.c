@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
 /* From errno to SHMAP_E..., where the call does not know better. */
-#include "os.h"
+#include "posix/os.h"
 
 static const struct {
     int error;

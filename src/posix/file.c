@@ -7,14 +7,14 @@
  * before it, so that of several that open at once exactly one finds no mark,
  * and extends the file. Both locks end with their holder.
  */
-#include "os.h"
+#include "posix/os.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "../stop.h"
+#include "base/stop.h"
 
 static const off_t gate_byte = INT64_MAX - 2;
 static const off_t mark_byte = INT64_MAX - 1;

@@ -2,7 +2,7 @@
 
 /* Handing regions over: descriptors that children inherit, that others find
  * through /proc, or that are sent with a message. */
-#include "os.h"
+#include "posix/os.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../stop.h"
+#include "base/stop.h"
 
 int64_t shmap__os_process_id(void)
 {

@@ -8,14 +8,14 @@
  * a few at later closes, all when leftovers are looked for, and when the
  * process ends.
  */
-#include "os.h"
+#include "posix/os.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "../atomic.h"
-#include "../compiler.h"
-#include "../stop.h"
+#include "base/atomic.h"
+#include "base/compiler.h"
+#include "base/stop.h"
 
 enum {
     MOST = 1024, /* names that are remembered */

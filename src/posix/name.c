@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
 /* What names of shared memory objects look like on POSIX systems. */
-#include "os.h"
+#include "posix/os.h"
 
 #include <string.h>
 #include <unistd.h>

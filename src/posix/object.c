@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 
 /* What all kinds of regions have in common: descriptors, sizes, letting go. */
-#include "os.h"
+#include "posix/os.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "../stop.h"
+#include "base/stop.h"
 
 int shmap__os_duplicate(int fd)
 {

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
-#include "../platform.h"
+#include "platform.h"
 
 #ifndef O_PATH /* Then nothing is opened only to be looked at. */
 #define O_PATH 0

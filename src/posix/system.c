@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
 /* Facts about the system, its clock, and how much room it has. */
-#include "os.h"
+#include "posix/os.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../compiler.h"
+#include "base/compiler.h"
 
 /* For the whole name, slash and all. The tests of the shortest one define it.
  */

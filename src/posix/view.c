@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 
 /* Mapping, unmapping, prefaulting and writing back. */
-#include "os.h"
+#include "posix/os.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "../stop.h"
+#include "base/stop.h"
 
 #ifndef MAP_FIXED_NOREPLACE
 #ifdef MAP_EXCL /* FreeBSD */

@@ -2,7 +2,7 @@
 
 /* Messages through pipes, whose handles may be blocking or not, overlapped or
  * not. */
-#include "os.h"
+#include "win32/os.h"
 
 enum {
     CLASS_MODE = 16, /* of NtQueryInformationFile */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
 /* What Windows' error codes mean to shmap, where nothing more is known. */
-#include "os.h"
+#include "win32/os.h"
 
 /* ERROR_DISK_QUOTA_EXCEEDED, which not every winerror.h has. */
 enum { DISK_QUOTA_EXCEEDED = 1295 };

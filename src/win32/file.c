@@ -11,12 +11,12 @@
  * when a process dies. The bytes are far beyond any data, which such locks
  * would otherwise keep others from reading.
  */
-#include "os.h"
+#include "win32/os.h"
 
 #include <stdlib.h>
 #include <wchar.h>
 
-#include "stop.h"
+#include "base/stop.h"
 
 /* Below 2^63, where signed offsets end. */
 static const uint64_t gate_byte = UINT64_C(0x7FFFFFFFFFFFFFF0);

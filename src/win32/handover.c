@@ -2,9 +2,9 @@
 
 /* Handing regions over: handles with no more rights than they need, inherited
  * by children, or put into other processes. */
-#include "os.h"
+#include "win32/os.h"
 
-#include "stop.h"
+#include "base/stop.h"
 
 int64_t shmap__os_process_id(void)
 {

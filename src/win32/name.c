@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
 /* Names as Windows has them: a folder that is a scope, then the name. */
-#include "os.h"
+#include "win32/os.h"
 
 #include <string.h>
 

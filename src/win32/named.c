@@ -3,12 +3,12 @@
 /* Named regions: sections with a name, which the system frees with the last
  * handle. Nothing can be left over.
  */
-#include "os.h"
+#include "win32/os.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "stop.h"
+#include "base/stop.h"
 
 /* Refusal to make an object can mean that another user's has the name, or that
  * nobody has it and this process may not make one outside its own session. */
@@ -142,4 +142,25 @@ shmap__os_status shmap__os_named_open(shmap__os_object *object,
     SHMAP__STOP("open.checked");
     shmap__os_object_fill(object, section, size, SHMAP_KIND_NAMED, access);
     return status;
+}
+
+/* A section and its name go with the last handle, however its process ends:
+ * nothing is ever left over. */
+shmap__os_status shmap__os_named_reap(const char *os_name, int scope,
+                                      unsigned *reaped)
+{
+    shmap__os_status done = {0, 0};
+
+    (void)os_name, (void)scope;
+    *reaped = 0;
+    return done;
+}
+
+shmap__os_status shmap__os_named_reap_all(bool every_user, unsigned *reaped)
+{
+    shmap__os_status done = {0, 0};
+
+    (void)every_user;
+    *reaped = 0;
+    return done;
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 
 /* What sections and files have in common: adopting, closing, sizes. */
-#include "os.h"
+#include "win32/os.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <wchar.h>
 
-#include "stop.h"
+#include "base/stop.h"
 
 enum {
     CLASS_BASIC = 0, /* of NtQuerySection and of NtQueryObject */

@@ -4,7 +4,7 @@
 #ifndef SHMAP_WIN32_OS_H
 #define SHMAP_WIN32_OS_H
 
-#include "api.h"
+#include "win32/api.h"
 
 #include "platform.h"
 

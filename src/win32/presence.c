@@ -2,7 +2,7 @@
 
 /* Presence, which is needed on Linux only: here the numbers and times of
  * threads mean the same to all processes. */
-#include "os.h"
+#include "win32/os.h"
 
 uint32_t shmap__os_unsettled;
 

@@ -2,9 +2,9 @@
 
 /* Sealing: sections have one size for life, and handles that can write can only
  * be given up. And whether a handle for reading stays one. */
-#include "os.h"
+#include "win32/os.h"
 
-#include "stop.h"
+#include "base/stop.h"
 
 enum {
     ALWAYS = SHMAP_SEAL_GROW | SHMAP_SEAL_SHRINK,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
 /* Facts about the system, its clock, and how much room there is. */
-#include "os.h"
+#include "win32/os.h"
 
 #include <stdlib.h>
 
@@ -276,4 +276,16 @@ bool shmap__os_room(int kind, const char *path, uint64_t *room,
         return false;
     *where = kind == SHMAP_KIND_FILE ? "the file system" : "the commit limit";
     return true;
+}
+
+uint64_t shmap__os_wait_id(void)
+{
+    uint64_t id = 0;
+
+    /* Nobody else can know it, and make the semaphore first. */
+    if (!shmap__os_random(&id, sizeof id))
+        id = (uint64_t)shmap__os_now() * UINT64_C(0x9E3779B97F4A7C15) ^
+             GetCurrentThreadId();
+    id >>= 64 - SHMAP__WAIT_ID_BITS;
+    return id == 0 ? 1 : id;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
 /* UTF-8, which shmap speaks, as the UTF-16 that Windows speaks. */
-#include "os.h"
+#include "win32/os.h"
 
 #include <stdlib.h>
 

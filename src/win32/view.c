@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 
 /* Views: mapping, unmapping, writing back. */
-#include "os.h"
+#include "win32/os.h"
 
 #include <stdlib.h>
 
-#include "stop.h"
+#include "base/stop.h"
 
 /* The views of this process: what is made for their contents gets its security
  * from their region. */

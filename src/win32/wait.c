@@ -11,11 +11,11 @@
  * taken by another, who came later. So a sleep is short at first, and longer
  * each time that the word has not changed.
  */
-#include "os.h"
+#include "win32/os.h"
 
 #include <string.h>
 
-#include "atomic.h"
+#include "base/atomic.h"
 
 enum {
     FIRST_MS = 2,      /* the first sleep */
@@ -43,18 +43,6 @@ static const wchar_t *name_of(semaphore_name *name, uint64_t id)
         *end++ = L"0123456789abcdef"[id >> (4 * i) & 0xF];
     *end = L'\0';
     return name->text;
-}
-
-uint64_t shmap__os_wait_id(void)
-{
-    uint64_t id = 0;
-
-    /* Nobody else can know it, and make the semaphore first. */
-    if (!shmap__os_random(&id, sizeof id))
-        id = (uint64_t)shmap__os_now() * UINT64_C(0x9E3779B97F4A7C15) ^
-             GetCurrentThreadId();
-    id >>= 64 - SHMAP__WAIT_ID_BITS;
-    return id == 0 ? 1 : id;
 }
 
 /* Make a semaphore for those who use the region that the word is in: who can

@@ -11,7 +11,7 @@
 #ifndef SHMAP_STOP_POINTS
 #define SHMAP_STOP_POINTS
 #endif
-#include "stop.h"
+#include "base/stop.h"
 
 static char wanted[64];
 static unsigned long passes;

@@ -11,8 +11,8 @@
 #ifndef SHMAP_STOP_POINTS
 #define SHMAP_STOP_POINTS
 #endif
-#include "stop.h"
-#include "thread.h"
+#include "base/stop.h"
+#include "sync/thread.h"
 
 #define JOURNAL       COUNT(((struct storm_death *)NULL)->journal)
 #define PAGE          4096

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-/* The mutex of src/mutex.c and src/owner.c, as a model for Spin.
+/* The mutex of src/sync/mutex.c and src/sync/ownerword.c, as a model for Spin.
  *
  * A few threads lock and unlock one mutex, without end, and each may be killed
  * before each of its steps; a new one then gets its number. Spin tries every

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-/* The once of src/once.c, as a model for Spin.
+/* The once of src/sync/once.c, as a model for Spin.
  *
  * A few threads begin one once, without end; who gets to do it commits it,
  * abandons it, or unmaps it. Spin tries every order of all their steps; a step

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-/* The record of src/record.c, as a model for Spin.
+/* The record of src/sync/record.c, as a model for Spin.
  *
  * Threads write values of two halves, one half at a time, each value another
  * than the one before, and may be killed before each step; readers copy one half

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-/* The reader-writer lock of src/rwlock.c, as a model for Spin.
+/* The reader-writer lock of src/sync/rwlock.c, as a model for Spin.
  *
  * A few threads lock it for reading or writing, without end. Spin tries every
  * order of all their steps; a step is one operation on shared memory, or one

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Waiting and waking as src/wait.c does it, as a model for Spin.
+/* Waiting and waking as src/sync/wait.c does it, as a model for Spin.
  *
  * A few threads wait for something and make it come about, without end. Spin
  * tries every order of all their steps; a step is one operation on shared
@@ -22,7 +22,7 @@
  *     ROUNDS      the end of the round in which they began: barriers, events
  *                 that are left set, onces that are committed, unlocked writers
  *     COND        a signal that there is such a number, by a condition and a
- *                 mutex (src/cond.c)
+ *                 mutex (src/sync/cond.c)
  *
  * Who sleeps may look again without being woken: any number of times while
  * there are deaths, and once after the last. If nobody dies, never: then a

@@ -10,7 +10,7 @@
  * On file systems that note every access (strictatime) the stamp is lost with
  * the first one. There, an object proves its name by having no other.
  */
-#include "stamp.h"
+#include "posix/linux/stamp.h"
 
 #include <string.h>
 #include <sys/syscall.h>

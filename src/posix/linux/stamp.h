@@ -5,7 +5,7 @@
 #ifndef SHMAP_POSIX_LINUX_STAMP_H
 #define SHMAP_POSIX_LINUX_STAMP_H
 
-#include "../os.h"
+#include "posix/os.h"
 
 enum shmap__proof {
     SHMAP__PROOF_NONE, /* there is no stamp */

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Threads on systems that do not tell of their deaths: nobody is told apart, so
+ * that locks are refused rather than lost with who dies (docs/platforms.md).
+ * What belongs to nobody, as events and semaphores, needs no identities. */
+#include "posix/os.h"
+
+void shmap__os_identity_forget(void) {}
+
+shmap__os_status shmap__os_self_find(shmap__os_self *self)
+{
+    (void)self;
+    return (shmap__os_status){SHMAP_ENOTSUP, 0};
+}
+
+enum shmap__os_life shmap__os_life_of(const void *word, uint64_t id)
+{
+    (void)word, (void)id;
+    return SHMAP__OS_LIFE_UNKNOWN;
+}
+
+bool shmap__os_at_thread_end(void (*end)(void))
+{
+    (void)end;
+    return false;
+}

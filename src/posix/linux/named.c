@@ -1,0 +1,586 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Named regions on Linux: making, opening and reaping them. What keeps them
+ * alive is in lifetime.c.
+ */
+#include "posix/os.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/stop.h"
+#include "posix/linux/stamp.h"
+
+/* Creating */
+
+/* A region that has not got its name yet. */
+typedef struct region_draft {
+    int fd;
+    char path[SHMAP__OS_PATH]; /* of a temporary name; "" if it has none */
+} region_draft;
+
+static void discard(const region_draft *draft)
+{
+    int error = errno;
+
+    if (draft->path[0] != '\0')
+        unlink(draft->path);
+    close(draft->fd);
+    errno = error;
+}
+
+/* A file without a name leaves nothing if its maker is killed. */
+static shmap__os_status draft_without_name(region_draft *draft)
+{
+    int error;
+
+    draft->path[0] = '\0';
+    draft->fd =
+        shmap__os_open(SHMAP__OS_FOLDER, O_TMPFILE | O_RDWR, SHMAP__OS_PRIVATE);
+    if (draft->fd < 0)
+        return errno == ENOENT || errno == EISDIR || errno == EINVAL ||
+                       errno == EACCES || errno == EPERM
+                   ? (shmap__os_status){SHMAP_ENOTSUP, errno}
+                   : shmap__os_failed(errno);
+    error = shmap__os_lock(draft->fd, SHMAP__OS_MARK, F_RDLCK);
+    if (error == 0)
+        return shmap__os_done;
+    discard(draft);
+    return shmap__os_lock_failed(error);
+}
+
+/* One with a temporary name, which no region can have, is a leftover until it
+ * is marked, and somebody may remove it in between: SHMAP_EBUSY. */
+static shmap__os_status mark_draft(const region_draft *draft)
+{
+    int error = shmap__os_lock(draft->fd, SHMAP__OS_MARK, F_RDLCK);
+    struct stat stat;
+
+    if (error != 0)
+        return shmap__os_lock_failed(error);
+    if (fstat(draft->fd, &stat) != 0)
+        return shmap__os_failed(errno);
+    return (shmap__os_status){stat.st_nlink > 0 ? 0 : SHMAP_EBUSY, 0};
+}
+
+static shmap__os_status draft_with_name(region_draft *draft)
+{
+    shmap__os_status status = {SHMAP_EBUSY, 0};
+    unsigned attempt = 0;
+
+    do {
+        snprintf(draft->path, sizeof draft->path,
+                 SHMAP__OS_FOLDER "/shmap.~%lu.%lld", (unsigned long)getpid(),
+                 (long long)shmap__os_now());
+        draft->fd = shmap__os_open(draft->path, O_CREAT | O_EXCL | O_RDWR,
+                                   SHMAP__OS_PRIVATE);
+        if (draft->fd < 0 && errno == ENOENT) /* There is no folder. */
+            return (shmap__os_status){SHMAP_ENOTSUP, errno};
+        if (draft->fd < 0 && errno != EEXIST)
+            return shmap__os_failed(errno);
+        if (draft->fd >= 0) {
+            status = mark_draft(draft);
+            if (status.code == 0)
+                return status;
+            discard(draft);
+        }
+    } while (status.code == SHMAP_EBUSY && shmap__os_wait_a_little(&attempt));
+    return status;
+}
+
+/* The kernel links by descriptor for the one who made the file since Linux
+ * 6.10, before that for privileged processes only. /proc does it for all but
+ * those that gave up their privileges, to whom it does not belong. */
+static int link_draft(int fd, const char *path)
+{
+    char link[sizeof "/proc/self/fd/" + 3 * sizeof fd];
+
+    if (linkat(fd, "", AT_FDCWD, path, AT_EMPTY_PATH) == 0)
+        return 0;
+    if (errno == EEXIST)
+        return errno;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    if (linkat(AT_FDCWD, link, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0)
+        return 0;
+    /* All else means that this way is not there; a name that cannot be made in
+     * the other way either has its reason from that. */
+    return errno == EEXIST || errno == ENOSPC || errno == EDQUOT ||
+                   errno == ENOMEM || errno == EIO
+               ? errno
+               : EOPNOTSUPP;
+}
+
+static int rename_draft(const char *from, const char *to)
+{
+    enum { NO_REPLACE = 1 };
+
+    if (syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, NO_REPLACE) == 0)
+        return 0;
+    return errno == EINVAL || errno == EPERM ? EOPNOTSUPP : errno;
+}
+
+/* Give the complete region its name. */
+static shmap__os_status publish(const region_draft *draft, const char *path,
+                                enum shmap__os_names names)
+{
+    unsigned attempt = 0;
+    unsigned reaped = 0;
+
+    do {
+        int error = draft->path[0] == '\0' ? link_draft(draft->fd, path)
+                                           : rename_draft(draft->path, path);
+        shmap__os_status status;
+
+        if (error == 0) {
+            SHMAP__STOP("create.named");
+            return shmap__os_done;
+        }
+        if (error != EEXIST)
+            return shmap__os_failed(error);
+        SHMAP__STOP("create.exists");
+        status = shmap__os_free_name(path, names, &reaped);
+        if (status.code < 0)
+            return status;
+    } while (shmap__os_wait_a_little(&attempt));
+    return (shmap__os_status){SHMAP_EBUSY, 0};
+}
+
+/* Size, stamp, and rights. Nobody could open in user or machine scope what has
+ * no stamp. */
+static shmap__os_status complete(int fd, const char *path, uint64_t size,
+                                 const shmap_region_options *options,
+                                 const shmap__os_rights *rights,
+                                 struct stat *stat)
+{
+    shmap__os_status status =
+        shmap__os_extend(fd, 0, size, options->commit, true);
+    int error;
+
+    if (status.code < 0)
+        return status;
+    SHMAP__STOP("create.sized");
+    error = shmap__stamp_put(fd, path + sizeof SHMAP__OS_FOLDER);
+    if (fstat(fd, stat) != 0)
+        return shmap__os_failed(errno);
+    if (options->scope != SHMAP_SCOPE_NATIVE &&
+        shmap__stamp_check(fd, stat, path + sizeof SHMAP__OS_FOLDER) !=
+            SHMAP__PROOF_NAME &&
+        shmap__stamp_lasts(fd))
+        return (shmap__os_status){
+            SHMAP_ENOTSUP, error,
+            "the system or a filter does not let regions have the access times "
+            "that prove their names (utimensat): use native scope"};
+    return shmap__os_rights_give(rights, fd, S_ISVTX, stat);
+}
+
+static shmap__os_status create(shmap__os_object *object, const char *path,
+                               uint64_t size,
+                               const shmap_region_options *options,
+                               const shmap__os_rights *rights,
+                               bool temporary_name)
+{
+    struct stat stat;
+    region_draft draft;
+    shmap__os_status status =
+        temporary_name ? draft_with_name(&draft) : draft_without_name(&draft);
+
+    if (status.code < 0)
+        return status;
+    SHMAP__STOP("create.marked");
+    status = complete(draft.fd, path, size, options, rights, &stat);
+    if (status.code == 0)
+        status = publish(&draft, path, shmap__os_names_of(options->scope));
+    if (status.code < 0)
+        discard(&draft);
+    else
+        shmap__os_object_fill(object, draft.fd, &stat, SHMAP_KIND_NAMED,
+                              SHMAP_ACCESS_READ_WRITE);
+    return status;
+}
+
+/* An occupied name is never told as a lack of room: it is looked for before any
+ * page is taken. What takes none asks by the way, when it gets its name, and
+ * looks only if something else fails. */
+shmap__os_status shmap__os_named_create(shmap__os_object *object,
+                                        const char *os_name, uint64_t size,
+                                        const shmap_region_options *options)
+{
+    char path[SHMAP__OS_PATH];
+    shmap__os_rights rights;
+    shmap__os_status status = shmap__os_rights_init(&rights, options);
+    uint32_t forks = shmap__os_forks();
+    const enum shmap__os_names names = shmap__os_names_of(options->scope);
+    const bool takes_pages = options->commit != SHMAP_COMMIT_LAZY;
+    shmap__os_status name = shmap__os_done;
+    unsigned reaped = 0;
+
+    if (status.code < 0)
+        return status;
+    shmap__os_find_path(path, os_name);
+    if (takes_pages)
+        name = shmap__os_free_name(path, names, &reaped);
+    if (name.code < 0)
+        return name;
+    SHMAP__STOP("create.free");
+    status = create(object, path, size, options, &rights, false);
+    if (status.code == SHMAP_ENOTSUP)
+        status = create(object, path, size, options, &rights, true);
+    if (status.code == 0)
+        object->forks = forks;
+    else if (!takes_pages)
+        name = shmap__os_free_name(path, names, &reaped);
+    return name.code < 0 ? name : status;
+}
+
+/* Opening */
+
+/* What is to be opened, and whose regions are accepted. */
+typedef struct open_wish {
+    char path[SHMAP__OS_PATH];
+    enum shmap__os_names names;
+    int access;
+    int owner;
+    uid_t user; /* that asks */
+} open_wish;
+
+enum attempt {
+    OPENED,
+    OPEN_FAILED, /* *status */
+    OPEN_AGAIN,  /* something changed meanwhile */
+    OPEN_KEPT    /* a stranger has a lock on something removed */
+};
+
+static enum attempt fail(shmap__os_status *status, int code)
+{
+    *status = (shmap__os_status){code, 0};
+    return OPEN_FAILED;
+}
+
+/* A region without a holder, or one that somebody linked here: nobody can see
+ * it. */
+static enum attempt reject_leftover(const open_wish *wish,
+                                    shmap__os_status *status)
+{
+    SHMAP__STOP("open.dead");
+    switch (shmap__os_remove_leftover(wish->path, wish->names)) {
+    case SHMAP__OS_REAP_NOTHING:
+        return OPEN_AGAIN;
+    case SHMAP__OS_REAP_BUSY:
+        return OPEN_KEPT;
+    default:
+        return fail(status, SHMAP_ENOENT);
+    }
+}
+
+/* Another program's object, which is not marked. */
+static enum attempt open_foreign(shmap__os_object *object, int fd,
+                                 const struct stat *stat, const open_wish *wish,
+                                 shmap__os_status *status)
+{
+    if (!S_ISREG(stat->st_mode))
+        return fail(status, SHMAP_ETYPE);
+    *status = shmap__os_object_check(object, fd, stat, SHMAP_KIND_NAMED,
+                                     wish->access, wish->owner, wish->user);
+    if (status->code < 0)
+        return OPEN_FAILED;
+    if (wish->names == SHMAP__OS_NAMES_PROVED)
+        return fail(status, SHMAP_ETYPE);
+    object->foreign = true;
+    return OPENED;
+}
+
+/* A region that has a holder may be marked if it is one that is asked for: who
+ * marks what is not for it would keep its last holder from removing it. */
+static enum attempt check_live(shmap__os_object *object, int fd,
+                               const struct stat *stat, const open_wish *wish,
+                               shmap__os_status *status)
+{
+    SHMAP__STOP("open.alive");
+    *status = shmap__os_object_check(object, fd, stat, SHMAP_KIND_NAMED,
+                                     wish->access, wish->owner, wish->user);
+    if (status->code == SHMAP_EOWNER)
+        return OPEN_FAILED;
+    if (shmap__os_is_proved(fd, stat, wish->path, wish->names))
+        return status->code < 0 ? OPEN_FAILED : OPENED;
+    if (shmap__os_is_link(fd, stat, wish->path, wish->names))
+        return reject_leftover(wish, status);
+    return fail(status, SHMAP_ETYPE);
+}
+
+/* Become a holder of a region that had one a moment ago. */
+static enum attempt mark(int fd, shmap__os_status *status)
+{
+    struct stat stat;
+    int error = shmap__os_lock(fd, SHMAP__OS_MARK, F_RDLCK);
+
+    if (error == EAGAIN)
+        return OPEN_AGAIN;
+    SHMAP__STOP("open.marked");
+    if (error != 0) {
+        *status = shmap__os_lock_failed(error);
+        return OPEN_FAILED;
+    }
+    if (fstat(fd, &stat) != 0) {
+        *status = shmap__os_failed(errno);
+        return OPEN_FAILED;
+    }
+    /* Its removal began before. */
+    return stat.st_nlink == 0 || shmap__os_make_of(&stat) != SHMAP__OS_REGION
+               ? OPEN_AGAIN
+               : OPENED;
+}
+
+/* Try to become a holder of what the descriptor means. */
+static enum attempt hold(shmap__os_object *object, int fd,
+                         const open_wish *wish, shmap__os_status *status)
+{
+    struct stat stat;
+    enum shmap__os_make make;
+    enum attempt result;
+    short held;
+
+    if (fstat(fd, &stat) != 0) {
+        *status = shmap__os_failed(errno);
+        return OPEN_FAILED;
+    }
+    make = shmap__os_make_behind(fd, &stat);
+    if (make == SHMAP__OS_FOREIGN)
+        return open_foreign(object, fd, &stat, wish, status);
+    held = shmap__os_locked(fd, SHMAP__OS_MARK);
+    if (held < 0) {
+        *status = shmap__os_lock_failed(errno);
+        return OPEN_FAILED;
+    }
+    if (held == F_WRLCK)
+        SHMAP__STOP("open.busy");
+    if (stat.st_nlink == 0)
+        return OPEN_AGAIN;
+    if (held == F_UNLCK ||
+        (make == SHMAP__OS_CONDEMNED &&
+         shmap__os_is_link(fd, &stat, wish->path, wish->names)))
+        return reject_leftover(wish, status);
+    if (make == SHMAP__OS_CONDEMNED)
+        return shmap__os_is_kept(fd) ? OPEN_KEPT : OPEN_AGAIN;
+    if (held == F_WRLCK)
+        return OPEN_AGAIN;
+    result = check_live(object, fd, &stat, wish, status);
+    return result == OPENED ? mark(fd, status) : result;
+}
+
+/* This user. In user scope the number is in the name (name.c), for which the
+ * same call has asked the system. */
+static uid_t find_user(const char *os_name, int scope)
+{
+    const char *digit = os_name + sizeof "/shmap." - 1;
+    uid_t user = 0;
+
+    if (scope != SHMAP_SCOPE_USER)
+        return geteuid();
+    while (*digit >= '0' && *digit <= '9')
+        user = 10 * user + (uid_t)(*digit++ - '0');
+    return user;
+}
+
+static void fill_wish(open_wish *wish, const char *os_name, int access,
+                      int owner, int scope)
+{
+    shmap__os_find_path(wish->path, os_name);
+    wish->names = shmap__os_names_of(scope);
+    wish->access = access;
+    wish->owner = owner;
+    wish->user = find_user(os_name, scope);
+}
+
+/* Why something cannot be opened. Another user's region that is about to be
+ * removed cannot, and is dead; it can be gone by now. */
+static shmap__os_status explain_refusal(const char *path, int error)
+{
+    if (shmap__os_is_other(error))
+        return (shmap__os_status){SHMAP_ETYPE, error};
+    if (error == EACCES && shmap__os_path_is_going(path))
+        return (shmap__os_status){SHMAP_ENOENT, error};
+    return shmap__os_failed(error);
+}
+
+shmap__os_status shmap__os_named_open(shmap__os_object *object,
+                                      const char *os_name, int access,
+                                      int owner, int scope)
+{
+    open_wish wish;
+    shmap__os_status status = {SHMAP_EBUSY, 0};
+    uint32_t forks = shmap__os_forks();
+    unsigned attempts = 0;
+    enum attempt result;
+
+    fill_wish(&wish, os_name, access, owner, scope);
+    do {
+        int fd = shmap__os_open_path(
+            wish.path, access == SHMAP_ACCESS_READ ? O_RDONLY : O_RDWR);
+
+        if (fd < 0)
+            return explain_refusal(wish.path, errno);
+        SHMAP__STOP("open.opened");
+        result = hold(object, fd, &wish, &status);
+        if (result == OPENED) {
+            object->forks = forks;
+            return shmap__os_done;
+        }
+        shmap__os_close_quietly(fd);
+        if (result == OPEN_FAILED)
+            return status;
+    } while ((result != OPEN_KEPT || attempts < SHMAP__OS_ATTEMPTS_BRIEF) &&
+             shmap__os_wait_a_little(&attempts));
+    return (shmap__os_status){SHMAP_EBUSY, 0};
+}
+
+bool shmap__os_named_lend(int fd)
+{
+    return shmap__os_lock(fd, SHMAP__OS_MARK, F_RDLCK) == 0;
+}
+
+/* As one who opens: first ask whether there is a holder. SHMAP_ENOENT: there is
+ * none, or somebody is removing it. */
+static shmap__os_status mark_taken(int fd, bool lent)
+{
+    const shmap__os_status gone = {SHMAP_ENOENT, 0};
+    const short held = lent ? F_RDLCK : shmap__os_locked(fd, SHMAP__OS_MARK);
+    int error = held < 0 ? errno : 0;
+
+    if (error == 0 && held != F_RDLCK)
+        return gone;
+    if (error == 0)
+        error = shmap__os_lock(fd, SHMAP__OS_MARK, F_RDLCK);
+    if (error == EAGAIN)
+        return gone;
+    return error == 0 ? shmap__os_done : shmap__os_lock_failed(error);
+}
+
+shmap__os_status shmap__os_named_take(shmap__os_object *object, int fd,
+                                      const struct stat *stat, bool lent,
+                                      const char *os_name, int access,
+                                      int owner)
+{
+    const shmap__os_status gone = {SHMAP_ENOENT, 0};
+    const enum shmap__os_names names = shmap__os_names_like(os_name);
+    shmap__os_object found;
+    shmap__os_status status = shmap__os_object_check(
+        &found, fd, stat, SHMAP_KIND_NAMED, access, owner, geteuid());
+    uint32_t forks = shmap__os_forks();
+    char path[SHMAP__OS_PATH];
+    struct stat now;
+
+    if (status.code < 0)
+        return status;
+    found.foreign = shmap__os_make_behind(fd, stat) == SHMAP__OS_FOREIGN;
+    shmap__os_find_path(path, os_name);
+    if (found.foreign ? names == SHMAP__OS_NAMES_PROVED
+                      : !shmap__os_is_proved(fd, stat, path, names))
+        return gone;
+    if (!found.foreign) {
+        status = mark_taken(fd, lent);
+        if (status.code < 0)
+            return status;
+        SHMAP__STOP("take.marked");
+        if (fstat(fd, &now) != 0)
+            return shmap__os_failed(errno);
+        if (shmap__os_make_of(&now) != SHMAP__OS_REGION)
+            return gone;
+    }
+    /* Who gives it only says that it has this name. */
+    if (!shmap__os_name_means(os_name, &found))
+        return gone;
+    found.forks = forks;
+    *object = found;
+    return shmap__os_done;
+}
+
+bool shmap__os_named_owner(const char *os_name, char *out, size_t size)
+{
+    char path[SHMAP__OS_PATH];
+    struct stat stat;
+
+    shmap__os_find_path(path, os_name);
+    if (lstat(path, &stat) != 0)
+        return false;
+    snprintf(out, size, "user %lu", (unsigned long)stat.st_uid);
+    return true;
+}
+
+/* Reaping */
+
+shmap__os_status shmap__os_named_reap(const char *os_name, int scope,
+                                      unsigned *reaped)
+{
+    char path[SHMAP__OS_PATH];
+    shmap__os_status status;
+    unsigned count = 0;
+
+    shmap__os_find_path(path, os_name);
+    status = shmap__os_free_name(path, shmap__os_names_of(scope), &count);
+    /* What is alive, or not ours, is no leftover. */
+    if (status.code == SHMAP_EEXIST || status.code == SHMAP_ETYPE)
+        status = shmap__os_done;
+    if (status.code == 0)
+        *reaped = count;
+    return status;
+}
+
+/* Whether a folder's entry can be a leftover that the caller asks for. */
+static bool is_candidate(const char *path, bool every_user)
+{
+    struct stat stat;
+
+    return lstat(path, &stat) == 0 &&
+           shmap__os_make_of(&stat) != SHMAP__OS_FOREIGN &&
+           (every_user || stat.st_uid == geteuid());
+}
+
+/* Count one entry if it was a leftover. */
+static shmap__os_status reap_entry(const char *name, bool every_user,
+                                   unsigned *reaped)
+{
+    char path[SHMAP__OS_PATH];
+    enum shmap__os_reaping result;
+
+    shmap__os_find_path(path, name);
+    if (!is_candidate(path, every_user))
+        return shmap__os_done;
+    result = shmap__os_remove_leftover(path, shmap__os_names_like(name));
+    if (result == SHMAP__OS_REAP_FAILED)
+        return shmap__os_failed(errno);
+    if (result == SHMAP__OS_REAP_UNTOLD)
+        return shmap__os_lock_failed(errno);
+    *reaped += result == SHMAP__OS_REAPED;
+    return shmap__os_done;
+}
+
+shmap__os_status shmap__os_named_reap_all(bool every_user, unsigned *reaped)
+{
+    int fd = shmap__os_open(SHMAP__OS_FOLDER, O_RDONLY | O_DIRECTORY, 0);
+    DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+    shmap__os_status failure = shmap__os_done;
+    struct dirent *entry;
+
+    *reaped = 0;
+    shmap__os_later_all();
+    if (directory == NULL) {
+        shmap__os_status status = shmap__os_failed(errno);
+
+        if (fd >= 0)
+            close(fd);
+        return status;
+    }
+    while ((errno = 0, entry = readdir(directory)) != NULL) {
+        shmap__os_status status = reap_entry(entry->d_name, every_user, reaped);
+
+        if (status.code < 0)
+            failure = status;
+    }
+    if (errno != 0)
+        failure = shmap__os_failed(errno);
+    closedir(directory);
+    return *reaped == 0 ? failure : shmap__os_done;
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+
+/* The kernel's list of what a thread has locked (robust.h).
+ *
+ * Where the C library keeps its nodes, seen from the words, it tells the kernel
+ * and so us. Whether they point back is found out by locking two of its
+ * mutexes. If anything is not as expected, locks are refused: by programs that
+ * imitate Linux without this, for instance.
+ */
+#include "posix/os.h"
+
+#include <pthread.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/atomic.h"
+
+/* What is found out once. */
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static bool usable;
+static bool doubly;
+static ptrdiff_t node; /* where a shmap_mutex has its node */
+
+/* A child has none of its parent's locks, and must not write to their nodes. */
+void shmap__os_list_forget(shmap__os_list *list)
+{
+    list->first = list;
+    list->pending = NULL;
+}
+
+static bool make_robust_mutex(pthread_mutex_t *mutex)
+{
+    pthread_mutexattr_t robust;
+    bool made;
+
+    if (pthread_mutexattr_init(&robust) != 0)
+        return false;
+    /* Some C libraries begin their list with the first that is shared, too. */
+    made = pthread_mutexattr_setrobust(&robust, PTHREAD_MUTEX_ROBUST) == 0 &&
+           pthread_mutexattr_setpshared(&robust, PTHREAD_PROCESS_SHARED) == 0 &&
+           pthread_mutex_init(mutex, &robust) == 0;
+    pthread_mutexattr_destroy(&robust);
+    return made;
+}
+
+static void let_go(pthread_mutex_t *mutex)
+{
+    pthread_mutex_unlock(mutex);
+    pthread_mutex_destroy(mutex);
+}
+
+/* Lock a mutex of the C library, which may begin its list with the first, and
+ * find this thread's. NULL if there is none, and then nothing is locked. */
+static shmap__os_list *find_list(pthread_mutex_t *mutex)
+{
+    shmap__os_list *found = NULL;
+    size_t size = 0;
+
+    if (!make_robust_mutex(mutex))
+        return NULL;
+    if (pthread_mutex_lock(mutex) != 0) {
+        pthread_mutex_destroy(mutex);
+        return NULL;
+    }
+    if (syscall(SYS_get_robust_list, 0, &found, &size) != 0 ||
+        size != sizeof *found) {
+        let_go(mutex);
+        return NULL;
+    }
+    return found;
+}
+
+/* Whether a node, with what points back, is inside the space that a mutex has
+ * for it. */
+static bool find_node(const shmap__os_list *list)
+{
+    static const shmap_mutex mutex;
+    const char *start = (const char *)&mutex;
+    ptrdiff_t space = (const char *)mutex.node_ - start;
+
+    node = (const char *)shmap__low_half(&mutex.owner_) - start - list->offset;
+    return node >= space + (doubly ? (ptrdiff_t)sizeof(void *) : 0) &&
+           node + (ptrdiff_t)sizeof(void *) <=
+               space + (ptrdiff_t)sizeof mutex.node_;
+}
+
+static void *pointer_at(const char *at)
+{
+    void *value;
+
+    memcpy(&value, at, sizeof value);
+    return value;
+}
+
+static bool is_inside(const void *at, const pthread_mutex_t *mutex)
+{
+    return (uintptr_t)at - (uintptr_t)mutex < sizeof(pthread_mutex_t);
+}
+
+/* With two mutexes locked, see what the C library made of that. */
+static void look_at_nodes(const shmap__os_list *list,
+                          const pthread_mutex_t *below,
+                          const pthread_mutex_t *above)
+{
+    const char *top = list->first;
+    const char *next;
+    uint32_t word;
+
+    if (!is_inside(top, above))
+        return;
+    next = pointer_at(top);
+    if (!is_inside(next, below))
+        return;
+    memcpy(&word, top + list->offset, sizeof word);
+    doubly = pointer_at(next - sizeof(void *)) == top;
+    usable =
+        (word & (uint32_t)SHMAP__OS_ID_MASK) == (uint32_t)syscall(SYS_gettid) &&
+        find_node(list);
+}
+
+static void find_out(void)
+{
+    pthread_mutex_t below;
+    pthread_mutex_t above;
+    const shmap__os_list *list = find_list(&below);
+
+    if (list == NULL)
+        return;
+    if (find_list(&above) != NULL) {
+        look_at_nodes(list, &below, &above);
+        let_go(&above);
+    }
+    let_go(&below);
+}
+
+bool shmap__os_list_find(shmap__os_self *self)
+{
+    pthread_mutex_t mutex;
+
+    pthread_once(&once, find_out);
+    if (!usable)
+        return false;
+    self->list = find_list(&mutex);
+    self->node = node;
+    self->doubly = doubly;
+    if (self->list == NULL)
+        return false;
+    let_go(&mutex);
+    return true;
+}

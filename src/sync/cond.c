@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Condition variables: waiters and their sequence number, which changes with
+ * every signal while anybody is registered.
+ *
+ * One that dies between changing what a mutex protects and signalling leaves a
+ * waiter asleep. So every 200 ms a waiter looks whether anybody but waiters has
+ * locked the mutex since, and returns if so. This is told by two words of the
+ * mutex, without cost for a lock, which overwrites ticket_ anyway:
+ *
+ * - A waiter makes ticket_ QUIET before it unlocks the mutex. If it got the
+ * lock in the usual way, it adds one to the turn before; others may have had
+ * the lock since the turn that they remember.
+ * - After its wait it locks the mutex again, and finds QUIET if only such as it
+ *   had the lock in between. Then it makes ticket_ RELOCKED, and if it waits
+ *   again with that, the turn stays. What it changed meanwhile it has
+ * signalled, if it lives, or RELOCKED remains.
+ *
+ * So while a waiter finds QUIET and its own turn, it need not return.
+ */
+#include "shmap/cond.h"
+
+#include "base/atomic.h"
+#include "base/error.h"
+#include "sync/mutex.h"
+#include "base/stop.h"
+#include "sync/wait.h"
+
+typedef struct cond_waiting {
+    const uint32_t *sequence;
+    uint32_t seen;
+    uint32_t turn;
+    shmap_mutex *mutex;
+} cond_waiting;
+
+static int is_signalled(void *context)
+{
+    const cond_waiting *waiting = context;
+
+    return shmap__load32(waiting->sequence) != waiting->seen ? SHMAP__DONE : 0;
+}
+
+/* Before this waiter unlocks the mutex. Returns its turn. */
+static uint32_t make_quiet(shmap_mutex *mutex)
+{
+    uint16_t ticket = shmap__peek16(&mutex->ticket_);
+    uint32_t turn = shmap__load32(&mutex->turn_);
+
+    if ((ticket & SHMAP__RELOCKED) == 0)
+        shmap__store32(&mutex->turn_, ++turn);
+    /* Who sees QUIET sees the turn. */
+    shmap__fence();
+    shmap__poke16(&mutex->ticket_,
+                  (uint16_t)((ticket & SHMAP__TICKET) | SHMAP__QUIET));
+    SHMAP__STOP("cond.quiet");
+    return turn;
+}
+
+static bool is_quiet(const shmap_mutex *mutex, uint32_t turn)
+{
+    bool quiet = (shmap__peek16(&mutex->ticket_) & SHMAP__QUIET) != 0;
+
+    shmap__fence();
+    return quiet && shmap__load32(&mutex->turn_) == turn &&
+           shmap__load64(&mutex->owner_) == 0;
+}
+
+static int lock_again(shmap_mutex *mutex, shmap__thread *thread)
+{
+    int locked = shmap__mutex_lock(mutex, thread, SHMAP_FOREVER);
+    uint16_t ticket;
+
+    if (locked >= 0 && (thread->before & SHMAP__QUIET) != 0) {
+        ticket = shmap__peek16(&mutex->ticket_);
+        shmap__poke16(&mutex->ticket_, ticket | SHMAP__RELOCKED);
+        SHMAP__STOP("cond.relocked");
+    }
+    return locked;
+}
+
+/* Sleep until there is a signal, or may have been one that was not given. */
+static int wait_asleep(cond_waiting *waiting, shmap__wait_place *place,
+                       int64_t deadline)
+{
+    int result = 0;
+
+    do {
+        SHMAP__STOP("wait.looked");
+        shmap__os_wait(&place->waiter, waiting->sequence, waiting->seen, 0,
+                       shmap__wait_slice(deadline));
+        SHMAP__STOP("wait.woken");
+        result = is_signalled(waiting);
+        if (result == 0 && shmap__os_now() >= deadline)
+            result = SHMAP_ETIMEDOUT;
+    } while (result == 0 && place->id != 0 && shmap__wait_counts(place) &&
+             is_quiet(waiting->mutex, waiting->turn));
+    return result;
+}
+
+/* Wait while registered: whoever signals must see this one. */
+static int wait_registered(shmap_cond *cond, shmap__wait_place *place,
+                           cond_waiting *waiting, int64_t deadline)
+{
+    shmap__spin spin = {.most_pauses = 1};
+    int result =
+        shmap__spin_for(&cond->waiters_, &spin, shmap__peek32(&cond->spin_ns),
+                        deadline, is_signalled, waiting);
+    bool asleep = result == 0 && !spin.late;
+
+    if (asleep)
+        result = wait_asleep(waiting, place, deadline);
+    else if (result == 0)
+        result = SHMAP_ETIMEDOUT;
+    shmap__spin_end(&cond->waiters_, &spin, asleep && result == SHMAP__DONE);
+    return shmap__outcome(result);
+}
+
+/* Register, and read the sequence while registered. */
+static uint32_t enter(shmap__wait_place *place, shmap_waiters *waiters)
+{
+    for (unsigned tries = 0;; tries++) {
+        uint32_t seen;
+
+        shmap__wait_enter(place, &waiters->who_, &waiters->sequence_);
+        seen = shmap__load32(&waiters->sequence_);
+        if (shmap__wait_counts(place) || tries == SHMAP__WAIT_TRIES)
+            return seen;
+        shmap__wait_leave(place);
+    }
+}
+
+static int wait_for(shmap_cond *cond, shmap_mutex *mutex, shmap__thread *thread,
+                    int64_t deadline)
+{
+    cond_waiting waiting = {.sequence = &cond->waiters_.sequence_,
+                            .mutex = mutex};
+    shmap__wait_place place = {0};
+    int result;
+    int locked;
+
+    if (!shmap__mutex_is_owner(mutex, thread))
+        return SHMAP_EPERM;
+    waiting.seen = enter(&place, &cond->waiters_);
+    waiting.turn = make_quiet(mutex);
+    result = shmap__mutex_unlock(mutex, thread);
+    if (result == 0)
+        result = wait_registered(cond, &place, &waiting, deadline);
+    shmap__wait_leave(&place);
+    if (result == SHMAP_EPERM)
+        return result;
+    locked = lock_again(mutex, thread);
+    return locked != 0 ? locked : result;
+}
+
+int shmap_cond_wait(shmap_cond *cond, shmap_mutex *mutex, int64_t deadline)
+{
+    shmap__thread *thread;
+    int result = shmap__begin(mutex, &thread);
+
+    if (!shmap__is_object(cond))
+        result = SHMAP_EINVAL;
+    if (result == 0)
+        result = wait_for(cond, mutex, thread, deadline);
+    return shmap__end(result);
+}
+
+static int wake(shmap_cond *cond, uint32_t count)
+{
+    if (!shmap__is_object(cond))
+        return shmap__end(SHMAP_EINVAL);
+    shmap__wake(&cond->waiters_, count);
+    return 0;
+}
+
+int shmap_cond_signal(shmap_cond *cond)
+{
+    return wake(cond, 1);
+}
+
+int shmap_cond_broadcast(shmap_cond *cond)
+{
+    return wake(cond, SHMAP__EVERYBODY);
+}

@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Mutexes: a word that is taken by compare-and-swap, and says who has it.
+ *
+ *     0                          nobody has it
+ *     id                         that thread has it
+ *     id | WAITERS               and somebody may be asleep
+ *     OWNER_DIED                 nobody has it, and somebody died with it
+ *     id | OWNER_DIED            that thread has it, and was told so
+ *
+ * On Linux the kernel knows which mutexes a thread has (robust.h); when it
+ * ends, the kernel puts OWNER_DIED in the place of the id's lower half, and
+ * wakes one who sleeps on the word. Elsewhere, who waits finds out. A thread
+ * that was woken takes the mutex with WAITERS, because it cannot know whether
+ * others sleep.
+ */
+#include "shmap/mutex.h"
+
+#include "base/error.h"
+#include "sync/mutex.h"
+#include "sync/ownerword.h"
+#include "sync/robust.h"
+#include "base/stop.h"
+#include "sync/wait.h"
+
+/* Nobody waits for a mutex as long as for an event, and who has it needs the
+ * line of the cache that is looked at. */
+enum { SPIN_NS = 20000, MOST_PAUSES = 256 };
+
+typedef struct mutex_locking {
+    shmap__thread *thread;
+    shmap_mutex *mutex;
+    uint64_t flags; /* to take it with */
+} mutex_locking;
+
+/* After the word was taken. */
+SHMAP__FAST_PATH int have(shmap__thread *thread, shmap_mutex *mutex,
+                          uint64_t was)
+{
+    unsigned ticket;
+
+    SHMAP__STOP("mutex.taken");
+    ticket = shmap__held_add(thread, SHMAP__HELD_MUTEX, mutex, 0);
+    thread->before = shmap__peek16(&mutex->ticket_);
+    shmap__poke16(&mutex->ticket_, (uint16_t)ticket);
+    shmap__robust_add(thread, mutex, shmap__held_below(thread, ticket));
+    SHMAP__STOP("mutex.added");
+    return (was & SHMAP__OS_OWNER_DIED) != 0 ? SHMAP_OWNER_DIED : SHMAP__DONE;
+}
+
+/* Take it if nobody has it. */
+static int try_lock(void *context)
+{
+    const mutex_locking *locking = context;
+    uint64_t *word = &locking->mutex->owner_;
+    uint64_t found = shmap__load64(word);
+
+    while (shmap__owner_of(found) == 0) {
+        uint64_t flags = (found & SHMAP__OS_FLAGS) | locking->flags;
+
+        if (shmap__cas64(word, &found, locking->thread->self.id | flags))
+            return have(locking->thread, locking->mutex, found);
+    }
+    return 0;
+}
+
+/* Say that somebody waits, and sleep until whoever has it lets go of it, or has
+ * died. */
+static void sleep_on(shmap_mutex *mutex, shmap__wait_place *place,
+                     int64_t until)
+{
+    uint32_t *half = shmap__low_half(&mutex->owner_);
+    uint64_t found = shmap__load64(&mutex->owner_);
+    uint64_t waited;
+
+    do {
+        if (shmap__owner_of(found) == 0)
+            return;
+        waited = found | SHMAP__OS_WAITERS;
+    } while (found != waited && !shmap__cas64(&mutex->owner_, &found, waited));
+    SHMAP__STOP("mutex.marked");
+    if (!shmap__wait_counts(place))
+        return;
+    shmap__os_wait(&place->waiter, half, (uint32_t)waited,
+                   shmap__owner_of(waited), until);
+    SHMAP__STOP("mutex.woken");
+    if (shmap__load64(&mutex->owner_) == waited)
+        shmap__owner_bury(&mutex->owner_, waited);
+}
+
+/* Stop waiting. Whoever wakes next may believe that nobody else sleeps, because
+ * somebody took the mutex between this thread's waking and now. */
+static int time_out(mutex_locking *locking)
+{
+    uint64_t *word = &locking->mutex->owner_;
+    int result = 0;
+
+    while (result == 0) {
+        uint64_t found = shmap__load64(word);
+
+        if (shmap__owner_of(found) == 0)
+            result = try_lock(locking);
+        else if ((found & SHMAP__OS_WAITERS) != 0 ||
+                 shmap__cas64(word, &found, found | SHMAP__OS_WAITERS))
+            result = SHMAP_ETIMEDOUT;
+    }
+    return result;
+}
+
+static int lock_asleep(mutex_locking *locking, int64_t deadline)
+{
+    shmap_mutex *mutex = locking->mutex;
+    bool counted = !shmap__os_facts_get()->wakes_by_address;
+    int result = 0;
+
+    /* Who was woken cannot know whether others sleep. */
+    locking->flags = SHMAP__OS_WAITERS;
+    while (result == 0) {
+        shmap__wait_place place = {0};
+
+        if (counted)
+            shmap__wait_enter(&place, &mutex->who_,
+                              shmap__low_half(&mutex->owner_));
+        sleep_on(mutex, &place, shmap__wait_slice(deadline));
+        if (counted)
+            shmap__wait_leave(&place);
+        result = try_lock(locking);
+        if (result == 0 && shmap__os_now() >= deadline)
+            result = time_out(locking);
+    }
+    return result;
+}
+
+/* There is no time to wait. The system does not tell of all deaths, and not
+ * everywhere. */
+static int lock_at_once(mutex_locking *locking)
+{
+    uint64_t *word = &locking->mutex->owner_;
+    uint64_t found = shmap__load64(word);
+    int result;
+
+    if (shmap__may_look(word, shmap__owner_of(found)))
+        shmap__owner_bury(word, found);
+    result = try_lock(locking);
+    return result != 0 ? result : SHMAP_ETIMEDOUT;
+}
+
+static int lock_spinning(mutex_locking *locking, int64_t deadline)
+{
+    shmap_mutex *mutex = locking->mutex;
+    uint32_t spin_ns = shmap__peek32(&mutex->spin_ns);
+    uint32_t level = shmap__peek16(&mutex->spin_);
+    uint32_t learnt;
+    shmap__spin spin = {.most_pauses = MOST_PAUSES};
+    int result = shmap__spin_start(&spin, spin_ns == 0 ? SPIN_NS : spin_ns,
+                                   level, deadline, try_lock, locking);
+
+    if (spin.late)
+        return lock_at_once(locking);
+    if (result == 0)
+        result = lock_asleep(locking, deadline);
+    learnt = shmap__spin_learn(&spin, level);
+    if (learnt != level)
+        shmap__poke16(&mutex->spin_, (uint16_t)learnt);
+    return result;
+}
+
+static SHMAP__SLOW_PATH int lock_slowly(shmap__thread *thread,
+                                        shmap_mutex *mutex, int64_t deadline)
+{
+    mutex_locking locking = {thread, mutex, 0};
+    uint64_t word = shmap__load64(&mutex->owner_);
+    int result;
+
+    if (shmap__owner_of(word) == thread->self.id)
+        return SHMAP_EDEADLK;
+    result = try_lock(&locking);
+    if (result != 0)
+        return result;
+    return deadline > 0 ? lock_spinning(&locking, deadline)
+                        : lock_at_once(&locking);
+}
+
+SHMAP__FAST_PATH int lock(shmap_mutex *mutex, shmap__thread *thread,
+                          int64_t deadline)
+{
+    uint64_t nobody = 0;
+    int result = shmap__owner_settle(mutex);
+
+    if (result < 0)
+        return result;
+    if (!shmap__held_has_room(thread))
+        return SHMAP_ENOLCK;
+    shmap__robust_begin(thread, mutex);
+    SHMAP__STOP("mutex.begun");
+    if (shmap__cas64(&mutex->owner_, &nobody, thread->self.id))
+        result = have(thread, mutex, 0);
+    else
+        result = lock_slowly(thread, mutex, deadline);
+    shmap__robust_end(thread);
+    return shmap__outcome(result);
+}
+
+int shmap__mutex_lock(shmap_mutex *mutex, shmap__thread *thread,
+                      int64_t deadline)
+{
+    return lock(mutex, thread, deadline);
+}
+
+static inline bool has(const shmap_mutex *mutex, const shmap__thread *thread)
+{
+    return shmap__owner_of(shmap__load64(&mutex->owner_)) == thread->self.id;
+}
+
+bool shmap__mutex_is_owner(const shmap_mutex *mutex,
+                           const shmap__thread *thread)
+{
+    return has(mutex, thread);
+}
+
+/* It may have been locked through another mapping of the same memory: what is
+ * changed here then changes there. Others can write to a ticket, and must not
+ * make this thread let go of what it locked elsewhere. */
+static SHMAP__SLOW_PATH unsigned find_ticket_elsewhere(shmap_mutex *mutex,
+                                                       shmap__thread *thread,
+                                                       unsigned ticket)
+{
+    unsigned own = shmap__held_find(thread, SHMAP__HELD_MUTEX, mutex);
+    const shmap_mutex *locked =
+        shmap__held_object(thread, ticket, SHMAP__HELD_MUTEX);
+    bool same;
+
+    if (own != 0 || locked == NULL)
+        return own;
+    same = (shmap__peek16(&locked->ticket_) & SHMAP__TICKET) == ticket;
+    shmap__poke16(&mutex->ticket_, 0);
+    shmap__compiler_fence();
+    same = same && shmap__peek16(&locked->ticket_) == 0;
+    shmap__poke16(&mutex->ticket_, (uint16_t)ticket);
+    return same ? ticket : 0;
+}
+
+/* What this thread has it as, or 0. */
+static inline unsigned find_ticket(shmap_mutex *mutex, shmap__thread *thread)
+{
+    unsigned ticket = shmap__peek16(&mutex->ticket_) & SHMAP__TICKET;
+
+    if (!has(mutex, thread))
+        return 0;
+    if (shmap__held_object(thread, ticket, SHMAP__HELD_MUTEX) == mutex)
+        return ticket;
+    return find_ticket_elsewhere(mutex, thread, ticket);
+}
+
+/* Where sleepers are found by their registration and not by the word, nobody
+ * there means that those registered have died; or that one has come since, who
+ * is woken to register anew. */
+static SHMAP__SLOW_PATH void wake_one(shmap_mutex *mutex)
+{
+    const uint32_t *half = shmap__low_half(&mutex->owner_);
+    uint64_t who;
+    uint64_t id;
+
+    /* Whoever has the mutex by now may have unmapped it. */
+    if (shmap__os_facts_get()->wakes_by_address) {
+        shmap__os_wake(half, 0, 1);
+        return;
+    }
+    who = shmap__load64(&mutex->who_);
+    id = shmap__wait_id_of(who);
+    if (!shmap__os_wake(half, id, 1) && who != 0 &&
+        shmap__cas64(&mutex->who_, &who, 0))
+        shmap__os_wake(half, id, SHMAP__EVERYBODY);
+}
+
+/* Let go of it, with these flags. */
+SHMAP__FAST_PATH void let_go(shmap_mutex *mutex, uint64_t flags)
+{
+    uint64_t had = shmap__exchange64(&mutex->owner_, flags);
+
+    SHMAP__STOP("unlock.stored");
+    if ((had & SHMAP__OS_WAITERS) != 0)
+        wake_one(mutex);
+}
+
+/* Take it out of what this thread has. */
+SHMAP__FAST_PATH void forget(shmap__thread *thread, shmap_mutex *locked,
+                             unsigned ticket)
+{
+    shmap__robust_remove(thread, locked, shmap__held_above(thread, ticket),
+                         shmap__held_below(thread, ticket));
+    shmap__held_remove(thread, ticket);
+    SHMAP__STOP("unlock.removed");
+}
+
+SHMAP__FAST_PATH int unlock(shmap_mutex *mutex, shmap__thread *thread)
+{
+    unsigned ticket = find_ticket(mutex, thread);
+    shmap_mutex *locked;
+
+    if (ticket == 0)
+        return SHMAP_EPERM;
+    locked = thread->held[ticket].object;
+    shmap__robust_begin(thread, locked);
+    forget(thread, locked, ticket);
+    let_go(mutex, shmap__load64(&mutex->owner_) & SHMAP__OS_OWNER_DIED);
+    shmap__robust_end(thread);
+    return 0;
+}
+
+int shmap__mutex_unlock(shmap_mutex *mutex, shmap__thread *thread)
+{
+    return unlock(mutex, thread);
+}
+
+void shmap__mutex_forget(shmap__thread *thread, shmap_mutex *mutex,
+                         unsigned ticket)
+{
+    shmap__robust_begin(thread, mutex);
+    forget(thread, mutex, ticket);
+}
+
+void shmap__mutex_give_up(const shmap__thread *thread, shmap_mutex *mutex)
+{
+    /* Only who writes where it must not can have changed that. */
+    if (has(mutex, thread))
+        let_go(mutex, SHMAP__OS_OWNER_DIED);
+    shmap__robust_end(thread);
+}
+
+int shmap__mutex_consistent(shmap_mutex *mutex, shmap__thread *thread)
+{
+    uint64_t word = shmap__load64(&mutex->owner_);
+
+    if (find_ticket(mutex, thread) == 0)
+        return SHMAP_EPERM;
+    if ((word & SHMAP__OS_OWNER_DIED) == 0)
+        return SHMAP_EINVAL;
+    while (!shmap__cas64(&mutex->owner_, &word, word & ~SHMAP__OS_OWNER_DIED))
+        continue;
+    return 0;
+}
+
+/* The public calls: check, and remember what failed. */
+
+int shmap_mutex_lock(shmap_mutex *mutex, int64_t deadline)
+{
+    shmap__thread *thread;
+    int result = shmap__begin(mutex, &thread);
+
+    if (result == 0)
+        result = lock(mutex, thread, deadline);
+    return shmap__end(result);
+}
+
+int shmap_mutex_unlock(shmap_mutex *mutex)
+{
+    shmap__thread *thread;
+    int result = shmap__begin(mutex, &thread);
+
+    if (result == 0)
+        result = unlock(mutex, thread);
+    return shmap__end(result);
+}
+
+int shmap_mutex_consistent(shmap_mutex *mutex)
+{
+    shmap__thread *thread;
+    int result = shmap__begin(mutex, &thread);
+
+    if (result == 0)
+        result = shmap__mutex_consistent(mutex, thread);
+    return shmap__end(result);
+}

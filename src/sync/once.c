@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Onces: a word that says who is at it.
+ *
+ *     0                     nobody was, or who was has put all back
+ *     id                    that thread is at it
+ *     id | OWNER_DIED       that thread is, after one that died at it
+ *     OWNER_DIED            nobody is, and one has died at it
+ *     COMMITTED             it is done
+ */
+#include "shmap/once.h"
+
+#include "base/error.h"
+#include "sync/ownerword.h"
+#include "base/stop.h"
+#include "sync/wait.h"
+
+/* The word of an owner has no such flag here. */
+static const uint64_t committed = SHMAP__OS_WAITERS;
+
+typedef struct once_beginning {
+    shmap_once *once;
+    shmap__thread *thread;
+} once_beginning;
+
+static int have(shmap_once *once, shmap__thread *thread, uint64_t was)
+{
+    shmap__held_add(thread, SHMAP__HELD_ONCE, once, 0);
+    SHMAP__STOP("once.begun");
+    return (was & SHMAP__OS_OWNER_DIED) != 0 ? SHMAP_OWNER_DIED
+                                             : SHMAP_ONCE_YOURS;
+}
+
+static int try_begin(void *context)
+{
+    const once_beginning *beginning = context;
+    uint64_t *owner = &beginning->once->owner_;
+    uint64_t id = beginning->thread->self.id;
+    uint64_t found = shmap__load64(owner);
+
+    while (shmap__owner_of(found) == 0) {
+        if ((found & committed) != 0)
+            return SHMAP__DONE;
+        if (shmap__cas64(owner, &found, id | (found & SHMAP__OS_OWNER_DIED)))
+            return have(beginning->once, beginning->thread, found);
+    }
+    return shmap__owner_of(found) == id ? SHMAP_EDEADLK : 0;
+}
+
+/* The same, and look whether who is at it has died. */
+static int try_to_inherit(void *context)
+{
+    const once_beginning *beginning = context;
+    uint64_t *owner = &beginning->once->owner_;
+    int result = try_begin(context);
+    int buried;
+
+    if (result != 0)
+        return result;
+    buried = shmap__owner_bury(owner, shmap__load64(owner));
+    return buried > 0 ? try_begin(context) : buried;
+}
+
+static int begin(shmap_once *once, shmap__thread *thread, int64_t deadline)
+{
+    once_beginning beginning = {once, thread};
+    int result = shmap__owner_settle(once);
+
+    if (result < 0)
+        return result;
+    if (!shmap__held_has_room(thread))
+        return SHMAP_ENOLCK;
+    return shmap__wait_thoroughly(&once->waiters_,
+                                  shmap__peek32(&once->spin_ns), deadline,
+                                  try_begin, try_to_inherit, &beginning);
+}
+
+int shmap_once_begin(shmap_once *once, int64_t deadline)
+{
+    shmap__thread *thread;
+    int result;
+
+    if (shmap__is_object(once) && shmap__load64(&once->owner_) == committed)
+        return 0;
+    result = shmap__begin(once, &thread);
+    if (result == 0)
+        result = begin(once, thread, deadline);
+    return shmap__end(result);
+}
+
+/* End what this thread began, with what it makes of the word. */
+static int end(shmap_once *once, bool done)
+{
+    shmap__thread *thread;
+    uint64_t word;
+    int result = shmap__begin(once, &thread);
+
+    if (result < 0)
+        return result;
+    word = shmap__load64(&once->owner_);
+    if (shmap__owner_of(word) != thread->self.id)
+        return SHMAP_EPERM;
+    shmap__exchange64(&once->owner_,
+                      done ? committed : word & SHMAP__OS_OWNER_DIED);
+    SHMAP__STOP("once.ended");
+    shmap__held_forget(thread, SHMAP__HELD_ONCE, once, 0);
+    shmap__wake(&once->waiters_, done ? SHMAP__EVERYBODY : 1);
+    return 0;
+}
+
+int shmap_once_commit(shmap_once *once)
+{
+    return shmap__end(end(once, true));
+}
+
+int shmap_once_abandon(shmap_once *once)
+{
+    return shmap__end(end(once, false));
+}
+
+void shmap__once_give_up(const shmap__thread *thread, shmap_once *once)
+{
+    uint64_t word = shmap__load64(&once->owner_);
+
+    if (shmap__owner_of(word) == thread->self.id &&
+        shmap__cas64(&once->owner_, &word, SHMAP__OS_OWNER_DIED))
+        shmap__wake(&once->waiters_, 1);
+}

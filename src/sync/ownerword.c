@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Owners that have died, of themselves or with their machine. */
+#include "sync/ownerword.h"
+
+#include "base/error.h"
+#include "base/stop.h"
+#include "sync/thread.h"
+
+int shmap__owner_settle_slowly(const void *object)
+{
+    shmap__os_status status = shmap__os_settle(object);
+
+    if (status.code < 0)
+        shmap__thread_here()->refused = status;
+    return status.code;
+}
+
+int shmap__owner_unknown(void)
+{
+    shmap__thread_here()->refused = shmap__refuse_because(
+        SHMAP_ENOTSUP, "a process of another PID namespace has it, and whether "
+                       "that process lives cannot be told from here");
+    return SHMAP_ENOTSUP;
+}
+
+int shmap__owner_bury(uint64_t *word, uint64_t found)
+{
+    uint64_t owner = shmap__owner_of(found);
+    enum shmap__os_life life;
+
+    if (owner == 0)
+        return 0;
+    life = shmap__os_life_of(word, owner);
+    if (life == SHMAP__OS_LIFE_UNKNOWN)
+        return shmap__owner_unknown();
+    if (life == SHMAP__OS_ALIVE)
+        return 0;
+    SHMAP__STOP("owner.dead");
+    return shmap__cas64(word, &found,
+                        (found & SHMAP__OS_WAITERS) | SHMAP__OS_OWNER_DIED);
+}

@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Reader-writer locks: a mutex for the writer, and a slot for each reader.
+ *
+ * A reader puts its id into a slot, and then looks at the mutex; a writer takes
+ * the mutex, and then looks at the slots. So one of the two sees the other
+ * (docs/memory-order.md): a reader that sees a writer takes its id back and
+ * waits, and a writer that sees readers waits until they have left, or have
+ * died. Slots and not a count, because of a count nobody could tell whose part
+ * of it has died.
+ *
+ * A word tells a writer that it need not look at the slots:
+ *
+ *     0           no reader is in a slot, or will still look for the writer
+ *     READ        readers have been there
+ *     DRAINING    a writer has begun to look at the slots
+ *     AGAIN       since then, a thread that reads has taken another slot
+ *
+ * A reader sees to it that the word is READ, between taking its slot and
+ * looking at the mutex. A writer that finds it not 0 makes it DRAINING, looks
+ * at the slots, and, once all of them were empty, makes it 0 if it is DRAINING
+ * still. So a reader that came before DRAINING is seen in its slot, and one
+ * that came after it has made the word READ again.
+ *
+ * A thread that reads already may do so again while a writer looks, and then
+ * leave its first slot: the writer could find the one empty before, and the
+ * other after. So such a thread makes the word AGAIN, and the writer looks
+ * again.
+ */
+#include "shmap/rwlock.h"
+
+#include "base/error.h"
+#include "sync/mutex.h"
+#include "sync/ownerword.h"
+#include "base/stop.h"
+#include "sync/wait.h"
+
+enum { SLOTS = SHMAP_RWLOCK_READERS };
+
+/* Values of `read_`. */
+enum { READ = 1, DRAINING = 2, AGAIN = READ | DRAINING };
+
+typedef struct rwlock_locking {
+    shmap_rwlock *rwlock;
+    shmap__thread *thread;
+} rwlock_locking;
+
+static SHMAP__SLOW_PATH unsigned count_slots(const shmap_rwlock *rwlock,
+                                             uint64_t id)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < SLOTS; i++)
+        count += shmap__load64(&rwlock->reader_[i]) == id;
+    return count;
+}
+
+SHMAP__FAST_PATH int take_slot(shmap_rwlock *rwlock,
+                               const shmap__thread *thread)
+{
+    for (unsigned i = 0; i < SLOTS; i++) {
+        unsigned slot = (thread->slot + i) % SLOTS;
+        uint64_t empty = 0;
+
+        if (shmap__load64(&rwlock->reader_[slot]) == 0 &&
+            shmap__cas64(&rwlock->reader_[slot], &empty, thread->self.id))
+            return (int)slot;
+    }
+    return -1;
+}
+
+/* A slot is empty: tell who waits for that, the writer, or readers who found
+ * none. */
+SHMAP__FAST_PATH void tell_of_slot(shmap_rwlock *rwlock)
+{
+    shmap__wake(&rwlock->drain_, SHMAP__EVERYBODY);
+    shmap__wake(&rwlock->readers_, 1);
+}
+
+SHMAP__FAST_PATH void leave_slot(shmap_rwlock *rwlock, unsigned slot)
+{
+    shmap__exchange64(&rwlock->reader_[slot], 0);
+    SHMAP__STOP("rwlock.left");
+    tell_of_slot(rwlock);
+}
+
+/* Between taking a slot and looking at the writer. */
+SHMAP__FAST_PATH void say_read(shmap_rwlock *rwlock)
+{
+    uint32_t found = shmap__load32(&rwlock->read_);
+
+    while ((found & READ) == 0 && !shmap__cas32(&rwlock->read_, &found, READ))
+        continue;
+    SHMAP__STOP("rwlock.said");
+}
+
+static bool writer_has_it(const shmap_rwlock *rwlock, uint64_t *writer)
+{
+    *writer = shmap__load64(&rwlock->writer_.owner_);
+    return shmap__owner_of(*writer) != 0;
+}
+
+/* Empty a slot if its reader has died. A slot that names no thread is no
+ * reader's: a kernel that was led there wrote it. */
+static enum shmap__os_life bury_reader(uint64_t *slot)
+{
+    uint64_t reader = shmap__load64(slot);
+    uint64_t id = shmap__owner_of(reader);
+    enum shmap__os_life life;
+
+    if (reader == 0)
+        return SHMAP__OS_DEAD;
+    life = id == 0 ? SHMAP__OS_DEAD : shmap__os_life_of(slot, id);
+    if (life == SHMAP__OS_DEAD)
+        shmap__cas64(slot, &reader, 0);
+    return life;
+}
+
+/* Empty the slots of the dead. Returns 0, or SHMAP_ENOTSUP if of a reader this
+ * process can never tell whether it lives. */
+static int bury_readers(shmap_rwlock *rwlock)
+{
+    bool known = true;
+
+    for (unsigned i = 0; i < SLOTS; i++) {
+        if (bury_reader(&rwlock->reader_[i]) == SHMAP__OS_LIFE_UNKNOWN)
+            known = false;
+    }
+    return known ? 0 : shmap__owner_unknown();
+}
+
+/* There is no empty slot. A thread that reads already does not wait for one:
+ * those who have them might all be waiting so. Returns SHMAP_ENOLCK then, and 0
+ * if waiting is right, or a slot was a dead reader's. */
+static SHMAP__SLOW_PATH int full_for(shmap_rwlock *rwlock,
+                                     const shmap__thread *thread)
+{
+    if (count_slots(rwlock, thread->self.id) == 0)
+        return 0;
+    bury_readers(rwlock);
+    return count_slots(rwlock, 0) == 0 ? SHMAP_ENOLCK : 0;
+}
+
+/* Read, unless somebody writes, or there is no slot. Returns 0 if so. */
+SHMAP__FAST_PATH int read_now(shmap_rwlock *rwlock, shmap__thread *thread)
+{
+    uint64_t writer;
+    int slot = take_slot(rwlock, thread);
+
+    if (slot < 0)
+        return full_for(rwlock, thread);
+    SHMAP__STOP("rwlock.entered");
+    say_read(rwlock);
+    /* A thread that reads already must not wait for the writer, which waits for
+     * it. */
+    if (writer_has_it(rwlock, &writer)) {
+        if (count_slots(rwlock, thread->self.id) == 1) {
+            leave_slot(rwlock, (unsigned)slot);
+            return 0;
+        }
+        shmap__exchange32(&rwlock->read_, AGAIN);
+    }
+    shmap__held_add(thread, SHMAP__HELD_READ, rwlock, (unsigned)slot);
+    SHMAP__STOP("rwlock.reading");
+    return (writer & SHMAP__OS_OWNER_DIED) != 0 ? SHMAP_OWNER_DIED
+                                                : SHMAP__DONE;
+}
+
+static int try_read(void *context)
+{
+    const rwlock_locking *locking = context;
+    uint64_t writer;
+
+    /* Not to disturb the writer's wait while it waits for others. */
+    if (writer_has_it(locking->rwlock, &writer)) {
+        if (shmap__owner_of(writer) == locking->thread->self.id)
+            return SHMAP_EDEADLK;
+        if (count_slots(locking->rwlock, locking->thread->self.id) == 0)
+            return 0;
+    }
+    return read_now(locking->rwlock, locking->thread);
+}
+
+static int try_read_thoroughly(void *context)
+{
+    const rwlock_locking *locking = context;
+    shmap_rwlock *rwlock = locking->rwlock;
+    int result = try_read(context);
+    int buried = 0;
+    uint64_t writer;
+
+    if (result != 0)
+        return result;
+    if (writer_has_it(rwlock, &writer)) /* Of a mutex the kernel tells. */
+        shmap__owner_bury(&rwlock->writer_.owner_, writer);
+    else /* They have all the slots. */
+        buried = bury_readers(rwlock);
+    result = try_read(context);
+    return result != 0 ? result : buried;
+}
+
+/* AGAIN at the end was said since the beginning, and so this one will be woken:
+ * that thread has yet to leave its other slot, or to tell that it has. */
+static int is_drained(void *context)
+{
+    const rwlock_locking *locking = context;
+    shmap_rwlock *rwlock = locking->rwlock;
+    uint32_t found = DRAINING;
+
+    if (shmap__load32(&rwlock->read_) != DRAINING)
+        shmap__exchange32(&rwlock->read_, DRAINING);
+    SHMAP__STOP("rwlock.draining");
+    for (unsigned i = 0; i < SLOTS; i++) {
+        if (shmap__load64(&rwlock->reader_[i]) != 0)
+            return 0;
+        if (i == 0)
+            SHMAP__STOP("rwlock.looking");
+    }
+    SHMAP__STOP("rwlock.drained");
+    shmap__cas32(&rwlock->read_, &found, 0);
+    return found == AGAIN ? 0 : SHMAP__DONE;
+}
+
+static int is_drained_thoroughly(void *context)
+{
+    const rwlock_locking *locking = context;
+
+    int buried = bury_readers(locking->rwlock);
+    int drained = is_drained(context);
+
+    return drained != 0 ? drained : buried;
+}
+
+SHMAP__FAST_PATH int begin(shmap_rwlock *rwlock, shmap__thread **thread)
+{
+    int result = shmap__begin(rwlock, thread);
+
+    if (result == 0)
+        result = shmap__owner_settle(rwlock);
+    return result;
+}
+
+static int read_waiting(shmap_rwlock *rwlock, shmap__thread *thread,
+                        int64_t deadline)
+{
+    rwlock_locking locking = {rwlock, thread};
+
+    return shmap__wait_thoroughly(&rwlock->readers_,
+                                  shmap__peek32(&rwlock->spin_ns), deadline,
+                                  try_read, try_read_thoroughly, &locking);
+}
+
+static SHMAP__SLOW_PATH int read_lock(shmap_rwlock *rwlock, int64_t deadline)
+{
+    shmap__thread *thread;
+    int result = begin(rwlock, &thread);
+
+    if (result == 0 && !shmap__held_has_room(thread))
+        result = SHMAP_ENOLCK;
+    if (result == 0) {
+        result = read_now(rwlock, thread);
+        if (result == 0)
+            result = read_waiting(rwlock, thread, deadline);
+    }
+    return shmap__end(result);
+}
+
+/* The common case: nobody writes, and the thread's first slot is empty. */
+int shmap_rwlock_read_lock(shmap_rwlock *rwlock, int64_t deadline)
+{
+    shmap__thread *thread = shmap__thread_here();
+    uint64_t empty = 0;
+
+    if (shmap__is_object(rwlock) && thread->self.id != 0 &&
+        shmap__peek32(&shmap__os_unsettled) == 0 &&
+        thread->held_up < SHMAP_LOCKS_MAX &&
+        shmap__cas64(&rwlock->reader_[thread->slot], &empty, thread->self.id)) {
+        SHMAP__STOP("rwlock.entered");
+        say_read(rwlock);
+        if (shmap__load64(&rwlock->writer_.owner_) == 0) {
+            shmap__held_add(thread, SHMAP__HELD_READ, rwlock, thread->slot);
+            SHMAP__STOP("rwlock.reading");
+            return 0;
+        }
+        leave_slot(rwlock, thread->slot);
+    }
+    return read_lock(rwlock, deadline);
+}
+
+/* Let the readers in that waited for the writer. */
+static int unlock_writer(shmap_rwlock *rwlock, shmap__thread *thread)
+{
+    int result = shmap__mutex_unlock(&rwlock->writer_, thread);
+
+    if (result == 0)
+        shmap__wake(&rwlock->readers_, SHMAP__EVERYBODY);
+    return result;
+}
+
+/* Wait for those who read, which the word says that there may be. */
+static SHMAP__SLOW_PATH int drain(rwlock_locking *locking, int64_t deadline)
+{
+    shmap_rwlock *rwlock = locking->rwlock;
+
+    return shmap__outcome(shmap__wait_thoroughly(
+        &rwlock->drain_, shmap__peek32(&rwlock->spin_ns), deadline, is_drained,
+        is_drained_thoroughly, locking));
+}
+
+static int write_lock(shmap_rwlock *rwlock, shmap__thread *thread,
+                      int64_t deadline)
+{
+    rwlock_locking locking = {rwlock, thread};
+    uint32_t spin_ns = shmap__peek32(&rwlock->spin_ns);
+    int locked;
+    int drained;
+
+    if (thread->held_up != 0 && shmap__load32(&rwlock->read_) != 0 &&
+        count_slots(rwlock, thread->self.id) != 0)
+        return SHMAP_EDEADLK;
+    if (shmap__peek32(&rwlock->writer_.spin_ns) != spin_ns)
+        shmap__poke32(&rwlock->writer_.spin_ns, spin_ns);
+    locked = shmap__mutex_lock(&rwlock->writer_, thread, deadline);
+    if (locked < 0)
+        return locked;
+    SHMAP__STOP("rwlock.locked");
+    drained =
+        shmap__load32(&rwlock->read_) == 0 ? 0 : drain(&locking, deadline);
+    if (drained < 0)
+        unlock_writer(rwlock, thread);
+    return drained < 0 ? drained : locked;
+}
+
+int shmap_rwlock_write_lock(shmap_rwlock *rwlock, int64_t deadline)
+{
+    shmap__thread *thread;
+    int result = begin(rwlock, &thread);
+
+    if (result == 0)
+        result = write_lock(rwlock, thread, deadline);
+    return shmap__end(result);
+}
+
+/* The slot in which this thread reads: of the latest lock through this mapping,
+ * or of any. -1 if it does not. */
+static inline int slot_of(const shmap_rwlock *rwlock,
+                          const shmap__thread *thread)
+{
+    unsigned ticket = shmap__held_find(thread, SHMAP__HELD_READ, rwlock);
+
+    if (ticket != 0)
+        return thread->held[ticket].slot;
+    if (shmap__load32(&rwlock->read_) == 0)
+        return -1;
+    for (unsigned i = 0; i < SLOTS; i++) {
+        if (shmap__load64(&rwlock->reader_[i]) == thread->self.id)
+            return (int)i;
+    }
+    return -1;
+}
+
+static SHMAP__SLOW_PATH int unlock(shmap_rwlock *rwlock)
+{
+    shmap__thread *thread;
+    int result = shmap__begin(rwlock, &thread);
+    int slot;
+
+    if (result < 0)
+        return shmap__end(result);
+    slot = slot_of(rwlock, thread);
+    if (slot < 0)
+        return shmap__end(unlock_writer(rwlock, thread));
+    leave_slot(rwlock, (unsigned)slot);
+    shmap__held_forget(thread, SHMAP__HELD_READ, rwlock, (unsigned)slot);
+    return 0;
+}
+
+/* The common case: of what this thread holds, it locked this last, to read. */
+int shmap_rwlock_unlock(shmap_rwlock *rwlock)
+{
+    shmap__thread *thread = shmap__thread_here();
+    unsigned ticket = thread->held_up;
+    const shmap__held *last = &thread->held[ticket];
+
+    if (thread->self.id == 0 || ticket == 0 || last->object != rwlock ||
+        last->kind != SHMAP__HELD_READ)
+        return unlock(rwlock);
+    shmap__held_remove(thread, ticket);
+    leave_slot(rwlock, last->slot);
+    return 0;
+}
+
+int shmap_rwlock_consistent(shmap_rwlock *rwlock)
+{
+    shmap__thread *thread;
+    int result = shmap__begin(rwlock, &thread);
+
+    if (result == 0)
+        result = shmap__mutex_consistent(&rwlock->writer_, thread);
+    return shmap__end(result);
+}
+
+void shmap__rwlock_give_up(const shmap__thread *thread, shmap_rwlock *rwlock,
+                           unsigned slot)
+{
+    uint64_t reader = thread->self.id;
+
+    if (shmap__cas64(&rwlock->reader_[slot], &reader, 0))
+        tell_of_slot(rwlock);
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Sections, with and without a name. */
+#include "win32/os.h"
+
+#include <string.h>
+
+#include "base/stop.h"
+
+/* What a failure to make a section means, but for names. */
+static shmap__os_status section_failed(DWORD error)
+{
+    if (shmap__os_is_no_room(error))
+        return shmap__os_failed_as(SHMAP_ENOSPC, error);
+    /* The other parameters are known to be good. */
+    if (error == ERROR_INVALID_PARAMETER)
+        return shmap__os_failed_as(SHMAP_E2BIG, error);
+    return shmap__os_failed(error);
+}
+
+shmap__os_status shmap__os_section_create(HANDLE *section, const wchar_t *name,
+                                          uint64_t size,
+                                          shmap__os_security *privacy)
+{
+    shmap__os_status done = {0, 0};
+    DWORD error;
+    HANDLE made;
+
+    do {
+        SetLastError(ERROR_SUCCESS);
+        made =
+            CreateFileMappingW(INVALID_HANDLE_VALUE, &privacy->attributes,
+                               PAGE_READWRITE | SEC_COMMIT, (DWORD)(size >> 32),
+                               (DWORD)(size & 0xFFFFFFFF), name);
+        error = GetLastError();
+    } while (made == NULL && shmap__os_drop_label(&privacy->attributes, error));
+    if (made == NULL)
+        return section_failed(error);
+    if (error == ERROR_ALREADY_EXISTS) {
+        CloseHandle(made);
+        return shmap__os_failed(error);
+    }
+    *section = made;
+    return done;
+}
+
+/* For Windows, an anonymous region has a name after all, which nobody can
+ * guess: without one, the system has no way to tell which section a handle
+ * means, and before 8.1 does not keep an access list with it. */
+static const wchar_t prefix[] = L"Local\\shmap~";
+
+enum { RANDOM_BYTES = 16, DIGITS_PER_BYTE = 2 };
+
+typedef struct random_name {
+    wchar_t
+        text[sizeof prefix / sizeof prefix[0] + RANDOM_BYTES * DIGITS_PER_BYTE];
+} random_name;
+
+static bool make_name(random_name *name)
+{
+    static const wchar_t digits[] = L"0123456789abcdef";
+    wchar_t *end = name->text + sizeof prefix / sizeof prefix[0] - 1;
+    BYTE random[RANDOM_BYTES];
+
+    if (!shmap__os_random(random, sizeof random))
+        return false;
+    memcpy(name->text, prefix, sizeof prefix);
+    for (size_t i = 0; i < sizeof random; i++) {
+        *end++ = digits[random[i] >> 4];
+        *end++ = digits[random[i] & 0xF];
+    }
+    *end = L'\0';
+    return true;
+}
+
+/* Whoever holds a handle for reading must not be able to make it one for
+ * writing, so the list lets nobody write but whom the options name, not even
+ * the user. The handle made here can, whatever the list says. */
+static shmap__os_status make_security(shmap__os_security *privacy,
+                                      const shmap_region_options *options)
+{
+    DWORD error = shmap__os_privacy_init(privacy, SHMAP__OS_SECTION_READ, true);
+
+    if (error != ERROR_SUCCESS)
+        return shmap__os_failed(error);
+    return shmap__os_privacy_share(privacy, options, SHMAP__OS_SECTION_READ,
+                                   SHMAP__OS_SECTION_WRITE);
+}
+
+/* Windows charges the commit limit for the whole section at once, also if the
+ * pages could wait: `commit` makes no difference. */
+shmap__os_status shmap__os_anonymous_create(shmap__os_object *object,
+                                            uint64_t size,
+                                            const shmap_region_options *options)
+{
+    HANDLE section = NULL;
+    shmap__os_security privacy;
+    random_name name;
+    shmap__os_status status = make_security(&privacy, options);
+
+    if (status.code == 0 && !make_name(&name))
+        status = shmap__os_failed_as(SHMAP_ESYSTEM, 0);
+    if (status.code == 0)
+        status = shmap__os_section_create(&section, name.text, size, &privacy);
+    /* A sandbox may have no place for names. */
+    if (status.code == SHMAP_EACCES)
+        status = shmap__os_section_create(&section, NULL, size, &privacy);
+    if (status.code < 0)
+        return status;
+    SHMAP__STOP("create.made");
+    shmap__os_object_fill(object, section, size, SHMAP_KIND_ANONYMOUS,
+                          SHMAP_ACCESS_READ_WRITE);
+    return status;
+}
