@@ -25,7 +25,7 @@ static struct flock byte_lock(off_t from, off_t count, short type)
     return lock;
 }
 
-int shmap__os_lock_bytes(int fd, off_t from, off_t count, short type)
+int shmap__posix_lock_bytes(int fd, off_t from, off_t count, short type)
 {
     struct flock lock = byte_lock(from, count, type);
 
@@ -38,7 +38,7 @@ int shmap__os_lock_bytes(int fd, off_t from, off_t count, short type)
     return errno;
 }
 
-short shmap__os_locked(int fd, off_t byte)
+short shmap__posix_locked(int fd, off_t byte)
 {
     struct flock lock = byte_lock(byte, 1, F_WRLCK);
 
@@ -47,13 +47,13 @@ short shmap__os_locked(int fd, off_t byte)
 
 #else
 
-int shmap__os_lock_bytes(int fd, off_t from, off_t count, short type)
+int shmap__posix_lock_bytes(int fd, off_t from, off_t count, short type)
 {
     (void)fd, (void)from, (void)count, (void)type;
     return ENOTSUP;
 }
 
-short shmap__os_locked(int fd, off_t byte)
+short shmap__posix_locked(int fd, off_t byte)
 {
     (void)fd, (void)byte;
     return F_RDLCK;
@@ -61,7 +61,7 @@ short shmap__os_locked(int fd, off_t byte)
 
 #endif
 
-shmap__os_status shmap__os_lock_failed(int error)
+shmap__os_status shmap__posix_lock_failed(int error)
 {
     switch (error) {
     case EINVAL: /* Linux before 3.15, and some that imitate it. */
@@ -77,16 +77,16 @@ shmap__os_status shmap__os_lock_failed(int error)
             "the system or a filter refuses locks of open file descriptions "
             "(fcntl F_OFD_SETLK, F_OFD_GETLK)"};
     default:
-        return shmap__os_failed(error);
+        return shmap__posix_failed(error);
     }
 }
 
-int shmap__os_lock(int fd, off_t byte, short type)
+int shmap__posix_lock(int fd, off_t byte, short type)
 {
-    return shmap__os_lock_bytes(fd, byte, 1, type);
+    return shmap__posix_lock_bytes(fd, byte, 1, type);
 }
 
-bool shmap__os_wait_a_little(unsigned *attempt)
+bool shmap__posix_wait_a_little(unsigned *attempt)
 {
     enum { YIELDS = 64, SLEEPS = 1000 };
     struct timespec millisecond = {0, 1000000};
@@ -169,12 +169,12 @@ static void begin_child(void)
 {
     atomic_fetch_add(&forks, 1);
     lineage++;
-    shmap__os_identity_forget();
+    shmap__posix_identity_forget();
     forking = false;
     if (!inside_step) {
         pthread_rwlock_init(&fork_lock, NULL);
         pthread_mutex_init(&fork_turn, NULL);
-        shmap__os_later_forget();
+        shmap__posix_later_forget();
     }
     if (!inside_lists)
         pthread_mutex_init(&lists, NULL);
@@ -208,21 +208,21 @@ __attribute__((constructor)) static void watch_from_the_start(void)
     pthread_once(&fork_once, watch_forks);
 }
 
-uint32_t shmap__os_forks(void)
+uint32_t shmap__posix_forks(void)
 {
     pthread_once(&fork_once, watch_forks);
     (void)is_forking();
     return atomic_load(&forks);
 }
 
-uint32_t shmap__os_lineage(void)
+uint32_t shmap__posix_lineage(void)
 {
     pthread_once(&fork_once, watch_forks);
     (void)is_forking();
     return lineage;
 }
 
-void shmap__os_fork_lock(void)
+void shmap__posix_fork_lock(void)
 {
     pthread_once(&fork_once, watch_forks);
     if (is_forking())
@@ -234,7 +234,7 @@ void shmap__os_fork_lock(void)
     pthread_mutex_unlock(&fork_turn);
 }
 
-void shmap__os_fork_unlock(void)
+void shmap__posix_fork_unlock(void)
 {
     if (forking)
         return;
@@ -243,7 +243,7 @@ void shmap__os_fork_unlock(void)
     pthread_setcancelstate(cancelability, NULL);
 }
 
-void shmap__os_views_lock(void)
+void shmap__posix_views_lock(void)
 {
     if (is_forking())
         return;
@@ -251,7 +251,7 @@ void shmap__os_views_lock(void)
     pthread_mutex_lock(&lists);
 }
 
-void shmap__os_views_unlock(void)
+void shmap__posix_views_unlock(void)
 {
     if (forking)
         return;
@@ -261,13 +261,13 @@ void shmap__os_views_unlock(void)
 
 uint32_t shmap__os_threads_lock(void)
 {
-    uint32_t process = shmap__os_lineage();
+    uint32_t process = shmap__posix_lineage();
 
-    shmap__os_views_lock();
+    shmap__posix_views_lock();
     return process;
 }
 
 void shmap__os_threads_unlock(void)
 {
-    shmap__os_views_unlock();
+    shmap__posix_views_unlock();
 }

@@ -45,7 +45,7 @@ static shmap__os_status channel_failed(int error)
     case ETOOMANYREFS: /* Descriptors on their way. */
         return (shmap__os_status){SHMAP_EMFILE, error};
     default:
-        return shmap__os_failed(error);
+        return shmap__posix_failed(error);
     }
 }
 
@@ -67,7 +67,7 @@ static shmap__os_status check_channel(intptr_t channel, int *type)
     size = sizeof address;
     if (getpeername((int)channel, &address, &size) != 0)
         return channel_failed(errno);
-    return shmap__os_done;
+    return shmap__posix_done;
 }
 
 /* Wait until the channel looks ready for something, or the deadline has passed.
@@ -90,7 +90,7 @@ static shmap__os_status wait_for(int channel, short event, int64_t deadline)
     if (result < 0 && errno != EINTR)
         return channel_failed(errno);
     if (result > 0 || deadline > shmap__os_now())
-        return shmap__os_done;
+        return shmap__posix_done;
     return (shmap__os_status){SHMAP_ETIMEDOUT, 0};
 }
 
@@ -105,7 +105,7 @@ static shmap__os_status wait_again(intptr_t channel, short event,
 
 /* A stream whose other end is closed, or reads no more, has room as well; but
  * not even nothing can be sent to it. */
-shmap__os_status shmap__os_channel_await(intptr_t channel, int64_t deadline)
+shmap__os_status shmap__posix_channel_await(intptr_t channel, int64_t deadline)
 {
     int type = 0;
     shmap__os_status status = check_channel(channel, &type);
@@ -142,7 +142,7 @@ shmap__os_status shmap__os_send(intptr_t channel, const shmap__os_gift *gift,
                                 const char message[SHMAP__OS_MESSAGE],
                                 int64_t deadline)
 {
-    shmap__os_status status = shmap__os_done;
+    shmap__os_status status = shmap__posix_done;
     size_t sent = 0;
 
     while (status.code == 0 && sent < SHMAP__OS_MESSAGE) {
@@ -199,7 +199,7 @@ static bool collect(struct msghdr *message, int64_t *native)
             if (MSG_CMSG_CLOEXEC == 0)
                 fcntl(fd, F_SETFD, FD_CLOEXEC);
             if (*native < 0 && header->cmsg_type == SCM_RIGHTS) {
-                *native = shmap__os_above_stdio(fd);
+                *native = shmap__posix_above_stdio(fd);
                 complete = complete && *native >= 0;
             } else {
                 close(fd);

@@ -23,7 +23,7 @@ static const struct {
     {ENOTSUP, SHMAP_ENOTSUP},
 };
 
-shmap__os_status shmap__os_failed(int error)
+shmap__os_status shmap__posix_failed(int error)
 {
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
         if (codes[i].error == error)

@@ -19,14 +19,14 @@
 static const off_t gate_byte = INT64_MAX - 2;
 static const off_t mark_byte = INT64_MAX - 1;
 
-bool shmap__os_file_alone(int fd)
+bool shmap__posix_file_alone(int fd)
 {
-    return shmap__os_locked(fd, mark_byte) == F_UNLCK;
+    return shmap__posix_locked(fd, mark_byte) == F_UNLCK;
 }
 
-int shmap__os_file_mark(int fd)
+int shmap__posix_file_mark(int fd)
 {
-    return shmap__os_lock(fd, mark_byte, F_RDLCK);
+    return shmap__posix_lock(fd, mark_byte, F_RDLCK);
 }
 
 /* Take the gate, and keep fork out while it is ours: a child would keep it if
@@ -39,21 +39,21 @@ static shmap__os_status pass_gate(int fd, bool *gate)
     do {
         int error;
 
-        shmap__os_fork_lock();
-        error = shmap__os_lock(fd, gate_byte, F_WRLCK);
+        shmap__posix_fork_lock();
+        error = shmap__posix_lock(fd, gate_byte, F_WRLCK);
         *gate = error == 0;
         if (error != EAGAIN)
-            return shmap__os_done;
-        shmap__os_fork_unlock();
-    } while (shmap__os_wait_a_little(&attempt));
+            return shmap__posix_done;
+        shmap__posix_fork_unlock();
+    } while (shmap__posix_wait_a_little(&attempt));
     return (shmap__os_status){SHMAP_EBUSY, 0};
 }
 
 static void leave_gate(int fd, bool gate)
 {
     if (gate)
-        shmap__os_lock(fd, gate_byte, F_UNLCK);
-    shmap__os_fork_unlock();
+        shmap__posix_lock(fd, gate_byte, F_UNLCK);
+    shmap__posix_fork_unlock();
 }
 
 /* Open the file, or make it; `*made` tells which. */
@@ -66,12 +66,12 @@ static int open_or_make(const char *path, int access, int create, bool *made)
     for (int round = 0; round < ROUNDS; round++) {
         *made = false;
         if (create != SHMAP_CREATE_NEW) {
-            fd = shmap__os_open(path, flags, 0);
+            fd = shmap__posix_open(path, flags, 0);
             if (fd >= 0 || errno != ENOENT || create == SHMAP_CREATE_NEVER)
                 return fd;
         }
         *made = true;
-        fd = shmap__os_open(path, flags | O_CREAT | O_EXCL, 0600);
+        fd = shmap__posix_open(path, flags | O_CREAT | O_EXCL, 0600);
         if (fd >= 0 || errno != EEXIST || create == SHMAP_CREATE_NEW)
             return fd;
     }
@@ -82,14 +82,14 @@ static int open_or_make(const char *path, int access, int create, bool *made)
 /* Fill the holes of a file that is to become `more` bytes longer. */
 static shmap__os_status fill(int fd, const struct stat *stat, uint64_t more)
 {
-    uint64_t missing = shmap__os_missing(fd, stat);
+    uint64_t missing = shmap__posix_missing(fd, stat);
     int error = 0;
 
     if (missing == 0)
-        return shmap__os_done;
-    error = shmap__os_check_room(fd, missing + more, false);
+        return shmap__posix_done;
+    error = shmap__posix_check_room(fd, missing + more, false);
     if (error == 0)
-        error = shmap__os_fill(fd, (uint64_t)stat->st_size);
+        error = shmap__posix_fill(fd, (uint64_t)stat->st_size);
     if (error == ENOSPC || error == ENOMEM || error == EDQUOT)
         return (shmap__os_status){SHMAP_ENOSPC, error,
                                   "there is no room for all of the file's "
@@ -98,7 +98,7 @@ static shmap__os_status fill(int fd, const struct stat *stat, uint64_t more)
         return (shmap__os_status){SHMAP_ENOTSUP, error,
                                   "this file system cannot fill a file's "
                                   "holes: copy the file"};
-    return error == 0 ? shmap__os_done : shmap__os_failed(error);
+    return error == 0 ? shmap__posix_done : shmap__posix_failed(error);
 }
 
 /* Bring the file to `size` bytes if it is shorter. On failure it is as it was.
@@ -107,7 +107,7 @@ static shmap__os_status fit(int fd, struct stat *stat, uint64_t size,
                             int access, int commit)
 {
     uint64_t old = (uint64_t)stat->st_size;
-    uint64_t page = shmap__os_page_size(fd, stat);
+    uint64_t page = shmap__posix_page_size(fd, stat);
     shmap__os_status status;
 
     if (page > shmap__os_facts_get()->page_size) /* They are always whole. */
@@ -122,8 +122,8 @@ static shmap__os_status fit(int fd, struct stat *stat, uint64_t size,
             return status;
     }
     if (old >= size)
-        return shmap__os_done;
-    status = shmap__os_extend(fd, old, size, commit, false);
+        return shmap__posix_done;
+    status = shmap__posix_extend(fd, old, size, commit, false);
     if (status.code < 0) {
         if (ftruncate(fd, (off_t)old) != 0) {
             /* What failed first is what the caller must know. */
@@ -131,7 +131,8 @@ static shmap__os_status fit(int fd, struct stat *stat, uint64_t size,
         return status;
     }
     SHMAP__STOP("file.sized");
-    return fstat(fd, stat) == 0 ? shmap__os_done : shmap__os_failed(errno);
+    return fstat(fd, stat) == 0 ? shmap__posix_done
+                                : shmap__posix_failed(errno);
 }
 
 /* Remove a file that was made here, if the path still means it. */
@@ -149,7 +150,7 @@ typedef struct file_entrant {
     const char *path;
     int fd;
     bool made; /* here, and nobody else uses it if nobody else marked it */
-    shmap__os_rights rights; /* if it is made */
+    shmap__posix_rights rights; /* if it is made */
     struct stat stat;
 } file_entrant;
 
@@ -163,17 +164,17 @@ static shmap__os_status enter(file_entrant *entrant, uint64_t size, int commit,
     int error;
 
     if (fstat(fd, &entrant->stat) != 0)
-        return shmap__os_failed(errno);
+        return shmap__posix_failed(errno);
     if (entrant->stat.st_nlink == 0)
         return (shmap__os_status){SHMAP_ENOENT, 0};
-    *alone = gate && shmap__os_file_alone(fd);
+    *alone = gate && shmap__posix_file_alone(fd);
     /* Without a mark, the next one would be told that it is alone. */
-    error = gate ? shmap__os_file_mark(fd) : 0;
+    error = gate ? shmap__posix_file_mark(fd) : 0;
     if (error != 0 && error != EAGAIN)
-        return shmap__os_failed(error);
-    status = entrant->made ? shmap__os_rights_give(&entrant->rights, fd, 0,
-                                                   &entrant->stat)
-                           : shmap__os_done;
+        return shmap__posix_failed(error);
+    status = entrant->made ? shmap__posix_rights_give(&entrant->rights, fd, 0,
+                                                      &entrant->stat)
+                           : shmap__posix_done;
     if (status.code == 0)
         status = fit(fd, &entrant->stat, size, SHMAP_ACCESS_READ_WRITE, commit);
     /* Empty still, it is nobody's but ours. */
@@ -207,14 +208,14 @@ static shmap__os_status open_once(file_entrant *entrant, uint64_t size,
     shmap__os_status status;
 
     if (fd < 0)
-        return shmap__os_failed(errno);
+        return shmap__posix_failed(errno);
     SHMAP__STOP("file.opened");
     entrant->fd = fd;
     if (fstat(fd, &entrant->stat) != 0)
-        status = shmap__os_failed(errno);
+        status = shmap__posix_failed(errno);
     else if (!S_ISREG(entrant->stat.st_mode))
         status = (shmap__os_status){SHMAP_ETYPE, 0};
-    else if (shmap__os_cannot_map(fd, &entrant->stat))
+    else if (shmap__posix_cannot_map(fd, &entrant->stat))
         status = (shmap__os_status){SHMAP_ETYPE, ENODEV,
                                     "this file system cannot map the file"};
     else if (access == SHMAP_ACCESS_READ_WRITE)
@@ -222,10 +223,10 @@ static shmap__os_status open_once(file_entrant *entrant, uint64_t size,
     else {
         /* Readers change nothing, and have no right to a write lock. */
         status = fit(fd, &entrant->stat, size, access, options->commit);
-        *alone = shmap__os_file_alone(fd);
+        *alone = shmap__posix_file_alone(fd);
     }
     if (status.code < 0)
-        shmap__os_close_quietly(fd);
+        shmap__posix_close_quietly(fd);
     return status;
 }
 
@@ -243,8 +244,8 @@ static char *absolute(const char *path)
     return full;
 }
 
-bool shmap__os_file_is_lost(const shmap__os_object *object,
-                            const struct stat *stat)
+bool shmap__posix_file_is_lost(const shmap__os_object *object,
+                               const struct stat *stat)
 {
     struct stat found;
 
@@ -254,7 +255,7 @@ bool shmap__os_file_is_lost(const shmap__os_object *object,
         return false;
     if (fstatat(AT_FDCWD, object->path, &found, 0) != 0)
         return errno == ENOENT || errno == ENOTDIR || errno == ELOOP;
-    return !shmap__os_identifies(object->identity, &found);
+    return !shmap__posix_identifies(object->identity, &found);
 }
 
 shmap__os_status shmap__os_file_open(shmap__os_object *object, const char *path,
@@ -263,23 +264,23 @@ shmap__os_status shmap__os_file_open(shmap__os_object *object, const char *path,
                                      bool *alone)
 {
     file_entrant entrant = {.path = path, .fd = -1};
-    shmap__os_status status = shmap__os_done;
+    shmap__os_status status = shmap__posix_done;
     bool found_alone = false;
     unsigned attempt = 0;
 
     if (options->create != SHMAP_CREATE_NEVER)
-        status = shmap__os_rights_init(&entrant.rights, options);
+        status = shmap__posix_rights_init(&entrant.rights, options);
     if (status.code < 0)
         return status;
     do {
         status = open_once(&entrant, size, access, options, &found_alone);
     } while (status.code == SHMAP_ENOENT && status.system == 0 &&
-             shmap__os_wait_a_little(&attempt));
+             shmap__posix_wait_a_little(&attempt));
     if (status.code < 0)
         return status;
-    shmap__os_object_fill(object, entrant.fd, &entrant.stat, SHMAP_KIND_FILE,
-                          access);
+    shmap__posix_object_fill(object, entrant.fd, &entrant.stat, SHMAP_KIND_FILE,
+                             access);
     object->path = absolute(path);
     *alone = found_alone;
-    return shmap__os_done;
+    return shmap__posix_done;
 }

@@ -25,22 +25,22 @@ static void find_own(char path[PATH_OF_DESCRIPTOR], int fd)
     snprintf(path, PATH_OF_DESCRIPTOR, "/proc/self/fd/%d", fd);
 }
 
-int shmap__os_open_again(int fd, int flags)
+int shmap__posix_open_again(int fd, int flags)
 {
     char path[PATH_OF_DESCRIPTOR];
 
     find_own(path, fd);
-    return shmap__os_open(path, flags | O_NONBLOCK, 0);
+    return shmap__posix_open(path, flags | O_NONBLOCK, 0);
 }
 
 /* An owner can change the mode. */
-bool shmap__os_cannot_write(int fd, const struct stat *stat)
+bool shmap__posix_cannot_write(int fd, const struct stat *stat)
 {
     int again;
 
     if (stat->st_uid == geteuid())
         return false;
-    again = shmap__os_open_again(fd, O_RDWR);
+    again = shmap__posix_open_again(fd, O_RDWR);
     if (again >= 0)
         close(again);
     return again < 0 && (errno == EACCES || errno == EROFS);
@@ -64,16 +64,16 @@ static int new_descriptor(const shmap__os_object *object, int access)
     int again = -1;
 
     if (object->kind != SHMAP_KIND_ANONYMOUS || (read && !is_for_reading(fd)))
-        again = shmap__os_open_again(fd, read ? O_RDONLY : O_RDWR);
+        again = shmap__posix_open_again(fd, read ? O_RDONLY : O_RDWR);
     if (again >= 0 && object->kind == SHMAP_KIND_NAMED && !object->foreign &&
-        !shmap__os_named_lend(again)) {
+        !shmap__posix_named_lend(again)) {
         close(again);
         again = -1;
     }
     if (again < 0)
-        return shmap__os_duplicate(fd);
+        return shmap__posix_duplicate(fd);
     if (object->kind == SHMAP_KIND_FILE && !read)
-        shmap__os_file_mark(again);
+        shmap__posix_file_mark(again);
     return again;
 }
 
@@ -81,7 +81,7 @@ static int new_descriptor(const shmap__os_object *object, int access)
  * its birth. */
 static uint64_t birth_of(int fd, const shmap__os_gift *gift)
 {
-    return gift->kind == SHMAP_KIND_FILE ? shmap__os_file_birth(fd) : 0;
+    return gift->kind == SHMAP_KIND_FILE ? shmap__posix_file_birth(fd) : 0;
 }
 
 static void identify(const shmap__os_object *object, shmap__os_gift *gift)
@@ -96,7 +96,7 @@ static bool means(int fd, const shmap__os_gift *gift, struct stat *stat)
     const uint64_t identity[2] = {gift->identity[0],
                                   gift->identity[1] ^ birth_of(fd, gift)};
 
-    return fstat(fd, stat) == 0 && shmap__os_identifies(identity, stat);
+    return fstat(fd, stat) == 0 && shmap__posix_identifies(identity, stat);
 }
 
 /* Which lineage made a descriptor for its children to inherit, by its number.
@@ -133,18 +133,18 @@ static bool makers_reserve(int fd)
 static shmap__os_status give(shmap__os_object *object, shmap__os_gift *gift)
 {
     struct stat stat;
-    shmap__os_status status = shmap__os_done;
+    shmap__os_status status = shmap__posix_done;
     int fd;
 
-    if (!shmap__os_still_ours(object, &stat))
+    if (!shmap__posix_still_ours(object, &stat))
         return (shmap__os_status){SHMAP_EINVAL, EBADF};
     fd = new_descriptor(object, gift->access);
     if (fd < 0)
-        return shmap__os_failed(errno);
+        return shmap__posix_failed(errno);
     if (gift->way == SHMAP__OS_TO_CHILD && !makers_reserve(fd))
-        status = shmap__os_failed(ENOMEM);
+        status = shmap__posix_failed(ENOMEM);
     if (status.code == 0 && gift->access == SHMAP_ACCESS_READ)
-        status = shmap__os_forbid_writing(object, &stat);
+        status = shmap__posix_forbid_writing(object, &stat);
     if (status.code == 0 && gift->access == SHMAP_ACCESS_READ &&
         !is_for_reading(fd) &&
         (shmap__os_seals(object) & SHMAP_SEAL_WRITERS) == 0)
@@ -167,7 +167,7 @@ shmap__os_status shmap__os_give_child(shmap__os_object *object,
     if (status.code < 0)
         return status;
     pthread_mutex_lock(&inherited_lock);
-    makers[gift->native] = shmap__os_lineage();
+    makers[gift->native] = shmap__posix_lineage();
     fcntl((int)gift->native, F_SETFD, 0);
     pthread_mutex_unlock(&inherited_lock);
     SHMAP__STOP("give.inheritable");
@@ -188,7 +188,7 @@ static bool is_inheritable(int64_t native)
 static bool is_own(int64_t native)
 {
     return (uint64_t)native < makers_count &&
-           makers[native] == shmap__os_lineage();
+           makers[native] == shmap__posix_lineage();
 }
 
 static bool is_given(const shmap__os_object *object, int64_t native)
@@ -196,7 +196,7 @@ static bool is_given(const shmap__os_object *object, int64_t native)
     struct stat stat;
 
     return is_inheritable(native) && fstat((int)native, &stat) == 0 &&
-           shmap__os_identifies(object->identity, &stat);
+           shmap__posix_identifies(object->identity, &stat);
 }
 
 bool shmap__os_is_given_child(const shmap__os_object *object, int64_t native)
@@ -232,7 +232,7 @@ static shmap__os_status check_target(int64_t process)
     snprintf(path, sizeof path, "/proc/%d", (int)process);
     if (lstat(path, &stat) == 0 && stat.st_uid != 0 && stat.st_uid != geteuid())
         return (shmap__os_status){SHMAP_EACCES, 0};
-    return shmap__os_done;
+    return shmap__posix_done;
 }
 
 /* What this process cannot open through /proc, others cannot either: it can
@@ -252,21 +252,21 @@ static shmap__os_status check_reach(int fd, const struct stat *stat, int access)
                            AT_EACCESS) != 0) ||
         lstat(path, &link) != 0)
         return errno == ENOENT ? (shmap__os_status){SHMAP_ENOTSUP, errno}
-                               : shmap__os_failed(errno);
+                               : shmap__posix_failed(errno);
     if (link.st_uid != geteuid())
         return (shmap__os_status){SHMAP_EACCES, 0};
-    return shmap__os_done;
+    return shmap__posix_done;
 }
 
 shmap__os_status shmap__os_give_process(shmap__os_object *object,
                                         shmap__os_gift *gift)
 {
     struct stat stat;
-    shmap__os_status status = shmap__os_done;
+    shmap__os_status status = shmap__posix_done;
 
     if (O_PATH == 0)
         return (shmap__os_status){SHMAP_ENOTSUP, 0};
-    if (!shmap__os_still_ours(object, &stat))
+    if (!shmap__posix_still_ours(object, &stat))
         return (shmap__os_status){SHMAP_EINVAL, EBADF};
     status = check_target(gift->to);
     if (status.code == 0)
@@ -274,7 +274,7 @@ shmap__os_status shmap__os_give_process(shmap__os_object *object,
     if (status.code < 0)
         return status;
     if (gift->access == SHMAP_ACCESS_READ)
-        status = shmap__os_forbid_writing(object, &stat);
+        status = shmap__posix_forbid_writing(object, &stat);
     if (status.code < 0)
         return status;
     gift->native = object->native;
@@ -292,7 +292,7 @@ static bool has_ended(int64_t process)
     int error;
 
     snprintf(path, sizeof path, "/proc/%lld/stat", (long long)process);
-    error = shmap__os_read_text(path, text, sizeof text);
+    error = shmap__posix_read_text(path, text, sizeof text);
     if (error != 0)
         return error == ENOENT || error == ESRCH;
     /* Behind the program's name, which may be anything. */
@@ -321,22 +321,22 @@ static shmap__os_status find_in_process(const shmap__os_gift *gift, int access,
 
         return error == EACCES && has_ended(gift->from)
                    ? (shmap__os_status){SHMAP_ENOENT, error}
-                   : shmap__os_failed(error);
+                   : shmap__posix_failed(error);
     }
-    if (!shmap__os_accepts(owner, link.st_uid, geteuid()))
+    if (!shmap__posix_accepts(owner, link.st_uid, geteuid()))
         return (shmap__os_status){SHMAP_EOWNER, 0};
     if ((link.st_mode & rights) != rights)
         return (shmap__os_status){SHMAP_EACCES, 0};
     *giver = link.st_uid;
-    *fd = shmap__os_open(path, O_PATH, 0);
-    return *fd >= 0 ? shmap__os_done : shmap__os_failed(errno);
+    *fd = shmap__posix_open(path, O_PATH, 0);
+    return *fd >= 0 ? shmap__posix_done : shmap__posix_failed(errno);
 }
 
 shmap__os_status shmap__os_give_channel(shmap__os_object *object,
                                         shmap__os_gift *gift, intptr_t channel,
                                         int64_t deadline)
 {
-    shmap__os_status status = shmap__os_channel_await(channel, deadline);
+    shmap__os_status status = shmap__posix_channel_await(channel, deadline);
 
     if (status.code < 0)
         return status;
@@ -365,13 +365,13 @@ static shmap__os_status take_nameless(shmap__os_object *object, int fd,
     shmap__os_status status;
 
     /* A file whose name is gone looks like memory. */
-    if (kind == SHMAP_KIND_ANONYMOUS && !shmap__os_is_memory(fd, stat))
+    if (kind == SHMAP_KIND_ANONYMOUS && !shmap__posix_is_memory(fd, stat))
         kind = SHMAP_KIND_FILE;
-    status = shmap__os_object_check(object, fd, stat, kind, access, owner,
-                                    geteuid());
+    status = shmap__posix_object_check(object, fd, stat, kind, access, owner,
+                                       geteuid());
     if (status.code == 0 && kind == SHMAP_KIND_FILE &&
         access == SHMAP_ACCESS_READ_WRITE)
-        shmap__os_file_mark(fd);
+        shmap__posix_file_mark(fd);
     return status;
 }
 
@@ -386,14 +386,14 @@ static shmap__os_status take_descriptor(shmap__os_object *object, int fd,
     SHMAP__STOP("take.found");
     if (!means(fd, gift, &stat))
         return (shmap__os_status){SHMAP_ENOENT, 0};
-    if (!shmap__os_can_be_memory(&stat))
+    if (!shmap__posix_can_be_memory(&stat))
         return (shmap__os_status){SHMAP_ETYPE, 0};
-    if (shmap__os_access_of(fd, access) != access)
+    if (shmap__posix_access_of(fd, access) != access)
         return (shmap__os_status){SHMAP_EACCES, 0};
     return gift->kind == SHMAP_KIND_NAMED
-               ? shmap__os_named_take(object, fd, &stat,
-                                      gift->way != SHMAP__OS_TO_PROCESS,
-                                      os_name, access, owner)
+               ? shmap__posix_named_take(object, fd, &stat,
+                                         gift->way != SHMAP__OS_TO_PROCESS,
+                                         os_name, access, owner)
                : take_nameless(object, fd, &stat, gift->kind, access, owner);
 }
 
@@ -441,8 +441,8 @@ static shmap__os_status take_from_process(shmap__os_object *object,
         status = (shmap__os_status){SHMAP_ENOENT, 0};
     else if (giver != geteuid() && giver != stat.st_uid)
         status = (shmap__os_status){SHMAP_EOWNER, 0};
-    else if ((fd = shmap__os_open_again(found, flags)) < 0)
-        status = shmap__os_failed(errno);
+    else if ((fd = shmap__posix_open_again(found, flags)) < 0)
+        status = shmap__posix_failed(errno);
     close(found);
     if (status.code == 0)
         status = take_descriptor(object, fd, gift, os_name, access, owner);

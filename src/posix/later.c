@@ -66,14 +66,14 @@ static bool lock_list(void)
 
     while (!try_list()) {
         if (attempt >= SHMAP__OS_ATTEMPTS_BRIEF ||
-            !shmap__os_wait_a_little(&attempt))
+            !shmap__posix_wait_a_little(&attempt))
             return false;
     }
     return true;
 }
 
 /* What another thread of the parent was changing is left alone. */
-void shmap__os_later_forget(void)
+void shmap__posix_later_forget(void)
 {
     if (inside)
         return;
@@ -88,7 +88,7 @@ static void ask_first(bool at_exit)
 
     memmove(list, list + 1, (count - 1) * sizeof *list);
     list[count - 1] = first;
-    if (shmap__os_named_is_held(first.os_name, first.identity, at_exit))
+    if (shmap__posix_named_is_held(first.os_name, first.identity, at_exit))
         return;
     SHMAP__STOP("later.gone");
     count--;
@@ -117,7 +117,7 @@ static void remember(const char *os_name, const uint64_t identity[2])
     list[count++] = (later){{identity[0], identity[1]}, copy};
 }
 
-void shmap__os_later(const char *os_name, const uint64_t identity[2])
+void shmap__posix_later(const char *os_name, const uint64_t identity[2])
 {
     int64_t now;
 
@@ -145,7 +145,7 @@ static void ask_all(bool at_exit)
     }
 }
 
-void shmap__os_later_all(void)
+void shmap__posix_later_all(void)
 {
     if (!lock_list())
         return;

@@ -10,7 +10,7 @@
 
 #include "base/stop.h"
 
-int shmap__os_duplicate(int fd)
+int shmap__posix_duplicate(int fd)
 {
     int made = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 
@@ -20,18 +20,18 @@ int shmap__os_duplicate(int fd)
     return made;
 }
 
-int shmap__os_above_stdio(int fd)
+int shmap__posix_above_stdio(int fd)
 {
     int moved;
 
     if (fd < 0 || fd > STDERR_FILENO)
         return fd;
-    moved = shmap__os_duplicate(fd);
-    shmap__os_close_quietly(fd);
+    moved = shmap__posix_duplicate(fd);
+    shmap__posix_close_quietly(fd);
     return moved;
 }
 
-int shmap__os_open(const char *path, int flags, mode_t mode)
+int shmap__posix_open(const char *path, int flags, mode_t mode)
 {
     const int makes = O_CREAT | O_EXCL;
     int fd;
@@ -40,7 +40,7 @@ int shmap__os_open(const char *path, int flags, mode_t mode)
     do {
         fd = open(path, flags | O_CLOEXEC | O_NOCTTY, mode);
     } while (fd < 0 && errno == EINTR);
-    moved = shmap__os_above_stdio(fd);
+    moved = shmap__posix_above_stdio(fd);
     if (moved < 0 && fd >= 0 && (flags & makes) == makes) {
         int error = errno;
 
@@ -50,7 +50,7 @@ int shmap__os_open(const char *path, int flags, mode_t mode)
     return moved;
 }
 
-void shmap__os_close_quietly(int fd)
+void shmap__posix_close_quietly(int fd)
 {
     int error = errno;
 
@@ -58,9 +58,9 @@ void shmap__os_close_quietly(int fd)
     errno = error;
 }
 
-int shmap__os_read_text(const char *path, char *out, size_t room)
+int shmap__posix_read_text(const char *path, char *out, size_t room)
 {
-    int fd = shmap__os_open(path, O_RDONLY, 0);
+    int fd = shmap__posix_open(path, O_RDONLY, 0);
     ssize_t size;
     int error;
 
@@ -70,13 +70,13 @@ int shmap__os_read_text(const char *path, char *out, size_t room)
         size = read(fd, out, room - 1);
     } while (size < 0 && errno == EINTR);
     error = size < 0 ? errno : 0;
-    shmap__os_close_quietly(fd);
+    shmap__posix_close_quietly(fd);
     if (error == 0)
         out[size] = '\0';
     return error;
 }
 
-int shmap__os_write_zeros(int fd, uint64_t from, uint64_t to)
+int shmap__posix_write_zeros(int fd, uint64_t from, uint64_t to)
 {
     static const char zeros[65536];
 
@@ -93,8 +93,8 @@ int shmap__os_write_zeros(int fd, uint64_t from, uint64_t to)
     return 0;
 }
 
-shmap__os_status shmap__os_extend(int fd, uint64_t from, uint64_t to,
-                                  int commit, bool in_memory)
+shmap__os_status shmap__posix_extend(int fd, uint64_t from, uint64_t to,
+                                     int commit, bool in_memory)
 {
     const uint64_t worth_asking = UINT64_C(16) << 20;
     struct rlimit limit;
@@ -106,18 +106,18 @@ shmap__os_status shmap__os_extend(int fd, uint64_t from, uint64_t to,
         return (shmap__os_status){SHMAP_ENOSPC, EFBIG};
 
     if (commit == SHMAP_COMMIT_LAZY)
-        return ftruncate(fd, (off_t)to) == 0 ? shmap__os_done
-                                             : shmap__os_failed(errno);
+        return ftruncate(fd, (off_t)to) == 0 ? shmap__posix_done
+                                             : shmap__posix_failed(errno);
     if (to - from > worth_asking)
-        error = shmap__os_check_room(fd, to - from, in_memory);
+        error = shmap__posix_check_room(fd, to - from, in_memory);
     if (error == 0)
-        error = shmap__os_allocate(fd, from, to, in_memory);
+        error = shmap__posix_allocate(fd, from, to, in_memory);
     if (error == ENOMEM)
         return (shmap__os_status){SHMAP_ENOSPC, error};
-    return error == 0 ? shmap__os_done : shmap__os_failed(error);
+    return error == 0 ? shmap__posix_done : shmap__posix_failed(error);
 }
 
-bool shmap__os_can_be_memory(const struct stat *stat)
+bool shmap__posix_can_be_memory(const struct stat *stat)
 {
 #ifdef __APPLE__ /* Shared memory objects there have no type. */
     if ((stat->st_mode & S_IFMT) == 0)
@@ -126,7 +126,7 @@ bool shmap__os_can_be_memory(const struct stat *stat)
     return S_ISREG(stat->st_mode);
 }
 
-bool shmap__os_cannot_map(int fd, const struct stat *stat)
+bool shmap__posix_cannot_map(int fd, const struct stat *stat)
 {
     const size_t page = shmap__os_facts_get()->page_size;
     void *mapped;
@@ -141,47 +141,48 @@ bool shmap__os_cannot_map(int fd, const struct stat *stat)
 }
 
 /* What is beyond the last whole huge page cannot be touched. */
-uint64_t shmap__os_whole_pages(uint64_t size, size_t page)
+uint64_t shmap__posix_whole_pages(uint64_t size, size_t page)
 {
     return page > shmap__os_facts_get()->page_size ? size - size % page : size;
 }
 
-void shmap__os_object_fill(shmap__os_object *object, int fd,
-                           const struct stat *stat, int kind, int access)
+void shmap__posix_object_fill(shmap__os_object *object, int fd,
+                              const struct stat *stat, int kind, int access)
 {
     *object = (shmap__os_object){0};
     object->native = fd;
     object->identity[0] = (uint64_t)stat->st_dev;
     object->identity[1] = (uint64_t)stat->st_ino;
-    object->page_size = shmap__os_page_size(fd, stat);
+    object->page_size = shmap__posix_page_size(fd, stat);
     object->size =
-        shmap__os_whole_pages((uint64_t)stat->st_size, object->page_size);
+        shmap__posix_whole_pages((uint64_t)stat->st_size, object->page_size);
     object->kind = kind;
     object->access = access;
 }
 
-shmap__os_status shmap__os_object_check(shmap__os_object *object, int fd,
-                                        const struct stat *stat, int kind,
-                                        int access, int owner, uid_t user)
+shmap__os_status shmap__posix_object_check(shmap__os_object *object, int fd,
+                                           const struct stat *stat, int kind,
+                                           int access, int owner, uid_t user)
 {
-    if (!shmap__os_accepts(owner, stat->st_uid, user))
+    if (!shmap__posix_accepts(owner, stat->st_uid, user))
         return (shmap__os_status){SHMAP_EOWNER, 0};
     if (stat->st_size == 0)
         return (shmap__os_status){SHMAP_ENOTREADY, 0};
-    shmap__os_object_fill(object, fd, stat, kind, access);
-    return shmap__os_done;
+    shmap__posix_object_fill(object, fd, stat, kind, access);
+    return shmap__posix_done;
 }
 
-bool shmap__os_identifies(const uint64_t identity[2], const struct stat *stat)
+bool shmap__posix_identifies(const uint64_t identity[2],
+                             const struct stat *stat)
 {
     return (uint64_t)stat->st_dev == identity[0] &&
            (uint64_t)stat->st_ino == identity[1];
 }
 
-bool shmap__os_still_ours(const shmap__os_object *object, struct stat *stat)
+bool shmap__posix_still_ours(const shmap__os_object *object, struct stat *stat)
 {
     return fstat((int)object->native, stat) == 0 &&
-           shmap__os_identifies(object->identity, stat);
+           shmap__posix_identifies(object->identity, stat);
 }
 
 /* Whether nobody can map it for writing any more. */
@@ -192,7 +193,7 @@ static bool is_sealed(int fd)
     return (shmap__os_seals(&object) & SHMAP_SEAL_WRITERS) != 0;
 }
 
-int shmap__os_access_of(int fd, int asked)
+int shmap__posix_access_of(int fd, int asked)
 {
     int flags = fcntl(fd, F_GETFL);
     int allowed;
@@ -218,44 +219,44 @@ shmap__os_status shmap__os_adopt(shmap__os_object *object, intptr_t native,
 
     if (native < 0 || native > INT32_MAX || fstat(fd, &stat) != 0)
         return (shmap__os_status){SHMAP_EINVAL, EBADF};
-    if (!shmap__os_can_be_memory(&stat))
+    if (!shmap__posix_can_be_memory(&stat))
         return (shmap__os_status){SHMAP_ETYPE, 0};
-    access = shmap__os_access_of(fd, access);
+    access = shmap__posix_access_of(fd, access);
     if (access < 0)
         return (shmap__os_status){access, 0};
     if (stat.st_size == 0)
         return (shmap__os_status){SHMAP_ENOTREADY, 0};
-    if (shmap__os_cannot_map(fd, &stat))
+    if (shmap__posix_cannot_map(fd, &stat))
         return (shmap__os_status){SHMAP_ETYPE, ENODEV,
                                   "this file system cannot map the file"};
 
     if (fd <= STDERR_FILENO)
-        owned = shmap__os_duplicate(fd);
+        owned = shmap__posix_duplicate(fd);
     if (owned < 0 || fcntl(owned, F_SETFD, FD_CLOEXEC) != 0)
-        return shmap__os_failed(errno);
+        return shmap__posix_failed(errno);
     if (owned != fd)
         close(fd);
-    shmap__os_object_fill(object, owned, &stat,
-                          shmap__os_is_memory(owned, &stat)
-                              ? SHMAP_KIND_ANONYMOUS
-                              : SHMAP_KIND_FILE,
-                          access);
+    shmap__posix_object_fill(object, owned, &stat,
+                             shmap__posix_is_memory(owned, &stat)
+                                 ? SHMAP_KIND_ANONYMOUS
+                                 : SHMAP_KIND_FILE,
+                             access);
     object->foreign = true;
-    return shmap__os_done;
+    return shmap__posix_done;
 }
 
 void shmap__os_close(shmap__os_object *object, const char *os_name)
 {
     struct stat stat;
-    bool ours = shmap__os_still_ours(object, &stat);
+    bool ours = shmap__posix_still_ours(object, &stat);
 
     SHMAP__STOP("close.begun");
-    shmap__os_presence_end(object);
+    shmap__posix_presence_end(object);
     if (object->kind == SHMAP_KIND_NAMED && !object->foreign)
-        shmap__os_named_close(object, os_name, ours ? &stat : NULL);
+        shmap__posix_named_close(object, os_name, ours ? &stat : NULL);
     else if (ours)
         close((int)object->native);
-    shmap__os_writable_end(object);
+    shmap__posix_writable_end(object);
     free(object->path);
 }
 
@@ -263,16 +264,16 @@ shmap__os_status shmap__os_size(const shmap__os_object *object, uint64_t *size)
 {
     struct stat stat;
 
-    if (!shmap__os_still_ours(object, &stat))
+    if (!shmap__posix_still_ours(object, &stat))
         return (shmap__os_status){SHMAP_EINVAL, EBADF};
-    *size = shmap__os_whole_pages((uint64_t)stat.st_size, object->page_size);
+    *size = shmap__posix_whole_pages((uint64_t)stat.st_size, object->page_size);
     /* Another program's object can end inside a page, which is all there. */
     if (object->kind != SHMAP_KIND_FILE) {
         uint64_t mask = object->page_size - 1;
 
         *size = (*size + mask) & ~mask;
     }
-    return shmap__os_done;
+    return shmap__posix_done;
 }
 
 int shmap__os_info_flags(const shmap__os_object *object, const char *os_name)
@@ -282,19 +283,19 @@ int shmap__os_info_flags(const shmap__os_object *object, const char *os_name)
     bool alone = false;
     struct stat stat;
 
-    if (shmap__os_still_ours(object, &stat)) {
-        if (shmap__os_missing(fd, &stat) > 0)
+    if (shmap__posix_still_ours(object, &stat)) {
+        if (shmap__posix_missing(fd, &stat) > 0)
             flags |= SHMAP_INFO_SPARSE;
         if (object->kind == SHMAP_KIND_FILE &&
-            shmap__os_file_is_lost(object, &stat))
+            shmap__posix_file_is_lost(object, &stat))
             flags |= SHMAP_INFO_NAME_LOST;
     }
     if (object->kind == SHMAP_KIND_NAMED &&
-        !shmap__os_name_means(os_name, object))
+        !shmap__posix_name_means(os_name, object))
         flags |= SHMAP_INFO_NAME_LOST;
     if (object->kind == SHMAP_KIND_FILE)
-        alone = shmap__os_file_alone(fd);
+        alone = shmap__posix_file_alone(fd);
     else if (object->kind == SHMAP_KIND_NAMED && !object->foreign)
-        alone = shmap__os_alone(fd);
+        alone = shmap__posix_alone(fd);
     return alone ? flags | SHMAP_INFO_ALONE : flags;
 }

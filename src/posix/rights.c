@@ -53,7 +53,7 @@ static shmap__os_status find_group(const char *name, gid_t *number)
 
     if (*name >= '0' && *name <= '9' && *end == '\0') {
         *number = (gid_t)parsed;
-        return parsed < (gid_t)-1 ? shmap__os_done : no_such_group(0);
+        return parsed < (gid_t)-1 ? shmap__posix_done : no_such_group(0);
     }
     do { /* Groups with many members need more space. */
         free(buffer);
@@ -67,32 +67,34 @@ static shmap__os_status find_group(const char *name, gid_t *number)
         *number = found->gr_gid;
     free(buffer);
     if (found != NULL)
-        return shmap__os_done;
-    return is_unknown(error) ? no_such_group(error) : shmap__os_failed(error);
+        return shmap__posix_done;
+    return is_unknown(error) ? no_such_group(error)
+                             : shmap__posix_failed(error);
 }
 
-shmap__os_status shmap__os_rights_init(shmap__os_rights *rights,
-                                       const shmap_region_options *options)
+shmap__os_status shmap__posix_rights_init(shmap__posix_rights *rights,
+                                          const shmap_region_options *options)
 {
     rights->mode = mode_of(options->share);
     rights->grouped = options->group != NULL;
     rights->group = 0;
     return rights->grouped ? find_group(options->group, &rights->group)
-                           : shmap__os_done;
+                           : shmap__posix_done;
 }
 
 static shmap__os_status give_to_group(int fd, gid_t group)
 {
     if (fchown(fd, (uid_t)-1, group) == 0)
-        return shmap__os_done;
+        return shmap__posix_done;
     return errno == EPERM ? (shmap__os_status){SHMAP_EPRIVILEGE, errno}
-                          : shmap__os_failed(errno);
+                          : shmap__posix_failed(errno);
 }
 
 /* First the group, which others than the right one must not use, then what it
  * may do. */
-shmap__os_status shmap__os_rights_give(const shmap__os_rights *rights, int fd,
-                                       mode_t bits, const struct stat *stat)
+shmap__os_status shmap__posix_rights_give(const shmap__posix_rights *rights,
+                                          int fd, mode_t bits,
+                                          const struct stat *stat)
 {
     const mode_t mode = bits | rights->mode;
 
@@ -102,16 +104,16 @@ shmap__os_status shmap__os_rights_give(const shmap__os_rights *rights, int fd,
         if (status.code < 0)
             return status;
     } else if ((stat->st_mode & 07777) == mode) {
-        return shmap__os_done;
+        return shmap__posix_done;
     }
     if (fchmod(fd, mode) == 0)
-        return shmap__os_done;
+        return shmap__posix_done;
     /* A file system without such rights, or a filter. */
     if (errno == EPERM || errno == ENOSYS || errno == EOPNOTSUPP)
         return (shmap__os_status){SHMAP_ENOTSUP, errno,
                                   "the file system or a filter does not let "
                                   "this process set who may open it (fchmod)"};
-    return shmap__os_failed(errno);
+    return shmap__posix_failed(errno);
 }
 
 /* Whether the kernel's number for a user is that user. In a user namespace,
@@ -126,12 +128,12 @@ static bool is_known(uid_t uid)
 
     if (uid != UNMAPPED)
         return true;
-    return shmap__os_read_text("/proc/self/uid_map", map, sizeof map) == 0 &&
+    return shmap__posix_read_text("/proc/self/uid_map", map, sizeof map) == 0 &&
            sscanf(map, "%u %u %u", &inside, &outside, &count) == 3 &&
            inside == 0 && outside == 0 && count == UINT32_MAX;
 }
 
-bool shmap__os_accepts(int owner, uid_t uid, uid_t user)
+bool shmap__posix_accepts(int owner, uid_t uid, uid_t user)
 {
     return owner == SHMAP_OWNER_ANYBODY ||
            (owner == SHMAP_OWNER_SYSTEM && uid == 0) ||
@@ -142,6 +144,6 @@ void shmap__os_owner(const shmap__os_object *object, char *out, size_t size)
 {
     struct stat stat;
 
-    if (shmap__os_still_ours(object, &stat) && is_known(stat.st_uid))
+    if (shmap__posix_still_ours(object, &stat) && is_known(stat.st_uid))
         snprintf(out, size, "%lu", (unsigned long)stat.st_uid);
 }

@@ -36,8 +36,8 @@ static bool has_several_processors(void)
 {
     char text[64];
 
-    return shmap__os_read_text("/sys/devices/system/cpu/online", text,
-                               sizeof text) == 0 &&
+    return shmap__posix_read_text("/sys/devices/system/cpu/online", text,
+                                  sizeof text) == 0 &&
            strpbrk(text, "-,") != NULL;
 }
 
@@ -145,7 +145,7 @@ bool shmap__os_room(int kind, const char *path, uint64_t *room,
     uint64_t total;
 
     if (kind == SHMAP_KIND_ANONYMOUS) {
-        shmap__os_memory(&total, room);
+        shmap__posix_memory(&total, room);
         if (total == 0)
             return false;
         *where = "the machine's memory";

@@ -42,10 +42,10 @@ static shmap__os_status map_failed(const shmap__os_object *object, int error,
     /* 32-bit systems have offsets that they cannot map (EINVAL, EOVERFLOW). */
     if (error == EAGAIN || error == EOVERFLOW || error == EINVAL)
         return (shmap__os_status){SHMAP_ENOMEM, error};
-    return shmap__os_failed(error);
+    return shmap__posix_failed(error);
 }
 
-void *shmap__os_reserve(void *address, size_t size)
+void *shmap__posix_reserve(void *address, size_t size)
 {
     void *place =
         mmap(address, size, PROT_NONE,
@@ -78,8 +78,8 @@ static void *map_sealed(const shmap__os_object *object, uint64_t offset,
     int fd;
 
     if (access == SHMAP_ACCESS_READ_WRITE)
-        return shmap__os_map_writable(object, offset, size, address);
-    fd = shmap__os_open_again((int)object->native, O_RDONLY);
+        return shmap__posix_map_writable(object, offset, size, address);
+    fd = shmap__posix_open_again((int)object->native, O_RDONLY);
     if (fd < 0)
         return MAP_FAILED;
     mapped = mmap(address, size, PROT_READ,
@@ -105,7 +105,7 @@ shmap__os_status shmap__os_view_map(const shmap__os_object *object,
     if (mapped == MAP_FAILED && errno == EPERM && is_sealed(object)) {
         mapped = map_sealed(object, offset, size, access, address);
         if (mapped == MAP_FAILED && errno == EPERM)
-            return shmap__os_failed(errno);
+            return shmap__posix_failed(errno);
     }
     /* macOS has no private views of shared memory objects. */
     if (mapped == MAP_FAILED && errno == EINVAL && flags == MAP_PRIVATE &&
@@ -118,28 +118,28 @@ shmap__os_status shmap__os_view_map(const shmap__os_object *object,
         return (shmap__os_status){SHMAP_EADDRINUSE, 0};
     }
     if (access == SHMAP_ACCESS_READ_WRITE &&
-        !shmap__os_view_remember(mapped, size, object)) {
+        !shmap__posix_view_remember(mapped, size, object)) {
         munmap(mapped, size);
         return (shmap__os_status){SHMAP_ENOMEM, 0};
     }
     SHMAP__STOP("view.mapped");
     *base = mapped;
-    return shmap__os_done;
+    return shmap__posix_done;
 }
 
 shmap__os_status shmap__os_view_unmap(void *base, size_t size)
 {
     /* Before: as soon as it is unmapped, another thread can have a view there.
      */
-    shmap__os_known_view *known = shmap__os_view_forget(base);
+    shmap__os_known_view *known = shmap__posix_view_forget(base);
     int error = munmap(base, size) == 0 ? 0 : errno;
 
     if (error == 0) {
         SHMAP__STOP("view.unmapped");
-        shmap__os_view_end(known);
-        return shmap__os_done;
+        shmap__posix_view_end(known);
+        return shmap__posix_done;
     }
-    shmap__os_view_recall(known);
+    shmap__posix_view_recall(known);
     if (error == ENOMEM)
         return (shmap__os_status){
             SHMAP_ENOMEM, error,
@@ -156,8 +156,8 @@ shmap__os_status shmap__os_view_unmap(void *base, size_t size)
 shmap__os_status shmap__os_view_no_dump(void *base, size_t size)
 {
 #ifdef MADV_DONTDUMP
-    return madvise(base, size, MADV_DONTDUMP) == 0 ? shmap__os_done
-                                                   : shmap__os_failed(errno);
+    return madvise(base, size, MADV_DONTDUMP) == 0 ? shmap__posix_done
+                                                   : shmap__posix_failed(errno);
 #else
     (void)base, (void)size;
     return (shmap__os_status){SHMAP_ENOTSUP, 0,
@@ -191,14 +191,14 @@ shmap__os_status shmap__os_view_prefault(const shmap__os_object *object,
         result = madvise(page, size, advice);
     } while (result != 0 && (errno == EINTR || errno == EAGAIN));
     if (result == 0)
-        return shmap__os_done;
+        return shmap__posix_done;
     /* Linux before 5.14, systems that imitate it, and filters. */
     if (errno == EINVAL || errno == ENOSYS || errno == EPERM || errno == EACCES)
         return (shmap__os_status){SHMAP_ENOTSUP, errno};
     /* EFAULT is where touching the page would have been SIGBUS. */
     if (errno == EFAULT || errno == ENOMEM)
         return (shmap__os_status){SHMAP_ENOSPC, errno};
-    return shmap__os_failed(errno);
+    return shmap__posix_failed(errno);
 }
 #else
 shmap__os_status shmap__os_view_prefault(const shmap__os_object *object,
@@ -227,10 +227,10 @@ shmap__os_status shmap__os_view_flush(const shmap__os_object *object,
     if (msync(page, size, durable ? MS_SYNC : MS_ASYNC) != 0)
         return flush_failed(errno);
     if (!durable)
-        return shmap__os_done;
-    if (!shmap__os_still_ours(object, &stat))
+        return shmap__posix_done;
+    if (!shmap__posix_still_ours(object, &stat))
         return (shmap__os_status){SHMAP_EINVAL, EBADF};
     /* The file's size and blocks, which msync may leave in memory. */
-    return fsync((int)object->native) == 0 ? shmap__os_done
+    return fsync((int)object->native) == 0 ? shmap__posix_done
                                            : flush_failed(errno);
 }

@@ -14,7 +14,7 @@ static OVERLAPPED at_byte(uint64_t byte)
     return position;
 }
 
-DWORD shmap__os_lock(HANDLE file, uint64_t byte, DWORD flags)
+DWORD shmap__win32_lock(HANDLE file, uint64_t byte, DWORD flags)
 {
     OVERLAPPED position = at_byte(byte);
 
@@ -26,24 +26,24 @@ DWORD shmap__os_lock(HANDLE file, uint64_t byte, DWORD flags)
     return GetLastError();
 }
 
-bool shmap__os_unlock(HANDLE file, uint64_t byte)
+bool shmap__win32_unlock(HANDLE file, uint64_t byte)
 {
     OVERLAPPED position = at_byte(byte);
 
     return UnlockFileEx(file, 0, 1, 0, &position) != FALSE;
 }
 
-DWORD shmap__os_lock_patiently(HANDLE file, uint64_t byte)
+DWORD shmap__win32_lock_patiently(HANDLE file, uint64_t byte)
 {
     ULONGLONG start = GetTickCount64();
 
     for (;;) {
-        DWORD error = shmap__os_lock(file, byte, LOCKFILE_EXCLUSIVE_LOCK);
+        DWORD error = shmap__win32_lock(file, byte, LOCKFILE_EXCLUSIVE_LOCK);
 
         if (error != ERROR_LOCK_VIOLATION ||
             GetTickCount64() - start >= PATIENCE_MS)
             return error;
-        shmap__os_sleep(1);
+        shmap__win32_sleep(1);
     }
 }
 

@@ -18,11 +18,11 @@ static shmap__os_status channel_failed(DWORD error)
     case ERROR_PIPE_NOT_CONNECTED:
     case ERROR_PIPE_LISTENING:
     case ERROR_BAD_PIPE: /* as well, where one looks into it */
-        return shmap__os_failed_as(SHMAP_ENOENT, error);
+        return shmap__win32_failed_as(SHMAP_ENOENT, error);
     case ERROR_ACCESS_DENIED: /* The end is for the other direction only. */
-        return shmap__os_failed_as(SHMAP_ETYPE, error);
+        return shmap__win32_failed_as(SHMAP_ETYPE, error);
     default:
-        return shmap__os_failed(error);
+        return shmap__win32_failed(error);
     }
 }
 
@@ -36,29 +36,29 @@ static shmap__os_status find_end(intptr_t channel, DWORD *flags)
 
     /* Negative ones mean this process, and the like. */
     if (channel <= 0)
-        return shmap__os_failed_as(SHMAP_EINVAL, ERROR_INVALID_HANDLE);
+        return shmap__win32_failed_as(SHMAP_EINVAL, ERROR_INVALID_HANDLE);
     if (!GetHandleInformation(pipe, &ignored))
-        return shmap__os_failed_as(SHMAP_EINVAL, GetLastError());
+        return shmap__win32_failed_as(SHMAP_EINVAL, GetLastError());
     if (GetNamedPipeInfo(pipe, flags, NULL, NULL, NULL))
         return done;
     error = GetLastError();
     return error == ERROR_ACCESS_DENIED
-               ? shmap__os_failed(error)
-               : shmap__os_failed_as(SHMAP_ETYPE, error);
+               ? shmap__win32_failed(error)
+               : shmap__win32_failed_as(SHMAP_ETYPE, error);
 }
 
 /* Whether who opened the other end is on another machine, whose numbers of
  * processes mean nothing here. */
 static bool is_remote(HANDLE pipe)
 {
-    const shmap__os_system *system = shmap__os_system_get();
+    const shmap__win32_system *system = shmap__win32_system_get();
     wchar_t name[256];
 
     return system->client_computer != NULL &&
            system->client_computer(pipe, name, sizeof name);
 }
 
-shmap__os_status shmap__os_channel_peer(intptr_t channel, int64_t *peer)
+shmap__os_status shmap__win32_channel_peer(intptr_t channel, int64_t *peer)
 {
     HANDLE pipe = (HANDLE)channel;
     DWORD flags;
@@ -71,12 +71,12 @@ shmap__os_status shmap__os_channel_peer(intptr_t channel, int64_t *peer)
     if ((flags & PIPE_SERVER_END) != 0) {
         found = GetNamedPipeClientProcessId(pipe, &id);
         if (found && is_remote(pipe))
-            return shmap__os_failed_as(SHMAP_ETYPE, 0);
+            return shmap__win32_failed_as(SHMAP_ETYPE, 0);
     } else {
         found = GetNamedPipeServerProcessId(pipe, &id);
     }
     if (!found || id == 0)
-        return shmap__os_failed_as(SHMAP_ENOENT, found ? 0 : GetLastError());
+        return shmap__win32_failed_as(SHMAP_ENOENT, found ? 0 : GetLastError());
     /* The system still knows who opened an end that is closed. */
     if (!PeekNamedPipe(pipe, NULL, 0, NULL, NULL, NULL) &&
         channel_failed(GetLastError()).code == SHMAP_ENOENT)
@@ -88,11 +88,11 @@ shmap__os_status shmap__os_channel_peer(intptr_t channel, int64_t *peer)
 /* Sleep before looking again, longer each time. False at the deadline. */
 static bool nap(DWORD *longest, int64_t deadline)
 {
-    DWORD ms = shmap__os_milliseconds(deadline, *longest);
+    DWORD ms = shmap__win32_milliseconds(deadline, *longest);
 
     if (ms == 0)
         return false;
-    shmap__os_sleep(ms);
+    shmap__win32_sleep(ms);
     if (*longest < NAP_MS)
         ++*longest;
     return true;
@@ -126,7 +126,7 @@ static DWORD io_finish(HANDLE pipe, io *at, DWORD begun, DWORD *count,
     DWORD ms;
 
     if (begun == ERROR_IO_PENDING) {
-        while ((ms = shmap__os_milliseconds(deadline, INT32_MAX)) != 0 &&
+        while ((ms = shmap__win32_milliseconds(deadline, INT32_MAX)) != 0 &&
                WaitForSingleObject(at->event, ms) == WAIT_TIMEOUT)
             ;
         if (WaitForSingleObject(at->event, 0) != WAIT_OBJECT_0)
@@ -207,7 +207,7 @@ static DWORD fitting(HANDLE pipe, DWORD size)
 
 static bool is_synchronous(HANDLE pipe)
 {
-    const shmap__os_system *system = shmap__os_system_get();
+    const shmap__win32_system *system = shmap__win32_system_get();
     void *result[2];
     ULONG mode = 0;
 
@@ -217,7 +217,7 @@ static bool is_synchronous(HANDLE pipe)
            (mode & SYNCHRONOUS) != 0;
 }
 
-bool shmap__os_channel_has_room(intptr_t channel)
+bool shmap__win32_channel_has_room(intptr_t channel)
 {
     const HANDLE pipe = (HANDLE)channel;
     DWORD flags;
@@ -254,12 +254,12 @@ shmap__os_status shmap__os_send(intptr_t channel, const shmap__os_gift *gift,
                         : write_overlapped(pipe, rest, left, &count, deadline);
 
         if (error == ERROR_OPERATION_ABORTED)
-            return shmap__os_failed_as(SHMAP_ETIMEDOUT, 0);
+            return shmap__win32_failed_as(SHMAP_ETIMEDOUT, 0);
         if (error != ERROR_SUCCESS)
             return channel_failed(error);
         sent += count;
         if (count == 0 && !nap(&longest, deadline))
-            return shmap__os_failed_as(SHMAP_ETIMEDOUT, 0);
+            return shmap__win32_failed_as(SHMAP_ETIMEDOUT, 0);
     }
     return done;
 }
@@ -286,10 +286,10 @@ static shmap__os_status receive_all(HANDLE pipe, char *message,
         if (error != ERROR_SUCCESS)
             return channel_failed(error);
         if (count == 0 && !nap(&longest, deadline))
-            return shmap__os_failed_as(SHMAP_ETIMEDOUT, 0);
+            return shmap__win32_failed_as(SHMAP_ETIMEDOUT, 0);
         received += count;
         if (!shmap__os_begins_message(message, received))
-            return shmap__os_failed_as(SHMAP_ETOKEN, 0);
+            return shmap__win32_failed_as(SHMAP_ETOKEN, 0);
     }
     return done;
 }
@@ -304,14 +304,14 @@ static shmap__os_status check_sender(HANDLE pipe, DWORD flags, int owner)
     if (owner == SHMAP_OWNER_ANYBODY)
         return done;
     if ((flags & PIPE_SERVER_END) != 0)
-        return shmap__os_check_client(pipe, owner);
+        return shmap__win32_check_client(pipe, owner);
     /* Who made the pipe. Where pipes have no owners, as under Wine, whose
      * process did; but its number can be another's by now. */
-    if (shmap__os_handle_owner(pipe, known, sizeof known))
-        return shmap__os_check_owner(pipe, owner);
+    if (shmap__win32_handle_owner(pipe, known, sizeof known))
+        return shmap__win32_check_owner(pipe, owner);
     if (!GetNamedPipeServerProcessId(pipe, &id))
-        return shmap__os_failed_as(SHMAP_EOWNER, GetLastError());
-    return shmap__os_check_process(id, owner);
+        return shmap__win32_failed_as(SHMAP_EOWNER, GetLastError());
+    return shmap__win32_check_process(id, owner);
 }
 
 shmap__os_status shmap__os_receive(intptr_t channel,

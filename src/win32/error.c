@@ -55,33 +55,33 @@ static const error_row rows[] = {
     {ERROR_NOT_ENOUGH_QUOTA, SHMAP_ENOMEM},
 };
 
-shmap__os_status shmap__os_failed_as(int code, DWORD error)
+shmap__os_status shmap__win32_failed_as(int code, DWORD error)
 {
     shmap__os_status status = {code, (int)error};
 
     return status;
 }
 
-shmap__os_status shmap__os_failed(DWORD error)
+shmap__os_status shmap__win32_failed(DWORD error)
 {
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         if (rows[i].error == error)
-            return shmap__os_failed_as(rows[i].code, error);
+            return shmap__win32_failed_as(rows[i].code, error);
     }
-    return shmap__os_failed_as(SHMAP_ESYSTEM, error);
+    return shmap__win32_failed_as(SHMAP_ESYSTEM, error);
 }
 
-bool shmap__os_is_no_room(DWORD error)
+bool shmap__win32_is_no_room(DWORD error)
 {
-    int code = shmap__os_failed(error).code;
+    int code = shmap__win32_failed(error).code;
 
     /* For whoever makes pages, lack of memory is lack of room. */
     return code == SHMAP_ENOSPC || code == SHMAP_ENOMEM;
 }
 
-bool shmap__os_is_bad_name(DWORD error)
+bool shmap__win32_is_bad_name(DWORD error)
 {
     /* A path that is not found is a folder in the name. */
     return error == ERROR_PATH_NOT_FOUND ||
-           shmap__os_failed(error).code == SHMAP_ENAME;
+           shmap__win32_failed(error).code == SHMAP_ENAME;
 }

@@ -25,40 +25,40 @@ static const uint64_t mark_byte = UINT64_C(0x7FFFFFFFFFFFFFF1);
 /* Inside the gate, without a mark of our own. */
 static bool nobody_marks(HANDLE file)
 {
-    if (shmap__os_lock(file, mark_byte, LOCKFILE_EXCLUSIVE_LOCK) !=
+    if (shmap__win32_lock(file, mark_byte, LOCKFILE_EXCLUSIVE_LOCK) !=
         ERROR_SUCCESS)
         return false;
-    shmap__os_unlock(file, mark_byte);
+    shmap__win32_unlock(file, mark_byte);
     return true;
 }
 
-bool shmap__os_file_is_alone(HANDLE file)
+bool shmap__win32_file_is_alone(HANDLE file)
 {
     bool marked;
     bool alone;
 
-    if (shmap__os_lock_patiently(file, gate_byte) != ERROR_SUCCESS)
+    if (shmap__win32_lock_patiently(file, gate_byte) != ERROR_SUCCESS)
         return false;
     /* Our own mark would be in the way. Nobody looks for it meanwhile. */
-    marked = shmap__os_unlock(file, mark_byte);
+    marked = shmap__win32_unlock(file, mark_byte);
     alone = nobody_marks(file);
     if (marked)
-        shmap__os_file_mark(file);
-    shmap__os_unlock(file, gate_byte);
+        shmap__win32_file_mark(file);
+    shmap__win32_unlock(file, gate_byte);
     return alone;
 }
 
-DWORD shmap__os_file_mark(HANDLE file)
+DWORD shmap__win32_file_mark(HANDLE file)
 {
-    return shmap__os_lock(file, mark_byte, 0);
+    return shmap__win32_lock(file, mark_byte, 0);
 }
 
-void shmap__os_file_unmark(HANDLE file)
+void shmap__win32_file_unmark(HANDLE file)
 {
-    shmap__os_unlock(file, mark_byte);
+    shmap__win32_unlock(file, mark_byte);
 }
 
-bool shmap__os_file_is_regular(HANDLE file)
+bool shmap__win32_file_is_regular(HANDLE file)
 {
     BY_HANDLE_FILE_INFORMATION info;
 
@@ -74,7 +74,8 @@ typedef struct long_id {
     uint64_t file[2];
 } long_id;
 
-bool shmap__os_file_identify(HANDLE file, uint64_t identity[2], uint64_t *size)
+bool shmap__win32_file_identify(HANDLE file, uint64_t identity[2],
+                                uint64_t *size)
 {
     enum { FILE_ID_CLASS = 18 }; /* FileIdInfo */
     BY_HANDLE_FILE_INFORMATION info;
@@ -94,20 +95,20 @@ bool shmap__os_file_identify(HANDLE file, uint64_t identity[2], uint64_t *size)
     return true;
 }
 
-bool shmap__os_file_is_same(const uint64_t a[2], const uint64_t b[2])
+bool shmap__win32_file_is_same(const uint64_t a[2], const uint64_t b[2])
 {
     return a[1] == b[1] && (a[0] == b[0] || a[0] == 0 || b[0] == 0);
 }
 
-shmap__os_status shmap__os_file_size(HANDLE file, uint64_t *size)
+shmap__os_status shmap__win32_file_size(HANDLE file, uint64_t *size)
 {
     shmap__os_status done = {0, 0};
     LARGE_INTEGER now;
 
     if (!GetFileSizeEx(file, &now))
-        return shmap__os_failed(GetLastError());
+        return shmap__win32_failed(GetLastError());
     if (now.QuadPart == 0)
-        return shmap__os_failed_as(SHMAP_ENOTREADY, 0);
+        return shmap__win32_failed_as(SHMAP_ENOTREADY, 0);
     *size = (uint64_t)now.QuadPart;
     return done;
 }
@@ -115,14 +116,14 @@ shmap__os_status shmap__os_file_size(HANDLE file, uint64_t *size)
 static shmap__os_status ensure_size(HANDLE file, uint64_t size, int access)
 {
     uint64_t now = 0;
-    shmap__os_status status = shmap__os_file_size(file, &now);
+    shmap__os_status status = shmap__win32_file_size(file, &now);
 
     if (size <= now || (status.code < 0 && status.code != SHMAP_ENOTREADY) ||
         (status.code == SHMAP_ENOTREADY && size == 0))
         return status;
     if (access == SHMAP_ACCESS_READ)
-        return shmap__os_failed_as(SHMAP_ERANGE, 0);
-    return shmap__os_extend(file, size);
+        return shmap__win32_failed_as(SHMAP_ERANGE, 0);
+    return shmap__win32_extend(file, size);
 }
 
 /* Remove a file that was made here. Its handle has no right to: with that,
@@ -168,15 +169,15 @@ static shmap__os_status fill(HANDLE file, const char *path, uint64_t size)
     uint64_t room = UINT64_MAX;
     uint64_t missing;
 
-    status = shmap__os_file_size(file, &now);
-    missing = status.code < 0 ? 0 : shmap__os_missing(file, now);
+    status = shmap__win32_file_size(file, &now);
+    missing = status.code < 0 ? 0 : shmap__win32_missing(file, now);
     if (missing == 0)
-        return shmap__os_failed_as(0, 0);
+        return shmap__win32_failed_as(0, 0);
     missing += size > now ? size - now : 0;
     if (shmap__os_room(SHMAP_KIND_FILE, path, &room, &where) && missing > room)
-        status = shmap__os_failed(ERROR_DISK_FULL);
+        status = shmap__win32_failed(ERROR_DISK_FULL);
     else
-        status = shmap__os_fill(file);
+        status = shmap__win32_fill(file);
     if (status.code == SHMAP_ENOSPC)
         status.detail = "there is no room for all of the file's holes";
     return status;
@@ -186,28 +187,28 @@ static shmap__os_status fill(HANDLE file, const char *path, uint64_t size)
 static shmap__os_status prepare(HANDLE file, const file_request *request,
                                 bool made, bool *alone)
 {
-    DWORD gate = shmap__os_lock_patiently(file, gate_byte);
+    DWORD gate = shmap__win32_lock_patiently(file, gate_byte);
     DWORD marked = ERROR_SUCCESS;
     shmap__os_status status;
     uint64_t now;
 
     if (gate == ERROR_LOCK_VIOLATION)
-        return shmap__os_failed_as(SHMAP_EBUSY, gate);
+        return shmap__win32_failed_as(SHMAP_EBUSY, gate);
     SHMAP__STOP("file.gated");
     /* Whoever made the file could not size it, and is removing it. */
     if (is_doomed(file)) {
         if (gate == ERROR_SUCCESS)
-            shmap__os_unlock(file, gate_byte);
-        return shmap__os_failed(ERROR_DELETE_PENDING);
+            shmap__win32_unlock(file, gate_byte);
+        return shmap__win32_failed(ERROR_DELETE_PENDING);
     }
     *alone = gate == ERROR_SUCCESS && nobody_marks(file);
-    status = shmap__os_failed_as(0, 0);
+    status = shmap__win32_failed_as(0, 0);
     /* Where there are locks at all, an opener without a mark would let others
      * believe that they are alone. */
     if (gate == ERROR_SUCCESS && request->access == SHMAP_ACCESS_READ_WRITE)
-        marked = shmap__os_file_mark(file);
+        marked = shmap__win32_file_mark(file);
     if (marked != ERROR_SUCCESS)
-        status = shmap__os_failed(marked);
+        status = shmap__win32_failed(marked);
     if (status.code == 0 && request->options->commit == SHMAP_COMMIT_ALL)
         status = fill(file, request->path, request->size);
     if (status.code == 0)
@@ -215,10 +216,10 @@ static shmap__os_status prepare(HANDLE file, const file_request *request,
     SHMAP__STOP("file.sized");
     /* Empty still, it is nobody's but ours. */
     if (status.code < 0 && made && (*alone || gate != ERROR_SUCCESS) &&
-        shmap__os_file_size(file, &now).code == SHMAP_ENOTREADY)
+        shmap__win32_file_size(file, &now).code == SHMAP_ENOTREADY)
         remove_made(file);
     if (gate == ERROR_SUCCESS)
-        shmap__os_unlock(file, gate_byte);
+        shmap__win32_unlock(file, gate_byte);
     return status;
 }
 
@@ -263,46 +264,46 @@ static shmap__os_status open_failed(DWORD error, const wchar_t *path)
         attributes = GetFileAttributesW(path);
         if (attributes != INVALID_FILE_ATTRIBUTES &&
             (attributes & FILE_ATTRIBUTE_DIRECTORY) != 0)
-            return shmap__os_failed_as(SHMAP_ETYPE, error);
+            return shmap__win32_failed_as(SHMAP_ETYPE, error);
     }
-    return shmap__os_failed(error);
+    return shmap__win32_failed(error);
 }
 
 static shmap__os_status open_once(HANDLE *file, const wchar_t *path,
                                   const file_request *request, bool *alone)
 {
     const int create = request->options->create;
-    shmap__os_security privacy;
+    shmap__win32_security privacy;
     shmap__os_status status = {0, 0};
     SECURITY_ATTRIBUTES *security = NULL;
     DWORD error = ERROR_SUCCESS;
     bool made;
 
     if (create != SHMAP_CREATE_NEVER) {
-        error = shmap__os_privacy_init(&privacy, FILE_ALL_ACCESS, false);
+        error = shmap__win32_privacy_init(&privacy, FILE_ALL_ACCESS, false);
         security = &privacy.attributes;
         if (error == ERROR_SUCCESS)
-            status = shmap__os_privacy_share(
+            status = shmap__win32_privacy_share(
                 &privacy, request->options, FILE_GENERIC_READ,
                 FILE_GENERIC_READ | FILE_GENERIC_WRITE);
     }
     if (error != ERROR_SUCCESS)
-        return shmap__os_failed(error);
+        return shmap__win32_failed(error);
     if (status.code < 0)
         return status;
     do {
         *file = open_path(path, request->access, create, security, &error);
     } while (*file == INVALID_HANDLE_VALUE &&
-             shmap__os_drop_label(security, error));
+             shmap__win32_drop_label(security, error));
     if (*file == INVALID_HANDLE_VALUE)
         return open_failed(error, path);
     SHMAP__STOP("file.opened");
     made = create == SHMAP_CREATE_NEW ||
            (create == SHMAP_CREATE_IF_MISSING && error != ERROR_ALREADY_EXISTS);
-    if (shmap__os_file_is_regular(*file))
+    if (shmap__win32_file_is_regular(*file))
         status = prepare(*file, request, made, alone);
     else
-        status = shmap__os_failed_as(SHMAP_ETYPE, 0);
+        status = shmap__win32_failed_as(SHMAP_ETYPE, 0);
     if (status.code < 0)
         CloseHandle(*file);
     return status;
@@ -337,7 +338,7 @@ static wchar_t *absolute(const wchar_t *path)
     return NULL;
 }
 
-bool shmap__os_file_is_lost(const shmap__os_object *object)
+bool shmap__win32_file_is_lost(const shmap__os_object *object)
 {
     const DWORD sharing =
         FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
@@ -356,9 +357,9 @@ bool shmap__os_file_is_lost(const shmap__os_object *object)
     error = GetLastError();
     if (found == INVALID_HANDLE_VALUE)
         return error == ERROR_FILE_NOT_FOUND || error == ERROR_PATH_NOT_FOUND;
-    known = shmap__os_file_identify(found, identity, &size);
+    known = shmap__win32_file_identify(found, identity, &size);
     CloseHandle(found);
-    return known && !shmap__os_file_is_same(identity, object->identity);
+    return known && !shmap__win32_file_is_same(identity, object->identity);
 }
 
 /* The system has names for devices in every folder, and tells by giving them
@@ -383,21 +384,21 @@ shmap__os_status shmap__os_file_open(shmap__os_object *object, const char *path,
     wchar_t *full;
     HANDLE file = INVALID_HANDLE_VALUE;
     bool found_alone = false;
-    shmap__os_status status = shmap__os_utf16(&wide, path);
+    shmap__os_status status = shmap__win32_utf16(&wide, path);
 
     if (status.code < 0)
         return status;
     full = absolute(wide);
     if (is_device(wide, full)) {
-        status = shmap__os_failed_as(SHMAP_ETYPE, 0);
+        status = shmap__win32_failed_as(SHMAP_ETYPE, 0);
         status.detail = "the system keeps this file name for a device";
     } else {
         status = open_file(&file, wide, &request, &found_alone);
     }
     free(wide);
     if (status.code == 0 &&
-        !shmap__os_file_identify(file, object->identity, &size)) {
-        status = shmap__os_failed(GetLastError());
+        !shmap__win32_file_identify(file, object->identity, &size)) {
+        status = shmap__win32_failed(GetLastError());
         CloseHandle(file);
     }
     if (status.code < 0) {
@@ -405,7 +406,7 @@ shmap__os_status shmap__os_file_open(shmap__os_object *object, const char *path,
         return status;
     }
     object->path = full;
-    shmap__os_object_fill(object, file, size, SHMAP_KIND_FILE, access);
+    shmap__win32_object_fill(object, file, size, SHMAP_KIND_FILE, access);
     *alone = found_alone;
     return status;
 }

@@ -43,15 +43,15 @@ static shmap__os_status copy_for(HANDLE handle, int kind, int access,
     shmap__os_status done = {0, 0};
     HANDLE self = GetCurrentProcess();
     DWORD granted;
-    DWORD error = shmap__os_granted(handle, &granted);
+    DWORD error = shmap__win32_granted(handle, &granted);
 
     if (error != ERROR_SUCCESS)
-        return shmap__os_failed(error);
+        return shmap__win32_failed(error);
     if ((granted & rights.needed) != rights.needed)
-        return shmap__os_failed_as(SHMAP_EACCES, 0);
+        return shmap__win32_failed_as(SHMAP_EACCES, 0);
     if (!DuplicateHandle(self, handle, self, copy, granted & rights.wanted,
                          FALSE, 0))
-        return shmap__os_failed(GetLastError());
+        return shmap__win32_failed(GetLastError());
     return done;
 }
 
@@ -60,17 +60,17 @@ static bool identify(HANDLE handle, int kind, uint64_t identity[2])
     uint64_t size;
 
     return kind == SHMAP_KIND_FILE
-               ? shmap__os_file_identify(handle, identity, &size)
-               : shmap__os_section_identify(handle, identity);
+               ? shmap__win32_file_identify(handle, identity, &size)
+               : shmap__win32_section_identify(handle, identity);
 }
 
 static bool is_kind(HANDLE handle, int kind)
 {
-    shmap__os_section_info info;
+    shmap__win32_section_info info;
 
     return kind == SHMAP_KIND_FILE
-               ? shmap__os_file_is_regular(handle)
-               : shmap__os_section_query(handle, &info) == ERROR_SUCCESS;
+               ? shmap__win32_file_is_regular(handle)
+               : shmap__win32_section_query(handle, &info) == ERROR_SUCCESS;
 }
 
 static bool is_same(HANDLE handle, int kind, const uint64_t identity[2])
@@ -94,15 +94,15 @@ static shmap__os_status make_gift(const shmap__os_object *object,
     if (status.code < 0)
         return status;
     if (!identify(handle, kind, gift->identity))
-        return shmap__os_failed_as(SHMAP_ENOTSUP, 0);
+        return shmap__win32_failed_as(SHMAP_ENOTSUP, 0);
     status = copy_for(handle, kind, gift->access, made);
     if (status.code < 0)
         return status;
     SHMAP__STOP("give.made");
     if (gift->access == SHMAP_ACCESS_READ &&
-        shmap__os_can_be_written(*made, kind)) {
+        shmap__win32_can_be_written(*made, kind)) {
         CloseHandle(*made);
-        return shmap__os_failed_as(SHMAP_ENOTSUP, 0);
+        return shmap__win32_failed_as(SHMAP_ENOTSUP, 0);
     }
     return status;
 }
@@ -117,7 +117,7 @@ shmap__os_status shmap__os_give_child(shmap__os_object *object,
     if (status.code < 0)
         return status;
     if (!SetHandleInformation(made, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT)) {
-        status = shmap__os_failed(GetLastError());
+        status = shmap__win32_failed(GetLastError());
         CloseHandle(made);
         return status;
     }
@@ -141,7 +141,8 @@ static bool can_be_gift(int64_t native, int way)
         return false;
     if (way == SHMAP__OS_TO_CHILD)
         return (flags & HANDLE_FLAG_INHERIT) != 0;
-    return (flags & HANDLE_FLAG_INHERIT) == 0 && !shmap__os_object_has(handle);
+    return (flags & HANDLE_FLAG_INHERIT) == 0 &&
+           !shmap__win32_object_has(handle);
 }
 
 bool shmap__os_is_given_child(const shmap__os_object *object, int64_t native)
@@ -172,7 +173,7 @@ static shmap__os_status open_process(HANDLE *process, int64_t id)
     shmap__os_status done = {0, 0};
 
     if (id > UINT32_MAX)
-        return shmap__os_failed_as(SHMAP_ENOENT, ERROR_INVALID_PARAMETER);
+        return shmap__win32_failed_as(SHMAP_ENOENT, ERROR_INVALID_PARAMETER);
     *process = OpenProcess(PROCESS_DUP_HANDLE |
                                PROCESS_QUERY_LIMITED_INFORMATION | SYNCHRONIZE,
                            FALSE, (DWORD)id);
@@ -180,13 +181,13 @@ static shmap__os_status open_process(HANDLE *process, int64_t id)
         DWORD error = GetLastError();
 
         return error == ERROR_INVALID_PARAMETER
-                   ? shmap__os_failed_as(SHMAP_ENOENT, error)
-                   : shmap__os_failed(error);
+                   ? shmap__win32_failed_as(SHMAP_ENOENT, error)
+                   : shmap__win32_failed(error);
     }
     if (is_running(*process, id))
         return done;
     CloseHandle(*process);
-    return shmap__os_failed_as(SHMAP_ENOENT, ERROR_INVALID_PARAMETER);
+    return shmap__win32_failed_as(SHMAP_ENOENT, ERROR_INVALID_PARAMETER);
 }
 
 static shmap__os_status put_into(HANDLE process, HANDLE handle,
@@ -203,8 +204,8 @@ static shmap__os_status put_into(HANDLE process, HANDLE handle,
     }
     error = GetLastError();
     return is_running(process, gift->to)
-               ? shmap__os_failed(error)
-               : shmap__os_failed_as(SHMAP_ENOENT, error);
+               ? shmap__win32_failed(error)
+               : shmap__win32_failed_as(SHMAP_ENOENT, error);
 }
 
 shmap__os_status shmap__os_give_process(shmap__os_object *object,
@@ -256,7 +257,7 @@ shmap__os_status shmap__os_give_channel(shmap__os_object *object,
                                         int64_t deadline)
 {
     shmap__os_gift filled = *gift;
-    shmap__os_status status = shmap__os_channel_peer(channel, &filled.to);
+    shmap__os_status status = shmap__win32_channel_peer(channel, &filled.to);
 
     /* What is given can be taken back if there is no room for the message. */
     (void)deadline;
@@ -264,7 +265,7 @@ shmap__os_status shmap__os_give_channel(shmap__os_object *object,
         return status;
     if (filled.to == gift->from && !SHMAP__OWN_CHANNELS)
         return peer_unknown();
-    if (!shmap__os_channel_has_room(channel))
+    if (!shmap__win32_channel_has_room(channel))
         return no_room();
     filled.way = SHMAP__OS_TO_PROCESS;
     status = shmap__os_give_process(object, &filled);
@@ -327,7 +328,7 @@ static shmap__os_status make_own(HANDLE given, const shmap__os_gift *gift,
     close_given(gift);
     /* Where there are no locks, nothing is told of who has the file. */
     if (gift->kind == SHMAP_KIND_FILE && access == SHMAP_ACCESS_READ_WRITE)
-        shmap__os_file_mark(*own);
+        shmap__win32_file_mark(*own);
     return status;
 }
 
@@ -341,14 +342,14 @@ static shmap__os_status take(shmap__os_object *object,
     HANDLE own = NULL;
 
     if (!is_here(gift) || (gift->kind == SHMAP_KIND_NAMED &&
-                           !shmap__os_section_is_named(given, os_name)))
-        return shmap__os_failed_as(SHMAP_ENOENT, 0);
+                           !shmap__win32_section_is_named(given, os_name)))
+        return shmap__win32_failed_as(SHMAP_ENOENT, 0);
     SHMAP__STOP("take.found");
-    status = shmap__os_check_owner(given, owner);
+    status = shmap__win32_check_owner(given, owner);
     if (status.code == 0)
         status = gift->kind == SHMAP_KIND_FILE
-                     ? shmap__os_file_size(given, &size)
-                     : shmap__os_section_size(given, &size);
+                     ? shmap__win32_file_size(given, &size)
+                     : shmap__win32_section_size(given, &size);
     if (status.code == 0)
         status = make_own(given, gift, access, &own);
     if (status.code < 0)
@@ -356,7 +357,7 @@ static shmap__os_status take(shmap__os_object *object,
     SHMAP__STOP("take.taken");
     object->identity[0] = gift->identity[0];
     object->identity[1] = gift->identity[1];
-    shmap__os_object_fill(object, own, size, gift->kind, access);
+    shmap__win32_object_fill(object, own, size, gift->kind, access);
     return status;
 }
 
@@ -370,7 +371,7 @@ shmap__os_status shmap__os_take(shmap__os_object *object,
     shmap__os_status status;
 
     if (gift->way == SHMAP__OS_SENT)
-        return shmap__os_failed_as(SHMAP_ENOENT, 0);
+        return shmap__win32_failed_as(SHMAP_ENOENT, 0);
     AcquireSRWLockExclusive(&taking);
     status = take(object, gift, os_name, access, owner);
     ReleaseSRWLockExclusive(&taking);

@@ -33,7 +33,7 @@ static shmap__os_status name_failed(shmap__os_status status)
     /* The name is that of an event, a mutex or the like. */
     if (status.system == ERROR_INVALID_HANDLE)
         status.code = SHMAP_ETYPE;
-    else if (shmap__os_is_bad_name((DWORD)status.system))
+    else if (shmap__win32_is_bad_name((DWORD)status.system))
         status.code = SHMAP_ENAME;
     return status;
 }
@@ -44,19 +44,20 @@ shmap__os_status shmap__os_named_create(shmap__os_object *object,
 {
     wchar_t *wide = NULL;
     HANDLE section;
-    shmap__os_security privacy;
+    shmap__win32_security privacy;
     shmap__os_status status;
-    DWORD error = shmap__os_privacy_init(&privacy, SECTION_ALL_ACCESS, false);
+    DWORD error =
+        shmap__win32_privacy_init(&privacy, SECTION_ALL_ACCESS, false);
 
     if (error != ERROR_SUCCESS)
-        return shmap__os_failed(error);
-    status = shmap__os_privacy_share(&privacy, options, SHMAP__OS_SECTION_READ,
-                                     SHMAP__OS_SECTION_WRITE);
+        return shmap__win32_failed(error);
+    status = shmap__win32_privacy_share(
+        &privacy, options, SHMAP__OS_SECTION_READ, SHMAP__OS_SECTION_WRITE);
     if (status.code == 0)
-        status = shmap__os_utf16(&wide, os_name);
+        status = shmap__win32_utf16(&wide, os_name);
     if (status.code < 0)
         return status;
-    status = shmap__os_section_create(&section, wide, size, &privacy);
+    status = shmap__win32_section_create(&section, wide, size, &privacy);
     if (status.code == SHMAP_EACCES)
         status.code = denied_code(os_name, wide);
     else if (status.code < 0)
@@ -65,8 +66,8 @@ shmap__os_status shmap__os_named_create(shmap__os_object *object,
     if (status.code < 0)
         return status;
     SHMAP__STOP("create.made");
-    shmap__os_object_fill(object, section, size, SHMAP_KIND_NAMED,
-                          SHMAP_ACCESS_READ_WRITE);
+    shmap__win32_object_fill(object, section, size, SHMAP_KIND_NAMED,
+                             SHMAP_ACCESS_READ_WRITE);
     return status;
 }
 
@@ -99,13 +100,13 @@ bool shmap__os_named_owner(const char *os_name, char *out, size_t size)
     HANDLE section;
     bool told;
 
-    if (shmap__os_utf16(&wide, os_name).code < 0)
+    if (shmap__win32_utf16(&wide, os_name).code < 0)
         return false;
     section = OpenFileMappingW(READ_CONTROL, FALSE, wide);
     free(wide);
     if (section == NULL)
         return false;
-    told = shmap__os_handle_owner(section, out, size);
+    told = shmap__win32_handle_owner(section, out, size);
     CloseHandle(section);
     return told;
 }
@@ -118,7 +119,7 @@ shmap__os_status shmap__os_named_open(shmap__os_object *object,
     HANDLE section;
     DWORD error;
     uint64_t size = 0;
-    shmap__os_status status = shmap__os_utf16(&wide, os_name);
+    shmap__os_status status = shmap__win32_utf16(&wide, os_name);
 
     (void)scope; /* No object says who made it. */
     if (status.code < 0)
@@ -127,20 +128,20 @@ shmap__os_status shmap__os_named_open(shmap__os_object *object,
     error = GetLastError();
     free(wide);
     if (section == NULL)
-        return name_failed(shmap__os_failed(error));
+        return name_failed(shmap__win32_failed(error));
     SHMAP__STOP("open.opened");
 
-    status = shmap__os_check_owner(section, owner);
+    status = shmap__win32_check_owner(section, owner);
     if (status.code == 0)
-        status = shmap__os_section_size(section, &size);
+        status = shmap__win32_section_size(section, &size);
     if (status.code == 0)
-        status = shmap__os_section_check(section, access);
+        status = shmap__win32_section_check(section, access);
     if (status.code < 0) {
         CloseHandle(section);
         return status;
     }
     SHMAP__STOP("open.checked");
-    shmap__os_object_fill(object, section, size, SHMAP_KIND_NAMED, access);
+    shmap__win32_object_fill(object, section, size, SHMAP_KIND_NAMED, access);
     return status;
 }
 

@@ -26,9 +26,10 @@ typedef struct object_info {
     LARGE_INTEGER created;
 } object_info;
 
-DWORD shmap__os_section_query(HANDLE section, shmap__os_section_info *info)
+DWORD shmap__win32_section_query(HANDLE section,
+                                 shmap__win32_section_info *info)
 {
-    const shmap__os_system *system = shmap__os_system_get();
+    const shmap__win32_system *system = shmap__win32_system_get();
     LONG status;
 
     if (system->query_section == NULL || system->error_of == NULL)
@@ -40,7 +41,7 @@ DWORD shmap__os_section_query(HANDLE section, shmap__os_section_info *info)
 
 static DWORD query_object(HANDLE handle, object_info *info)
 {
-    const shmap__os_system *system = shmap__os_system_get();
+    const shmap__win32_system *system = shmap__win32_system_get();
     LONG status;
 
     if (system->query_object == NULL || system->error_of == NULL)
@@ -50,7 +51,7 @@ static DWORD query_object(HANDLE handle, object_info *info)
     return status < 0 ? system->error_of(status) : ERROR_SUCCESS;
 }
 
-DWORD shmap__os_handle_count(HANDLE handle, ULONG *count)
+DWORD shmap__win32_handle_count(HANDLE handle, ULONG *count)
 {
     object_info info;
     DWORD error = query_object(handle, &info);
@@ -60,7 +61,7 @@ DWORD shmap__os_handle_count(HANDLE handle, ULONG *count)
     return error;
 }
 
-DWORD shmap__os_granted(HANDLE handle, DWORD *rights)
+DWORD shmap__win32_granted(HANDLE handle, DWORD *rights)
 {
     object_info info;
     DWORD error = query_object(handle, &info);
@@ -84,7 +85,7 @@ typedef struct object_name {
 static const object_name *query_name(HANDLE handle, object_name *name,
                                      object_name **more)
 {
-    const shmap__os_system *system = shmap__os_system_get();
+    const shmap__win32_system *system = shmap__win32_system_get();
     object_name *found = name;
     ULONG needed = 0;
     LONG status;
@@ -115,7 +116,7 @@ static void sum_up(uint64_t identity[2], const wchar_t *text, size_t size)
     }
 }
 
-bool shmap__os_section_identify(HANDLE section, uint64_t identity[2])
+bool shmap__win32_section_identify(HANDLE section, uint64_t identity[2])
 {
     object_name name;
     object_name *more;
@@ -129,7 +130,7 @@ bool shmap__os_section_identify(HANDLE section, uint64_t identity[2])
 
 /* The whole name begins with the folder that Local\ and the like mean; the
  * rest is the same. */
-bool shmap__os_section_is_named(HANDLE section, const char *os_name)
+bool shmap__win32_section_is_named(HANDLE section, const char *os_name)
 {
     object_name name;
     object_name *more;
@@ -139,7 +140,7 @@ bool shmap__os_section_is_named(HANDLE section, const char *os_name)
     size_t size;
     bool same;
 
-    if (shmap__os_utf16(&wide, os_name).code < 0)
+    if (shmap__win32_utf16(&wide, os_name).code < 0)
         return false;
     rest = wcsrchr(wide, L'\\');
     rest = rest == NULL ? wide : rest + 1;
@@ -165,8 +166,8 @@ static void own(shmap__os_object *object)
     ReleaseSRWLockExclusive(&own_objects_lock);
 }
 
-void shmap__os_object_fill(shmap__os_object *object, HANDLE handle,
-                           uint64_t size, int kind, int access)
+void shmap__win32_object_fill(shmap__os_object *object, HANDLE handle,
+                              uint64_t size, int kind, int access)
 {
     object->native = (intptr_t)handle;
     object->size = size;
@@ -188,7 +189,7 @@ static void disown(const shmap__os_object *object)
     ReleaseSRWLockExclusive(&own_objects_lock);
 }
 
-bool shmap__os_object_has(HANDLE handle)
+bool shmap__win32_object_has(HANDLE handle)
 {
     const shmap__os_object *object;
 
@@ -208,16 +209,16 @@ static shmap__os_status look_at_reserved(HANDLE section)
     void *view = MapViewOfFile(section, FILE_MAP_READ, 0, 0, 1);
 
     if (view == NULL)
-        return shmap__os_failed(GetLastError());
+        return shmap__win32_failed(GetLastError());
     VirtualQuery(view, &page, sizeof page);
     UnmapViewOfFile(view);
-    return shmap__os_failed_as(
+    return shmap__win32_failed_as(
         page.State == MEM_COMMIT ? SHMAP_ENOTSUP : SHMAP_ENOTREADY, 0);
 }
 
 /* Another program can have made the section for reading only: its handles have
  * the right to map views for writing, and each try fails. */
-shmap__os_status shmap__os_section_check(HANDLE section, int access)
+shmap__os_status shmap__win32_section_check(HANDLE section, int access)
 {
     shmap__os_status done = {0, 0};
     DWORD error;
@@ -232,19 +233,19 @@ shmap__os_status shmap__os_section_check(HANDLE section, int access)
     }
     error = GetLastError();
     return error == ERROR_INVALID_PARAMETER
-               ? shmap__os_failed_as(SHMAP_EACCES, error)
-               : shmap__os_failed(error);
+               ? shmap__win32_failed_as(SHMAP_EACCES, error)
+               : shmap__win32_failed(error);
 }
 
 static shmap__os_status usable_size(HANDLE section,
-                                    const shmap__os_section_info *info,
+                                    const shmap__win32_section_info *info,
                                     uint64_t *size)
 {
     shmap__os_status done = {0, 0};
 
     /* A program's code. */
     if ((info->attributes & SECTION_OF_IMAGE) != 0)
-        return shmap__os_failed_as(SHMAP_ETYPE, 0);
+        return shmap__win32_failed_as(SHMAP_ETYPE, 0);
     /* Whoever made it commits its pages bit by bit; to touch others would end
      * the process. */
     if ((info->attributes & SECTION_RESERVED) != 0)
@@ -253,13 +254,13 @@ static shmap__os_status usable_size(HANDLE section,
     return done;
 }
 
-shmap__os_status shmap__os_section_size(HANDLE section, uint64_t *size)
+shmap__os_status shmap__win32_section_size(HANDLE section, uint64_t *size)
 {
-    shmap__os_section_info info;
-    DWORD error = shmap__os_section_query(section, &info);
+    shmap__win32_section_info info;
+    DWORD error = shmap__win32_section_query(section, &info);
 
     if (error != ERROR_SUCCESS)
-        return shmap__os_failed(error);
+        return shmap__win32_failed(error);
     return usable_size(section, &info, size);
 }
 
@@ -269,22 +270,22 @@ static shmap__os_status find_access(HANDLE handle, ACCESS_MASK read,
 {
     shmap__os_status done = {0, 0};
     DWORD granted;
-    DWORD error = shmap__os_granted(handle, &granted);
+    DWORD error = shmap__win32_granted(handle, &granted);
     bool writable;
 
     if (error != ERROR_SUCCESS)
-        return shmap__os_failed(error);
+        return shmap__win32_failed(error);
     writable = (granted & write) != 0;
     if ((granted & read) == 0 ||
         (*access == SHMAP_ACCESS_READ_WRITE && !writable))
-        return shmap__os_failed_as(SHMAP_EACCES, 0);
+        return shmap__win32_failed_as(SHMAP_EACCES, 0);
     if (*access == SHMAP_ACCESS_DEFAULT)
         *access = writable ? SHMAP_ACCESS_READ_WRITE : SHMAP_ACCESS_READ;
     return done;
 }
 
 static shmap__os_status look_at_section(shmap__os_object *object,
-                                        const shmap__os_section_info *info)
+                                        const shmap__win32_section_info *info)
 {
     const bool asked = object->access != SHMAP_ACCESS_DEFAULT;
     shmap__os_status status =
@@ -297,10 +298,11 @@ static shmap__os_status look_at_section(shmap__os_object *object,
                          SECTION_MAP_WRITE, &object->access);
     if (status.code < 0)
         return status;
-    status = shmap__os_section_check((HANDLE)object->native, object->access);
+    status = shmap__win32_section_check((HANDLE)object->native, object->access);
     if (status.code == SHMAP_EACCES && !asked) {
         object->access = SHMAP_ACCESS_READ;
-        return shmap__os_section_check((HANDLE)object->native, object->access);
+        return shmap__win32_section_check((HANDLE)object->native,
+                                          object->access);
     }
     return status;
 }
@@ -312,14 +314,14 @@ static shmap__os_status look_at_file(shmap__os_object *object)
     uint64_t size;
 
     object->kind = SHMAP_KIND_FILE;
-    if (!shmap__os_file_is_regular(file) ||
-        !shmap__os_file_identify(file, object->identity, &size))
-        return shmap__os_failed_as(SHMAP_ETYPE, 0);
+    if (!shmap__win32_file_is_regular(file) ||
+        !shmap__win32_file_identify(file, object->identity, &size))
+        return shmap__win32_failed_as(SHMAP_ETYPE, 0);
     status =
         find_access(file, FILE_READ_DATA, FILE_WRITE_DATA, &object->access);
     if (status.code < 0)
         return status;
-    return shmap__os_file_size(file, &size);
+    return shmap__win32_file_size(file, &size);
 }
 
 shmap__os_status shmap__os_adopt(shmap__os_object *object, intptr_t native,
@@ -327,31 +329,31 @@ shmap__os_status shmap__os_adopt(shmap__os_object *object, intptr_t native,
 {
     shmap__os_object found = {0};
     HANDLE handle = (HANDLE)native;
-    shmap__os_section_info info;
+    shmap__win32_section_info info;
     shmap__os_status status;
     DWORD flags;
     DWORD error;
 
     /* INVALID_HANDLE_VALUE is also this process. */
     if (handle == NULL || handle == INVALID_HANDLE_VALUE)
-        return shmap__os_failed_as(SHMAP_EINVAL, 0);
+        return shmap__win32_failed_as(SHMAP_EINVAL, 0);
     if (!GetHandleInformation(handle, &flags))
-        return shmap__os_failed_as(SHMAP_EINVAL, GetLastError());
+        return shmap__win32_failed_as(SHMAP_EINVAL, GetLastError());
     found.native = native;
     found.page_size = shmap__os_facts_get()->page_size;
     found.access = access;
-    error = shmap__os_section_query(handle, &info);
+    error = shmap__win32_section_query(handle, &info);
     if (error == ERROR_SUCCESS)
         status = look_at_section(&found, &info);
     else if (error == ERROR_INVALID_HANDLE)
         status = look_at_file(&found);
     else
-        status = shmap__os_failed(error);
+        status = shmap__win32_failed(error);
     if (status.code < 0)
         return status;
     if (!SetHandleInformation(
             handle, HANDLE_FLAG_INHERIT | HANDLE_FLAG_PROTECT_FROM_CLOSE, 0))
-        return shmap__os_failed(GetLastError());
+        return shmap__win32_failed(GetLastError());
     *object = found;
     own(object);
     return status;
@@ -369,7 +371,7 @@ void shmap__os_close(shmap__os_object *object, const char *os_name)
     if (shmap__os_size(object, &size).code < 0)
         return;
     if (object->kind == SHMAP_KIND_FILE)
-        shmap__os_file_unmark(handle);
+        shmap__win32_file_unmark(handle);
     CloseHandle(handle);
     object->native = -1;
 }
@@ -383,10 +385,10 @@ static shmap__os_status file_size_now(const shmap__os_object *object,
     uint64_t identity[2];
     uint64_t now;
 
-    if (!shmap__os_file_identify((HANDLE)object->native, identity, &now))
-        return shmap__os_failed_as(SHMAP_EINVAL, GetLastError());
-    if (!shmap__os_file_is_same(identity, object->identity))
-        return shmap__os_failed_as(SHMAP_EINVAL, 0);
+    if (!shmap__win32_file_identify((HANDLE)object->native, identity, &now))
+        return shmap__win32_failed_as(SHMAP_EINVAL, GetLastError());
+    if (!shmap__win32_file_is_same(identity, object->identity))
+        return shmap__win32_failed_as(SHMAP_EINVAL, 0);
     *size = now;
     return done;
 }
@@ -395,18 +397,18 @@ shmap__os_status shmap__os_size(const shmap__os_object *object, uint64_t *size)
 {
     shmap__os_status done = {0, 0};
     HANDLE handle = (HANDLE)object->native;
-    shmap__os_section_info info;
+    shmap__win32_section_info info;
     DWORD error;
 
     if (object->kind == SHMAP_KIND_FILE)
         return file_size_now(object, size);
     /* A section's size never changes, but the handle may have been closed, and
      * its number given to something else. */
-    error = shmap__os_section_query(handle, &info);
+    error = shmap__win32_section_query(handle, &info);
     if (error != ERROR_SUCCESS)
-        return shmap__os_failed_as(SHMAP_EINVAL, error);
+        return shmap__win32_failed_as(SHMAP_EINVAL, error);
     if ((uint64_t)info.size.QuadPart != object->size)
-        return shmap__os_failed_as(SHMAP_EINVAL, 0);
+        return shmap__win32_failed_as(SHMAP_EINVAL, 0);
     *size = object->size;
     return done;
 }
@@ -422,13 +424,13 @@ int shmap__os_info_flags(const shmap__os_object *object, const char *os_name)
     (void)os_name;
     if (object->kind == SHMAP_KIND_FILE &&
         shmap__os_size(object, &size).code == 0) {
-        alone = shmap__os_file_is_alone(handle);
-        if (shmap__os_missing(handle, size) > 0)
+        alone = shmap__win32_file_is_alone(handle);
+        if (shmap__win32_missing(handle, size) > 0)
             flags |= SHMAP_INFO_SPARSE;
-        if (shmap__os_file_is_lost(object))
+        if (shmap__win32_file_is_lost(object))
             flags |= SHMAP_INFO_NAME_LOST;
     } else if (object->kind == SHMAP_KIND_NAMED) {
-        alone = shmap__os_handle_count(handle, &handles) == ERROR_SUCCESS &&
+        alone = shmap__win32_handle_count(handle, &handles) == ERROR_SUCCESS &&
                 handles == 1;
     }
     return alone ? flags | SHMAP_INFO_ALONE : flags;

@@ -11,123 +11,124 @@
 /* error.c */
 
 /* The status for a code of GetLastError, where nothing more is known. */
-shmap__os_status shmap__os_failed(DWORD error);
+shmap__os_status shmap__win32_failed(DWORD error);
 
 /* The status {code, error}, where the situation says what the error means. */
-shmap__os_status shmap__os_failed_as(int code, DWORD error);
+shmap__os_status shmap__win32_failed_as(int code, DWORD error);
 
 /* Whether the error means that there is no room for pages or on a disk. */
-bool shmap__os_is_no_room(DWORD error);
+bool shmap__win32_is_no_room(DWORD error);
 
 /* Whether the error means that the system cannot have an object of this name.
  */
-bool shmap__os_is_bad_name(DWORD error);
+bool shmap__win32_is_bad_name(DWORD error);
 
 /* system.c */
 
-typedef LONG(NTAPI *shmap__os_query_section)(HANDLE section, int class_,
-                                             void *out, SIZE_T size,
-                                             SIZE_T *written);
-typedef LONG(NTAPI *shmap__os_query_object)(HANDLE handle, int class_,
-                                            void *out, ULONG size,
-                                            ULONG *written);
-typedef LONG(NTAPI *shmap__os_query_file)(HANDLE file, void *result, void *out,
-                                          ULONG size, int class_);
-typedef ULONG(NTAPI *shmap__os_error_of)(LONG nt_status);
-typedef BOOL(WINAPI *shmap__os_client_computer)(HANDLE pipe, wchar_t *name,
-                                                ULONG size);
+typedef LONG(NTAPI *shmap__win32_query_section)(HANDLE section, int class_,
+                                                void *out, SIZE_T size,
+                                                SIZE_T *written);
+typedef LONG(NTAPI *shmap__win32_query_object)(HANDLE handle, int class_,
+                                               void *out, ULONG size,
+                                               ULONG *written);
+typedef LONG(NTAPI *shmap__win32_query_file)(HANDLE file, void *result,
+                                             void *out, ULONG size, int class_);
+typedef ULONG(NTAPI *shmap__win32_error_of)(LONG nt_status);
+typedef BOOL(WINAPI *shmap__win32_client_computer)(HANDLE pipe, wchar_t *name,
+                                                   ULONG size);
 
 /* The system's numbers, and its functions that no import library has. */
-typedef HRESULT(WINAPI *shmap__os_exclude_block)(const void *, DWORD);
-typedef HRESULT(WINAPI *shmap__os_include_block)(const void *);
+typedef HRESULT(WINAPI *shmap__win32_exclude_block)(const void *, DWORD);
+typedef HRESULT(WINAPI *shmap__win32_include_block)(const void *);
 
-typedef struct shmap__os_system {
-    uintptr_t lowest_address;                  /* that a program can map */
-    uintptr_t highest_address;                 /* as well */
-    int64_t ticks_per_second;                  /* of the performance counter */
-    shmap__os_query_section query_section;     /* NtQuerySection */
-    shmap__os_query_object query_object;       /* NtQueryObject */
-    shmap__os_query_file query_file;           /* NtQueryInformationFile */
-    shmap__os_error_of error_of;               /* RtlNtStatusToDosError */
-    shmap__os_client_computer client_computer; /* GetNamedPipeClientComputerName
-                                                */
+typedef struct shmap__win32_system {
+    uintptr_t lowest_address;                 /* that a program can map */
+    uintptr_t highest_address;                /* as well */
+    int64_t ticks_per_second;                 /* of the performance counter */
+    shmap__win32_query_section query_section; /* NtQuerySection */
+    shmap__win32_query_object query_object;   /* NtQueryObject */
+    shmap__win32_query_file query_file;       /* NtQueryInformationFile */
+    shmap__win32_error_of error_of;           /* RtlNtStatusToDosError */
+    shmap__win32_client_computer
+        client_computer; /* GetNamedPipeClientComputerName
+                          */
     /* WerRegisterExcludedMemoryBlock, WerUnregisterExcludedMemoryBlock */
-    shmap__os_exclude_block exclude_block;
-    shmap__os_include_block include_block;
-} shmap__os_system;
+    shmap__win32_exclude_block exclude_block;
+    shmap__win32_include_block include_block;
+} shmap__win32_system;
 
-const shmap__os_system *shmap__os_system_get(void);
+const shmap__win32_system *shmap__win32_system_get(void);
 
 /* Random bytes, that nobody else can know; false if there are none. */
-bool shmap__os_random(void *out, ULONG size);
+bool shmap__win32_random(void *out, ULONG size);
 
 /* How long to sleep until a deadline, at most `longest`; 0 if it has come. */
-DWORD shmap__os_milliseconds(int64_t deadline, DWORD longest);
+DWORD shmap__win32_milliseconds(int64_t deadline, DWORD longest);
 
 /* A timer that ends after so many milliseconds, for the caller to close. Sleeps
  * of the system end at its own ticks, which may be 15.6 ms apart; this one does
  * not need to wait for them. NULL where there are none: before Windows 10 1803.
  */
-HANDLE shmap__os_timer(DWORD ms);
+HANDLE shmap__win32_timer(DWORD ms);
 
 /* Sleep by such a timer, if there is one. */
-void shmap__os_sleep(DWORD ms);
+void shmap__win32_sleep(DWORD ms);
 
 /* memory.c */
 
 /* How much more the system will commit, in bytes. */
-bool shmap__os_memory(uint64_t *available);
+bool shmap__win32_memory(uint64_t *available);
 
 /* How many of a file's first `size` bytes have no room on the disk yet. */
-uint64_t shmap__os_missing(HANDLE file, uint64_t size);
+uint64_t shmap__win32_missing(HANDLE file, uint64_t size);
 
 /* Find room for all of them, and change none. */
-shmap__os_status shmap__os_fill(HANDLE file);
+shmap__os_status shmap__win32_fill(HANDLE file);
 
 /* Extend a file to `size` bytes, with room for them, or fail as a whole. */
-shmap__os_status shmap__os_extend(HANDLE file, uint64_t size);
+shmap__os_status shmap__win32_extend(HANDLE file, uint64_t size);
 
 /* lock.c: locks on single bytes, which end with their handle. */
 
 /* Lock a byte now or not at all; ERROR_LOCK_VIOLATION if another handle has it.
  * `flags` may be LOCKFILE_EXCLUSIVE_LOCK. */
-DWORD shmap__os_lock(HANDLE file, uint64_t byte, DWORD flags);
+DWORD shmap__win32_lock(HANDLE file, uint64_t byte, DWORD flags);
 
 /* Lock a byte exclusively, within about a second. */
-DWORD shmap__os_lock_patiently(HANDLE file, uint64_t byte);
+DWORD shmap__win32_lock_patiently(HANDLE file, uint64_t byte);
 
 /* False if the handle had no lock on the byte. */
-bool shmap__os_unlock(HANDLE file, uint64_t byte);
+bool shmap__win32_unlock(HANDLE file, uint64_t byte);
 
 /* utf16.c */
 
 /* The UTF-16 of valid UTF-8, for the caller to free. SHMAP_ENAME if it is not
  * valid. */
-shmap__os_status shmap__os_utf16(wchar_t **out, const char *text);
+shmap__os_status shmap__win32_utf16(wchar_t **out, const char *text);
 
 /* share.c */
 
 /* The user that this thread acts as. */
-typedef struct shmap__os_user {
+typedef struct shmap__win32_user {
     union {
         TOKEN_USER user;
         BYTE space[sizeof(TOKEN_USER) + SECURITY_MAX_SID_SIZE];
     } token;
-} shmap__os_user;
+} shmap__win32_user;
 
 /* That processes of low integrity may write. */
-typedef union shmap__os_label {
+typedef union shmap__win32_label {
     ACL acl;
     BYTE space[sizeof(ACL) + sizeof(SYSTEM_MANDATORY_LABEL_ACE) +
                SECURITY_MAX_SID_SIZE];
-} shmap__os_label;
+} shmap__win32_label;
 
 /* The security of a new object. It points into itself: do not copy it. */
-typedef struct shmap__os_security {
+typedef struct shmap__win32_security {
     SECURITY_ATTRIBUTES attributes;
     SECURITY_DESCRIPTOR descriptor;
-    shmap__os_user user;
-    shmap__os_label label;
+    shmap__win32_user user;
+    shmap__win32_label label;
     union {
         ACL acl;
         ACCESS_ALLOWED_ACE ace; /* for its alignment */
@@ -135,91 +136,92 @@ typedef struct shmap__os_security {
                  4 * (sizeof(ACCESS_ALLOWED_ACE) + SECURITY_MAX_SID_SIZE)];
         BYTE likeness[2048];
     } access;
-} shmap__os_security;
+} shmap__win32_security;
 
 /* Fill it for an object that is its user's own; `rights` are those of the user,
  * of SYSTEM and of the Administrators. If `binding`, they are the user's only,
  * and all that the user has as the object's owner, who otherwise can always
  * change who has which. Returns 0 or an error. */
-DWORD shmap__os_privacy_init(shmap__os_security *privacy, DWORD rights,
-                             bool binding);
+DWORD shmap__win32_privacy_init(shmap__win32_security *privacy, DWORD rights,
+                                bool binding);
 
 /* Let others in, as the options say, with these rights. */
-shmap__os_status shmap__os_privacy_share(shmap__os_security *privacy,
-                                         const shmap_region_options *options,
-                                         DWORD read, DWORD write);
+shmap__os_status shmap__win32_privacy_share(shmap__win32_security *privacy,
+                                            const shmap_region_options *options,
+                                            DWORD read, DWORD write);
 
 /* Fill it for an object that is for those who may open a region: who may read
  * the region gets some rights, who may write gets others. Returns 0 or an
  * error. */
-DWORD shmap__os_likeness_init(shmap__os_security *likeness, HANDLE region,
-                              int kind, DWORD read, DWORD write);
+DWORD shmap__win32_likeness_init(shmap__win32_security *likeness, HANDLE region,
+                                 int kind, DWORD read, DWORD write);
 
 /* Whether to try once more after this error, without the label that the
  * security had until now. */
-bool shmap__os_drop_label(SECURITY_ATTRIBUTES *attributes, DWORD error);
+bool shmap__win32_drop_label(SECURITY_ATTRIBUTES *attributes, DWORD error);
 
 /* Whether this stands for an object's owner, whoever that is, in a list. */
-bool shmap__os_is_owner_rights(PSID account);
+bool shmap__win32_is_owner_rights(PSID account);
 
 /* Write the SID of who owns the object. The handle has READ_CONTROL. */
-bool shmap__os_handle_owner(HANDLE handle, char *out, size_t size);
+bool shmap__win32_handle_owner(HANDLE handle, char *out, size_t size);
 
 /* Whether SHMAP_OWNER_... accepts who owns the object. The handle has
  * READ_CONTROL, unless anybody is accepted. */
-shmap__os_status shmap__os_check_owner(HANDLE handle, int owner);
+shmap__os_status shmap__win32_check_owner(HANDLE handle, int owner);
 
 /* Whether it accepts the user of a process. */
-shmap__os_status shmap__os_check_process(DWORD id, int owner);
+shmap__os_status shmap__win32_check_process(DWORD id, int owner);
 
 /* Whether it accepts the user at the other end of a pipe that this process has
  * read from, and has made. */
-shmap__os_status shmap__os_check_client(HANDLE pipe, int owner);
+shmap__os_status shmap__win32_check_client(HANDLE pipe, int owner);
 
 /* object.c */
 
-typedef struct shmap__os_section_info {
+typedef struct shmap__win32_section_info {
     void *base;
     ULONG attributes; /* SEC_... */
     LARGE_INTEGER size;
-} shmap__os_section_info;
+} shmap__win32_section_info;
 
 /* How many handles of an object there are, in all processes. Returns 0 or an
  * error. */
-DWORD shmap__os_handle_count(HANDLE handle, ULONG *count);
+DWORD shmap__win32_handle_count(HANDLE handle, ULONG *count);
 
 /* What a handle allows. Returns 0 or an error. */
-DWORD shmap__os_granted(HANDLE handle, DWORD *rights);
+DWORD shmap__win32_granted(HANDLE handle, DWORD *rights);
 
 /* Which section the handle means, on this machine. False if it has no name, or
  * cannot be asked. */
-bool shmap__os_section_identify(HANDLE section, uint64_t identity[2]);
+bool shmap__win32_section_identify(HANDLE section, uint64_t identity[2]);
 
 /* Whether this is its name. */
-bool shmap__os_section_is_named(HANDLE section, const char *os_name);
+bool shmap__win32_section_is_named(HANDLE section, const char *os_name);
 
 /* Fill an object for a handle, and let it be known as this process's, until it
  * is closed. */
-void shmap__os_object_fill(shmap__os_object *object, HANDLE handle,
-                           uint64_t size, int kind, int access);
+void shmap__win32_object_fill(shmap__os_object *object, HANDLE handle,
+                              uint64_t size, int kind, int access);
 
 /* Whether it is the handle of one of these. */
-bool shmap__os_object_has(HANDLE handle);
+bool shmap__win32_object_has(HANDLE handle);
 
 /* Ask about a section; the handle has SECTION_QUERY. Returns 0 or an error. */
-DWORD shmap__os_section_query(HANDLE section, shmap__os_section_info *info);
+DWORD shmap__win32_section_query(HANDLE section,
+                                 shmap__win32_section_info *info);
 
 /* Whether a section that was found can be mapped with this access. */
-shmap__os_status shmap__os_section_check(HANDLE section, int access);
+shmap__os_status shmap__win32_section_check(HANDLE section, int access);
 
 /* Fill in the size of a section that was found, if shmap can use it. */
-shmap__os_status shmap__os_section_size(HANDLE section, uint64_t *size);
+shmap__os_status shmap__win32_section_size(HANDLE section, uint64_t *size);
 
 /* identity.c */
 
 /* A handle of the thread of this id, to wait for its end; NULL if there is none
  * to be had: if `*dead`, because it has ended. */
-HANDLE shmap__os_thread_open(uint64_t id, bool *dead);
+HANDLE shmap__win32_thread_open(uint64_t id, bool *dead);
 
 /* anonymous.c */
 
@@ -229,57 +231,58 @@ enum {
 };
 
 /* Make a section. ERROR_ALREADY_EXISTS is a failure. */
-shmap__os_status shmap__os_section_create(HANDLE *section, const wchar_t *name,
-                                          uint64_t size,
-                                          shmap__os_security *privacy);
+shmap__os_status shmap__win32_section_create(HANDLE *section,
+                                             const wchar_t *name, uint64_t size,
+                                             shmap__win32_security *privacy);
 
 /* view.c */
 
 /* The handle of the region that this address is a view of, and its kind; NULL
  * if it is none's. */
-HANDLE shmap__os_view_region(const void *address, int *kind);
+HANDLE shmap__win32_view_region(const void *address, int *kind);
 
 /* seal.c */
 
 /* Whether somebody with the rights of this process, who has only this handle
  * for reading, can get one for writing. */
-bool shmap__os_can_be_written(HANDLE handle, int kind);
+bool shmap__win32_can_be_written(HANDLE handle, int kind);
 
 /* channel.c */
 
 /* Whether a message can be put into the pipe without waiting for its reader. */
-bool shmap__os_channel_has_room(intptr_t channel);
+bool shmap__win32_channel_has_room(intptr_t channel);
 
 /* The process at the other end of a pipe. */
-shmap__os_status shmap__os_channel_peer(intptr_t channel, int64_t *peer);
+shmap__os_status shmap__win32_channel_peer(intptr_t channel, int64_t *peer);
 
 /* file.c */
 
 /* Whether the handle is that of a file, not of a folder or a whole volume. */
-bool shmap__os_file_is_regular(HANDLE file);
+bool shmap__win32_file_is_regular(HANDLE file);
 
 /* Which file the handle means, on this machine, and its size. False and
  * GetLastError if it is no file's. */
-bool shmap__os_file_identify(HANDLE file, uint64_t identity[2], uint64_t *size);
+bool shmap__win32_file_identify(HANDLE file, uint64_t identity[2],
+                                uint64_t *size);
 
 /* Whether two of these are of one file. A volume of 0 could not be told, as by
  * Wine of a file whose path changed. */
-bool shmap__os_file_is_same(const uint64_t a[2], const uint64_t b[2]);
+bool shmap__win32_file_is_same(const uint64_t a[2], const uint64_t b[2]);
 
 /* The file's size, which is more than 0, or SHMAP_ENOTREADY. */
-shmap__os_status shmap__os_file_size(HANDLE file, uint64_t *size);
+shmap__os_status shmap__win32_file_size(HANDLE file, uint64_t *size);
 
 /* Whether the path that a file was opened by certainly does not mean it any
  * more. */
-bool shmap__os_file_is_lost(const shmap__os_object *object);
+bool shmap__win32_file_is_lost(const shmap__os_object *object);
 
 /* Mark the file as one that may be written. Returns 0 or an error. */
-DWORD shmap__os_file_mark(HANDLE file);
+DWORD shmap__win32_file_mark(HANDLE file);
 
 /* Whether no other handle marks the file as one that may be written. */
-bool shmap__os_file_is_alone(HANDLE file);
+bool shmap__win32_file_is_alone(HANDLE file);
 
 /* Take back the mark of this handle, if it has one. */
-void shmap__os_file_unmark(HANDLE file);
+void shmap__win32_file_unmark(HANDLE file);
 
 #endif

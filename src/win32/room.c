@@ -44,7 +44,7 @@ struct range {
     LARGE_INTEGER length;
 };
 
-uint64_t shmap__os_missing(HANDLE file, uint64_t size)
+uint64_t shmap__win32_missing(HANDLE file, uint64_t size)
 {
     enum { AT_ONCE = 64 };
     struct range found[AT_ONCE];
@@ -78,7 +78,7 @@ uint64_t shmap__os_missing(HANDLE file, uint64_t size)
 
 /* A file that is no longer to be sparse gets room for all of it, since Windows
  * 8; before, that had unpredictable results. */
-shmap__os_status shmap__os_fill(HANDLE file)
+shmap__os_status shmap__win32_fill(HANDLE file)
 {
     shmap__os_status status = {SHMAP_ENOTSUP, 0,
                                "this system cannot fill a file's holes: copy "
@@ -97,10 +97,10 @@ shmap__os_status shmap__os_fill(HANDLE file)
         status.system = (int)error;
         return status;
     }
-    return shmap__os_failed(error);
+    return shmap__win32_failed(error);
 }
 
-bool shmap__os_memory(uint64_t *room)
+bool shmap__win32_memory(uint64_t *room)
 {
     MEMORYSTATUSEX memory;
 
@@ -114,7 +114,7 @@ bool shmap__os_memory(uint64_t *room)
 /* Making a section that is larger than a file extends the file, finds room for
  * it, and fails as a whole. Unlike SetEndOfFile it never cuts one that another
  * program extended meanwhile. */
-shmap__os_status shmap__os_extend(HANDLE file, uint64_t size)
+shmap__os_status shmap__win32_extend(HANDLE file, uint64_t size)
 {
     shmap__os_status done = {0, 0};
     HANDLE section =
@@ -126,9 +126,9 @@ shmap__os_status shmap__os_extend(HANDLE file, uint64_t size)
         CloseHandle(section);
         return done;
     }
-    if (shmap__os_is_no_room(error))
-        return shmap__os_failed_as(SHMAP_ENOSPC, error);
+    if (shmap__win32_is_no_room(error))
+        return shmap__win32_failed_as(SHMAP_ENOSPC, error);
     if (error == ERROR_INVALID_PARAMETER)
-        return shmap__os_failed_as(SHMAP_E2BIG, error);
-    return shmap__os_failed(error);
+        return shmap__win32_failed_as(SHMAP_E2BIG, error);
+    return shmap__win32_failed(error);
 }

@@ -13,10 +13,10 @@ enum {
 
 int shmap__os_seals(const shmap__os_object *object)
 {
-    shmap__os_section_info info;
+    shmap__win32_section_info info;
 
     if (object->kind == SHMAP_KIND_FILE ||
-        shmap__os_section_query((HANDLE)object->native, &info) !=
+        shmap__win32_section_query((HANDLE)object->native, &info) !=
             ERROR_SUCCESS ||
         (info.attributes & SECTION_OF_FILE) != 0)
         return 0;
@@ -56,7 +56,7 @@ static bool list_gives(const ACL *list, bool owned, DWORD rights)
             continue;
         if (rule->Header.AceType != ACCESS_ALLOWED_ACE_TYPE)
             return true;
-        of_owner = shmap__os_is_owner_rights((PSID)&rule->SidStart);
+        of_owner = shmap__win32_is_owner_rights((PSID)&rule->SidStart);
         bound = bound || of_owner;
         if ((rule->Mask & rights) != 0 &&
             (of_owner ? owned : is_one_of((PSID)&rule->SidStart)))
@@ -123,7 +123,7 @@ static bool file_can_be_written(HANDLE file)
            user_gets(file, FILE_WRITE_DATA | FILE_APPEND_DATA);
 }
 
-bool shmap__os_can_be_written(HANDLE handle, int kind)
+bool shmap__win32_can_be_written(HANDLE handle, int kind)
 {
     return kind == SHMAP_KIND_FILE ? file_can_be_written(handle)
                                    : section_can_be_written(handle);
@@ -136,22 +136,22 @@ static shmap__os_status make_reader(HANDLE handle, HANDLE *reader)
     shmap__os_status done = {0, 0};
     HANDLE self = GetCurrentProcess();
     ULONG handles = 0;
-    DWORD error = shmap__os_handle_count(handle, &handles);
+    DWORD error = shmap__win32_handle_count(handle, &handles);
     DWORD rights = 0;
 
     if (error == ERROR_SUCCESS)
-        error = shmap__os_granted(handle, &rights);
+        error = shmap__win32_granted(handle, &rights);
     if (error != ERROR_SUCCESS)
-        return shmap__os_failed(error);
+        return shmap__win32_failed(error);
     if (handles != 1)
-        return shmap__os_failed_as(SHMAP_EBUSY, 0);
+        return shmap__win32_failed_as(SHMAP_EBUSY, 0);
     if (!DuplicateHandle(self, handle, self, reader,
                          rights & SHMAP__OS_SECTION_READ, FALSE, 0))
-        return shmap__os_failed(GetLastError());
-    if (!shmap__os_can_be_written(*reader, SHMAP_KIND_ANONYMOUS))
+        return shmap__win32_failed(GetLastError());
+    if (!shmap__win32_can_be_written(*reader, SHMAP_KIND_ANONYMOUS))
         return done;
     CloseHandle(*reader);
-    return shmap__os_failed_as(SHMAP_ENOTSUP, 0);
+    return shmap__win32_failed_as(SHMAP_ENOTSUP, 0);
 }
 
 shmap__os_status shmap__os_seal(shmap__os_object *object, int wanted)
@@ -167,10 +167,10 @@ shmap__os_status shmap__os_seal(shmap__os_object *object, int wanted)
     if (wanted == 0)
         return status;
     if (object->access == SHMAP_ACCESS_READ)
-        return shmap__os_failed_as(SHMAP_EACCES, 0);
+        return shmap__win32_failed_as(SHMAP_EACCES, 0);
     /* Nor can somebody else's section of a file be sealed. */
     if (wanted != SHMAP_SEAL_WRITERS)
-        return shmap__os_failed_as(SHMAP_ENOTSUP, 0);
+        return shmap__win32_failed_as(SHMAP_ENOTSUP, 0);
     status = make_reader(handle, &reader);
     if (status.code < 0)
         return status;

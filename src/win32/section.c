@@ -10,17 +10,17 @@
 /* What a failure to make a section means, but for names. */
 static shmap__os_status section_failed(DWORD error)
 {
-    if (shmap__os_is_no_room(error))
-        return shmap__os_failed_as(SHMAP_ENOSPC, error);
+    if (shmap__win32_is_no_room(error))
+        return shmap__win32_failed_as(SHMAP_ENOSPC, error);
     /* The other parameters are known to be good. */
     if (error == ERROR_INVALID_PARAMETER)
-        return shmap__os_failed_as(SHMAP_E2BIG, error);
-    return shmap__os_failed(error);
+        return shmap__win32_failed_as(SHMAP_E2BIG, error);
+    return shmap__win32_failed(error);
 }
 
-shmap__os_status shmap__os_section_create(HANDLE *section, const wchar_t *name,
-                                          uint64_t size,
-                                          shmap__os_security *privacy)
+shmap__os_status shmap__win32_section_create(HANDLE *section,
+                                             const wchar_t *name, uint64_t size,
+                                             shmap__win32_security *privacy)
 {
     shmap__os_status done = {0, 0};
     DWORD error;
@@ -33,12 +33,13 @@ shmap__os_status shmap__os_section_create(HANDLE *section, const wchar_t *name,
                                PAGE_READWRITE | SEC_COMMIT, (DWORD)(size >> 32),
                                (DWORD)(size & 0xFFFFFFFF), name);
         error = GetLastError();
-    } while (made == NULL && shmap__os_drop_label(&privacy->attributes, error));
+    } while (made == NULL &&
+             shmap__win32_drop_label(&privacy->attributes, error));
     if (made == NULL)
         return section_failed(error);
     if (error == ERROR_ALREADY_EXISTS) {
         CloseHandle(made);
-        return shmap__os_failed(error);
+        return shmap__win32_failed(error);
     }
     *section = made;
     return done;
@@ -62,7 +63,7 @@ static bool make_name(random_name *name)
     wchar_t *end = name->text + sizeof prefix / sizeof prefix[0] - 1;
     BYTE random[RANDOM_BYTES];
 
-    if (!shmap__os_random(random, sizeof random))
+    if (!shmap__win32_random(random, sizeof random))
         return false;
     memcpy(name->text, prefix, sizeof prefix);
     for (size_t i = 0; i < sizeof random; i++) {
@@ -76,15 +77,16 @@ static bool make_name(random_name *name)
 /* Whoever holds a handle for reading must not be able to make it one for
  * writing, so the list lets nobody write but whom the options name, not even
  * the user. The handle made here can, whatever the list says. */
-static shmap__os_status make_security(shmap__os_security *privacy,
+static shmap__os_status make_security(shmap__win32_security *privacy,
                                       const shmap_region_options *options)
 {
-    DWORD error = shmap__os_privacy_init(privacy, SHMAP__OS_SECTION_READ, true);
+    DWORD error =
+        shmap__win32_privacy_init(privacy, SHMAP__OS_SECTION_READ, true);
 
     if (error != ERROR_SUCCESS)
-        return shmap__os_failed(error);
-    return shmap__os_privacy_share(privacy, options, SHMAP__OS_SECTION_READ,
-                                   SHMAP__OS_SECTION_WRITE);
+        return shmap__win32_failed(error);
+    return shmap__win32_privacy_share(privacy, options, SHMAP__OS_SECTION_READ,
+                                      SHMAP__OS_SECTION_WRITE);
 }
 
 /* Windows charges the commit limit for the whole section at once, also if the
@@ -94,21 +96,22 @@ shmap__os_status shmap__os_anonymous_create(shmap__os_object *object,
                                             const shmap_region_options *options)
 {
     HANDLE section = NULL;
-    shmap__os_security privacy;
+    shmap__win32_security privacy;
     random_name name;
     shmap__os_status status = make_security(&privacy, options);
 
     if (status.code == 0 && !make_name(&name))
-        status = shmap__os_failed_as(SHMAP_ESYSTEM, 0);
+        status = shmap__win32_failed_as(SHMAP_ESYSTEM, 0);
     if (status.code == 0)
-        status = shmap__os_section_create(&section, name.text, size, &privacy);
+        status =
+            shmap__win32_section_create(&section, name.text, size, &privacy);
     /* A sandbox may have no place for names. */
     if (status.code == SHMAP_EACCES)
-        status = shmap__os_section_create(&section, NULL, size, &privacy);
+        status = shmap__win32_section_create(&section, NULL, size, &privacy);
     if (status.code < 0)
         return status;
     SHMAP__STOP("create.made");
-    shmap__os_object_fill(object, section, size, SHMAP_KIND_ANONYMOUS,
-                          SHMAP_ACCESS_READ_WRITE);
+    shmap__win32_object_fill(object, section, size, SHMAP_KIND_ANONYMOUS,
+                             SHMAP_ACCESS_READ_WRITE);
     return status;
 }

@@ -38,7 +38,7 @@ static DWORD query_token(TOKEN_INFORMATION_CLASS what, void *out, DWORD size)
     return error;
 }
 
-static DWORD find_user(shmap__os_user *user)
+static DWORD find_user(shmap__win32_user *user)
 {
     return query_token(TokenUser, &user->token, sizeof user->token);
 }
@@ -53,7 +53,7 @@ static SID low_integrity = {SID_REVISION,
                             {SECURITY_MANDATORY_LABEL_AUTHORITY},
                             {SECURITY_MANDATORY_LOW_RID}};
 
-bool shmap__os_is_owner_rights(PSID account)
+bool shmap__win32_is_owner_rights(PSID account)
 {
     return EqualSid(account, &owner_rights) != FALSE;
 }
@@ -98,8 +98,8 @@ static BOOL let_system(ACL *acl, DWORD rights)
 
 /* Without an entry for the owner's rights, an owner can always read the list
  * and write a new one. A list that binds the owner binds the system as well. */
-DWORD shmap__os_privacy_init(shmap__os_security *privacy, DWORD rights,
-                             bool binding)
+DWORD shmap__win32_privacy_init(shmap__win32_security *privacy, DWORD rights,
+                                bool binding)
 {
     ACL *acl = &privacy->access.acl;
     DWORD error = find_user(&privacy->user);
@@ -118,7 +118,8 @@ DWORD shmap__os_privacy_init(shmap__os_security *privacy, DWORD rights,
 
 /* Without this, processes of lower integrity, which are the same users', could
  * not write. To lower a new object's integrity takes no privilege. */
-static BOOL add_label(SECURITY_DESCRIPTOR *descriptor, shmap__os_label *label)
+static BOOL add_label(SECURITY_DESCRIPTOR *descriptor,
+                      shmap__win32_label *label)
 {
     return InitializeAcl(&label->acl, sizeof *label, ACL_REVISION) &&
            AddMandatoryAce(&label->acl, ACL_REVISION, 0,
@@ -127,7 +128,7 @@ static BOOL add_label(SECURITY_DESCRIPTOR *descriptor, shmap__os_label *label)
            SetSecurityDescriptorSacl(descriptor, TRUE, &label->acl, FALSE);
 }
 
-bool shmap__os_drop_label(SECURITY_ATTRIBUTES *attributes, DWORD error)
+bool shmap__win32_drop_label(SECURITY_ATTRIBUTES *attributes, DWORD error)
 {
     enum { INVALID_LABEL = 1299 }; /* which not every winerror.h has */
     ACL *label = NULL;
@@ -176,7 +177,7 @@ static shmap__os_status find_account(account_id *id, const char *name)
     wchar_t *wide;
     PSID parsed;
     DWORD error = ERROR_SUCCESS;
-    shmap__os_status status = shmap__os_utf16(&wide, name);
+    shmap__os_status status = shmap__win32_utf16(&wide, name);
 
     if (status.code == SHMAP_ENAME)
         return no_such_group(status.system);
@@ -195,9 +196,9 @@ static shmap__os_status find_account(account_id *id, const char *name)
     return error == ERROR_SUCCESS ? done : no_such_group((int)error);
 }
 
-shmap__os_status shmap__os_privacy_share(shmap__os_security *privacy,
-                                         const shmap_region_options *options,
-                                         DWORD read, DWORD write)
+shmap__os_status shmap__win32_privacy_share(shmap__win32_security *privacy,
+                                            const shmap_region_options *options,
+                                            DWORD read, DWORD write)
 {
     shmap__os_status status = {0, 0};
     account_id others;
@@ -210,11 +211,11 @@ shmap__os_status shmap__os_privacy_share(shmap__os_security *privacy,
     case SHMAP_SHARE_EVERYONE:
         rights = write;
         if (!add_label(&privacy->descriptor, &privacy->label))
-            return shmap__os_failed(GetLastError());
+            return shmap__win32_failed(GetLastError());
         /* fall through */
     case SHMAP_SHARE_EVERYONE_READ:
         if (!CreateWellKnownSid(WinWorldSid, NULL, &others.sid, &size))
-            return shmap__os_failed(GetLastError());
+            return shmap__win32_failed(GetLastError());
         break;
     case SHMAP_SHARE_GROUP:
         rights = write; /* fall through */
@@ -225,7 +226,7 @@ shmap__os_status shmap__os_privacy_share(shmap__os_security *privacy,
     if (status.code == 0 &&
         !AddAccessAllowedAce(&privacy->access.acl, ACL_REVISION, rights,
                              &others.sid))
-        status = shmap__os_failed(GetLastError());
+        status = shmap__win32_failed(GetLastError());
     return status;
 }
 
@@ -299,7 +300,7 @@ static BOOL add_rule(ACL *acl, ACCESS_ALLOWED_ACE *rule, DWORD rights)
 static bool is_for_owner(ACCESS_ALLOWED_ACE *rule)
 {
     return rule->Header.AceType == ACCESS_ALLOWED_ACE_TYPE &&
-           shmap__os_is_owner_rights((PSID)&rule->SidStart);
+           shmap__win32_is_owner_rights((PSID)&rule->SidStart);
 }
 
 static BOOL add_owner(ACL *acl, PSID owner, DWORD rights)
@@ -334,8 +335,8 @@ static DWORD add_rules(ACL *acl, const region_rules *rules, DWORD read,
     return ERROR_SUCCESS;
 }
 
-DWORD shmap__os_likeness_init(shmap__os_security *likeness, HANDLE region,
-                              int kind, DWORD read, DWORD write)
+DWORD shmap__win32_likeness_init(shmap__win32_security *likeness, HANDLE region,
+                                 int kind, DWORD read, DWORD write)
 {
     ACL *acl = &likeness->access.acl;
     region_rules rules;
@@ -362,7 +363,7 @@ DWORD shmap__os_likeness_init(shmap__os_security *likeness, HANDLE region,
  * token, which is the group of administrators and not the user. */
 static DWORD find_own(PSID owner, bool *own)
 {
-    shmap__os_user user;
+    shmap__win32_user user;
     union {
         TOKEN_OWNER owner;
         BYTE space[sizeof(TOKEN_OWNER) + SECURITY_MAX_SID_SIZE];
@@ -391,10 +392,10 @@ static shmap__os_status check_account(PSID account, int owner)
     DWORD error = find_own(account, &own);
 
     if (error != ERROR_SUCCESS)
-        return shmap__os_failed(error);
+        return shmap__win32_failed(error);
     if (own || (owner == SHMAP_OWNER_SYSTEM && is_system(account)))
         return done;
-    return shmap__os_failed_as(SHMAP_EOWNER, 0);
+    return shmap__win32_failed_as(SHMAP_EOWNER, 0);
 }
 
 typedef union owner_security {
@@ -418,7 +419,7 @@ static DWORD find_owner(HANDLE handle, owner_security *security, PSID *owner)
     return ERROR_SUCCESS;
 }
 
-shmap__os_status shmap__os_check_owner(HANDLE handle, int owner)
+shmap__os_status shmap__win32_check_owner(HANDLE handle, int owner)
 {
     shmap__os_status done = {0, 0};
     owner_security security;
@@ -429,17 +430,17 @@ shmap__os_status shmap__os_check_owner(HANDLE handle, int owner)
         return done;
     error = find_owner(handle, &security, &found);
     if (error != ERROR_SUCCESS)
-        return shmap__os_failed(error);
+        return shmap__win32_failed(error);
     /* Nobody's is not ours. */
     if (found == NULL || !IsValidSid(found))
-        return shmap__os_failed_as(SHMAP_EOWNER, 0);
+        return shmap__win32_failed_as(SHMAP_EOWNER, 0);
     return check_account(found, owner);
 }
 
 /* Check whose a token is, and close it. */
 static shmap__os_status check_token(HANDLE token, int owner)
 {
-    shmap__os_user user;
+    shmap__win32_user user;
     DWORD written;
     DWORD error = ERROR_SUCCESS;
 
@@ -449,26 +450,26 @@ static shmap__os_status check_token(HANDLE token, int owner)
     CloseHandle(token);
     return error == ERROR_SUCCESS
                ? check_account(user.token.user.User.Sid, owner)
-               : shmap__os_failed_as(SHMAP_EOWNER, error);
+               : shmap__win32_failed_as(SHMAP_EOWNER, error);
 }
 
-shmap__os_status shmap__os_check_process(DWORD id, int owner)
+shmap__os_status shmap__win32_check_process(DWORD id, int owner)
 {
     HANDLE process = OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, FALSE, id);
     HANDLE token = NULL;
     DWORD error;
 
     if (process == NULL)
-        return shmap__os_failed_as(SHMAP_EOWNER, GetLastError());
+        return shmap__win32_failed_as(SHMAP_EOWNER, GetLastError());
     OpenProcessToken(process, TOKEN_QUERY, &token);
     error = GetLastError();
     CloseHandle(process);
-    return token == NULL ? shmap__os_failed_as(SHMAP_EOWNER, error)
+    return token == NULL ? shmap__win32_failed_as(SHMAP_EOWNER, error)
                          : check_token(token, owner);
 }
 
 /* The system tells this only by letting a thread act as that user. */
-shmap__os_status shmap__os_check_client(HANDLE pipe, int owner)
+shmap__os_status shmap__win32_check_client(HANDLE pipe, int owner)
 {
     HANDLE before = NULL;
     HANDLE token = NULL;
@@ -477,7 +478,7 @@ shmap__os_status shmap__os_check_client(HANDLE pipe, int owner)
     if (!OpenThreadToken(GetCurrentThread(), TOKEN_IMPERSONATE, TRUE,
                          &before) &&
         GetLastError() != ERROR_NO_TOKEN)
-        return shmap__os_failed(GetLastError());
+        return shmap__win32_failed(GetLastError());
     if (!ImpersonateNamedPipeClient(pipe) ||
         !OpenThreadToken(GetCurrentThread(), TOKEN_QUERY, TRUE, &token))
         error = GetLastError();
@@ -491,11 +492,11 @@ shmap__os_status shmap__os_check_client(HANDLE pipe, int owner)
     }
     if (before != NULL)
         CloseHandle(before);
-    return token == NULL ? shmap__os_failed_as(SHMAP_EOWNER, error)
+    return token == NULL ? shmap__win32_failed_as(SHMAP_EOWNER, error)
                          : check_token(token, owner);
 }
 
-bool shmap__os_handle_owner(HANDLE handle, char *out, size_t size)
+bool shmap__win32_handle_owner(HANDLE handle, char *out, size_t size)
 {
     owner_security security;
     PSID owner;
@@ -511,5 +512,5 @@ bool shmap__os_handle_owner(HANDLE handle, char *out, size_t size)
 
 void shmap__os_owner(const shmap__os_object *object, char *out, size_t size)
 {
-    shmap__os_handle_owner((HANDLE)object->native, out, size);
+    shmap__win32_handle_owner((HANDLE)object->native, out, size);
 }

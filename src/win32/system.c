@@ -16,7 +16,7 @@ enum { NAME_LIMIT = 255 };
 static const int64_t record_wake_ns = 1000000;
 
 static shmap__os_facts the_facts;
-static shmap__os_system the_system;
+static shmap__win32_system the_system;
 
 typedef void (*any_function)(void);
 
@@ -82,23 +82,23 @@ static BOOL CALLBACK fill_system(INIT_ONCE *once, void *argument,
     the_system.highest_address = (uintptr_t)info.lpMaximumApplicationAddress;
     the_system.ticks_per_second = frequency.QuadPart;
     the_system.query_section =
-        (shmap__os_query_section)find_in_ntdll("NtQuerySection");
+        (shmap__win32_query_section)find_in_ntdll("NtQuerySection");
     the_system.query_object =
-        (shmap__os_query_object)find_in_ntdll("NtQueryObject");
+        (shmap__win32_query_object)find_in_ntdll("NtQueryObject");
     the_system.query_file =
-        (shmap__os_query_file)find_in_ntdll("NtQueryInformationFile");
+        (shmap__win32_query_file)find_in_ntdll("NtQueryInformationFile");
     the_system.error_of =
-        (shmap__os_error_of)find_in_ntdll("RtlNtStatusToDosError");
-    the_system.client_computer = (shmap__os_client_computer)find_in(
+        (shmap__win32_error_of)find_in_ntdll("RtlNtStatusToDosError");
+    the_system.client_computer = (shmap__win32_client_computer)find_in(
         L"kernel32.dll", "GetNamedPipeClientComputerNameW");
-    the_system.exclude_block = (shmap__os_exclude_block)find_in(
+    the_system.exclude_block = (shmap__win32_exclude_block)find_in(
         L"kernel32.dll", "WerRegisterExcludedMemoryBlock");
-    the_system.include_block = (shmap__os_include_block)find_in(
+    the_system.include_block = (shmap__win32_include_block)find_in(
         L"kernel32.dll", "WerUnregisterExcludedMemoryBlock");
     return TRUE;
 }
 
-const shmap__os_system *shmap__os_system_get(void)
+const shmap__win32_system *shmap__win32_system_get(void)
 {
     static INIT_ONCE once = INIT_ONCE_STATIC_INIT;
 
@@ -139,7 +139,7 @@ static BOOL CALLBACK find_random(INIT_ONCE *once, void *argument,
     return TRUE;
 }
 
-bool shmap__os_random(void *out, ULONG size)
+bool shmap__win32_random(void *out, ULONG size)
 {
     static INIT_ONCE once = INIT_ONCE_STATIC_INIT;
 
@@ -168,7 +168,7 @@ bool shmap__os_is_mapped(const void *address)
 int64_t shmap__os_now(void)
 {
     enum { NS_PER_SECOND = 1000000000 };
-    int64_t frequency = shmap__os_system_get()->ticks_per_second;
+    int64_t frequency = shmap__win32_system_get()->ticks_per_second;
     LARGE_INTEGER now;
 
     /* Whole seconds apart, because ticks times a thousand million would
@@ -187,7 +187,7 @@ uint32_t shmap__os_processor(void)
     return (uint32_t)number.Group * PER_GROUP + number.Number + 1;
 }
 
-HANDLE shmap__os_timer(DWORD ms)
+HANDLE shmap__win32_timer(DWORD ms)
 {
     enum { HIGH_RESOLUTION = 2, TICKS_PER_MS = 10000 };
     const DWORD rights = SYNCHRONIZE | TIMER_MODIFY_STATE;
@@ -203,9 +203,9 @@ HANDLE shmap__os_timer(DWORD ms)
     return NULL;
 }
 
-void shmap__os_sleep(DWORD ms)
+void shmap__win32_sleep(DWORD ms)
 {
-    HANDLE timer = shmap__os_timer(ms);
+    HANDLE timer = shmap__win32_timer(ms);
 
     /* The limit is for a handle that was closed behind our back. */
     if (timer == NULL || WaitForSingleObject(timer, ms + 1) == WAIT_FAILED)
@@ -214,7 +214,7 @@ void shmap__os_sleep(DWORD ms)
         CloseHandle(timer);
 }
 
-DWORD shmap__os_milliseconds(int64_t deadline, DWORD longest)
+DWORD shmap__win32_milliseconds(int64_t deadline, DWORD longest)
 {
     enum { NS_PER_MS = 1000000 };
     int64_t now = shmap__os_now();
@@ -235,7 +235,7 @@ static wchar_t *folder_of(const char *path)
     wchar_t *file = NULL;
     DWORD size;
 
-    if (shmap__os_utf16(&wide, path).code < 0)
+    if (shmap__win32_utf16(&wide, path).code < 0)
         return NULL;
     size = GetFullPathNameW(wide, 0, NULL, NULL);
     full = size == 0 ? NULL : malloc(size * sizeof *full);
@@ -272,7 +272,7 @@ bool shmap__os_room(int kind, const char *path, uint64_t *room,
                     const char **where)
 {
     if (kind == SHMAP_KIND_FILE ? !disk_room(path, room)
-                                : !shmap__os_memory(room))
+                                : !shmap__win32_memory(room))
         return false;
     *where = kind == SHMAP_KIND_FILE ? "the file system" : "the commit limit";
     return true;
@@ -283,7 +283,7 @@ uint64_t shmap__os_wait_id(void)
     uint64_t id = 0;
 
     /* Nobody else can know it, and make the semaphore first. */
-    if (!shmap__os_random(&id, sizeof id))
+    if (!shmap__win32_random(&id, sizeof id))
         id = (uint64_t)shmap__os_now() * UINT64_C(0x9E3779B97F4A7C15) ^
              GetCurrentThreadId();
     id >>= 64 - SHMAP__WAIT_ID_BITS;

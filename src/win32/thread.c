@@ -35,13 +35,13 @@ shmap__os_status shmap__os_self_find(shmap__os_self *self)
     uint32_t began;
 
     if (!find_beginning(GetCurrentThread(), &began))
-        return shmap__os_failed_as(SHMAP_ENOTSUP, GetLastError());
+        return shmap__win32_failed_as(SHMAP_ENOTSUP, GetLastError());
     *self = nobody;
     self->id = (uint64_t)began << 32 | GetCurrentThreadId() >> NUMBER_SHIFT;
     return done;
 }
 
-HANDLE shmap__os_thread_open(uint64_t id, bool *dead)
+HANDLE shmap__win32_thread_open(uint64_t id, bool *dead)
 {
     DWORD number = (DWORD)(id & SHMAP__OS_ID_MASK) << NUMBER_SHIFT;
     HANDLE thread = OpenThread(SYNCHRONIZE | THREAD_QUERY_LIMITED_INFORMATION,
@@ -61,7 +61,7 @@ HANDLE shmap__os_thread_open(uint64_t id, bool *dead)
 enum shmap__os_life shmap__os_life_of(const void *word, uint64_t id)
 {
     bool dead;
-    HANDLE thread = shmap__os_thread_open(id, &dead);
+    HANDLE thread = shmap__win32_thread_open(id, &dead);
 
     (void)word;
     if (thread == NULL)

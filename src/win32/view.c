@@ -60,7 +60,7 @@ static known_view *forget(const void *base)
     return view;
 }
 
-HANDLE shmap__os_view_region(const void *address, int *kind)
+HANDLE shmap__win32_view_region(const void *address, int *kind)
 {
     HANDLE region = NULL;
 
@@ -77,7 +77,7 @@ HANDLE shmap__os_view_region(const void *address, int *kind)
 
 static bool can_be_mapped(const void *address, size_t size)
 {
-    const shmap__os_system *system = shmap__os_system_get();
+    const shmap__win32_system *system = shmap__win32_system_get();
     uintptr_t start = (uintptr_t)address;
 
     return start >= system->lowest_address &&
@@ -132,7 +132,7 @@ static bool was_cut(const shmap__os_object *object, uint64_t offset,
 /* The whole range of addresses has no room for a view of this size. */
 static bool is_too_large(size_t size)
 {
-    const shmap__os_system *system = shmap__os_system_get();
+    const shmap__win32_system *system = shmap__win32_system_get();
 
     return size > system->highest_address - system->lowest_address;
 }
@@ -141,16 +141,16 @@ static shmap__os_status map_failed(DWORD error, const void *address,
                                    size_t size)
 {
     if (address != NULL && error == ERROR_INVALID_PARAMETER)
-        return shmap__os_failed_as(SHMAP_EADDRINUSE, error);
+        return shmap__win32_failed_as(SHMAP_EADDRINUSE, error);
     /* Another program made the section for reading only, whatever its handle
      * may do. */
     if (error == ERROR_INVALID_PARAMETER)
-        return shmap__os_failed_as(
+        return shmap__win32_failed_as(
             is_too_large(size) ? SHMAP_ENOMEM : SHMAP_EACCES, error);
     /* Without an address, a place is not found for lack of places. */
     if (address == NULL && error == ERROR_INVALID_ADDRESS)
-        return shmap__os_failed_as(SHMAP_ENOMEM, error);
-    return shmap__os_failed(error);
+        return shmap__win32_failed_as(SHMAP_ENOMEM, error);
+    return shmap__win32_failed(error);
 }
 
 shmap__os_status shmap__os_view_map(const shmap__os_object *object,
@@ -164,7 +164,7 @@ shmap__os_status shmap__os_view_map(const shmap__os_object *object,
 
     /* Not every system checks this itself. */
     if (address != NULL && !can_be_mapped(address, size))
-        return shmap__os_failed_as(SHMAP_EADDRINUSE, 0);
+        return shmap__win32_failed_as(SHMAP_EADDRINUSE, 0);
     section = take_section(object, access);
     if (section != NULL)
         start =
@@ -173,16 +173,16 @@ shmap__os_status shmap__os_view_map(const shmap__os_object *object,
     error = GetLastError();
     give_section_back(object, section);
     if (start == NULL && was_cut(object, offset, size))
-        return shmap__os_failed_as(SHMAP_ERANGE, error);
+        return shmap__win32_failed_as(SHMAP_ERANGE, error);
     if (start == NULL)
         return map_failed(error, address, size);
     if (address != NULL && start != address) {
         UnmapViewOfFile(start);
-        return shmap__os_failed_as(SHMAP_EADDRINUSE, 0);
+        return shmap__win32_failed_as(SHMAP_EADDRINUSE, 0);
     }
     if (!remember(start, size, object)) {
         UnmapViewOfFile(start);
-        return shmap__os_failed_as(SHMAP_ENOMEM, 0);
+        return shmap__win32_failed_as(SHMAP_ENOMEM, 0);
     }
     SHMAP__STOP("view.mapped");
     *base = start;
@@ -194,7 +194,7 @@ enum { EXCLUDED_BLOCK = 1 << 30 };
 
 static void end_excluding(const char *base, size_t size)
 {
-    const shmap__os_system *system = shmap__os_system_get();
+    const shmap__win32_system *system = shmap__win32_system_get();
 
     for (size_t at = 0; at < size; at += EXCLUDED_BLOCK)
         system->include_block(base + at);
@@ -211,12 +211,12 @@ static void mark_excluded(const void *base)
 
 shmap__os_status shmap__os_view_no_dump(void *base, size_t size)
 {
-    const shmap__os_system *system = shmap__os_system_get();
+    const shmap__win32_system *system = shmap__win32_system_get();
     const shmap__os_status done = {0, 0};
     size_t at = 0;
 
     if (system->exclude_block == NULL || system->include_block == NULL)
-        return shmap__os_failed_as(SHMAP_ENOTSUP, 0);
+        return shmap__win32_failed_as(SHMAP_ENOTSUP, 0);
     while (at < size) {
         size_t rest = size - at;
         DWORD block = (DWORD)(rest < EXCLUDED_BLOCK ? rest : EXCLUDED_BLOCK);
@@ -224,7 +224,7 @@ shmap__os_status shmap__os_view_no_dump(void *base, size_t size)
 
         if (FAILED(result)) {
             end_excluding(base, at);
-            return shmap__os_failed_as(SHMAP_ENOTSUP, (DWORD)result);
+            return shmap__win32_failed_as(SHMAP_ENOTSUP, (DWORD)result);
         }
         at += block;
     }
@@ -244,7 +244,7 @@ shmap__os_status shmap__os_view_unmap(void *base, size_t size)
         free(view);
         return done;
     }
-    done = shmap__os_failed_as(SHMAP_ESYSTEM, GetLastError());
+    done = shmap__win32_failed_as(SHMAP_ESYSTEM, GetLastError());
     if (view != NULL)
         put_in(view);
     return done;
@@ -258,7 +258,7 @@ shmap__os_status shmap__os_view_prefault(const shmap__os_object *object,
     (void)start;
     (void)size;
     (void)access;
-    return shmap__os_failed_as(SHMAP_ENOTSUP, 0);
+    return shmap__win32_failed_as(SHMAP_ENOTSUP, 0);
 }
 
 /* Write back what is dirty. The system refuses for a moment while it writes
@@ -274,7 +274,7 @@ static DWORD write_back(const void *start, size_t size)
         error = GetLastError();
         if (error != ERROR_LOCK_VIOLATION)
             break;
-        shmap__os_sleep(1);
+        shmap__win32_sleep(1);
     }
     return error;
 }
@@ -293,7 +293,7 @@ shmap__os_status shmap__os_view_flush(const shmap__os_object *object,
         error = GetLastError();
     if (error == ERROR_SUCCESS)
         return done;
-    if (shmap__os_failed(error).code == SHMAP_ENOSPC)
-        return shmap__os_failed(error);
-    return shmap__os_failed_as(SHMAP_ESYSTEM, error);
+    if (shmap__win32_failed(error).code == SHMAP_ENOSPC)
+        return shmap__win32_failed(error);
+    return shmap__win32_failed_as(SHMAP_ESYSTEM, error);
 }

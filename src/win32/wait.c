@@ -50,23 +50,23 @@ static const wchar_t *name_of(semaphore_name *name, uint64_t id)
  * no view, for this user. If somebody made it meanwhile, this opens it. */
 static HANDLE make_semaphore(const wchar_t *name, const uint32_t *word)
 {
-    shmap__os_security security;
+    shmap__win32_security security;
     HANDLE made;
     int kind = 0;
-    HANDLE region = shmap__os_view_region(word, &kind);
+    HANDLE region = shmap__win32_view_region(word, &kind);
 
     if ((region == NULL ||
-         shmap__os_likeness_init(&security, region, kind,
-                                 SYNCHRONIZE | READ_CONTROL,
-                                 SEMAPHORE_MODIFY_STATE) != ERROR_SUCCESS) &&
-        shmap__os_privacy_init(&security, SEMAPHORE_ALL_ACCESS, false) !=
+         shmap__win32_likeness_init(&security, region, kind,
+                                    SYNCHRONIZE | READ_CONTROL,
+                                    SEMAPHORE_MODIFY_STATE) != ERROR_SUCCESS) &&
+        shmap__win32_privacy_init(&security, SEMAPHORE_ALL_ACCESS, false) !=
             ERROR_SUCCESS)
         return NULL;
     do {
         made = CreateSemaphoreExW(&security.attributes, 0, TOKENS_MAX, name, 0,
                                   SYNCHRONIZE);
     } while (made == NULL &&
-             shmap__os_drop_label(&security.attributes, GetLastError()));
+             shmap__win32_drop_label(&security.attributes, GetLastError()));
     return made;
 }
 
@@ -91,7 +91,7 @@ void shmap__os_wait_begin(shmap__os_waiter *waiter, const uint32_t *word,
  */
 static bool sleep_on(HANDLE *handles, DWORD count, DWORD ms)
 {
-    HANDLE timer = ms < TIMED_MS ? shmap__os_timer(ms) : NULL;
+    HANDLE timer = ms < TIMED_MS ? shmap__win32_timer(ms) : NULL;
     DWORD all = count;
     DWORD result = WAIT_FAILED;
 
@@ -103,7 +103,7 @@ static bool sleep_on(HANDLE *handles, DWORD count, DWORD ms)
         CloseHandle(timer);
     /* The handle may have been closed behind our back. */
     if (result == WAIT_FAILED)
-        shmap__os_sleep(ms < NAP_MS ? ms : NAP_MS);
+        shmap__win32_sleep(ms < NAP_MS ? ms : NAP_MS);
     return result < WAIT_OBJECT_0 + count;
 }
 
@@ -118,7 +118,7 @@ void shmap__os_wait(shmap__os_waiter *waiter, const uint32_t *word,
     DWORD ms;
 
     if (owner != 0)
-        thread = shmap__os_thread_open(owner, &dead);
+        thread = shmap__win32_thread_open(owner, &dead);
     if (dead)
         return;
     if (waiter->native != 0)
@@ -126,7 +126,7 @@ void shmap__os_wait(shmap__os_waiter *waiter, const uint32_t *word,
     if (thread != NULL)
         handles[count++] = thread;
     while (shmap__load32(word) == seen &&
-           (ms = shmap__os_milliseconds(until, longest)) != 0) {
+           (ms = shmap__win32_milliseconds(until, longest)) != 0) {
         if (sleep_on(handles, count, ms))
             break;
         longest = waiter->native == 0 ? NAP_MS : ms * GROWTH;
@@ -172,7 +172,7 @@ bool shmap__os_wake(const uint32_t *word, uint64_t id, uint32_t count)
         /* Each who waits has a handle, and so has this one. Where that is not
          * told, too many are better than too few. */
         count = TOKENS_MAX;
-        if (shmap__os_handle_count(semaphore, &handles) == ERROR_SUCCESS)
+        if (shmap__win32_handle_count(semaphore, &handles) == ERROR_SUCCESS)
             count = handles - 1;
     }
     release(semaphore, count);

@@ -5,7 +5,7 @@
 
 #ifdef st_birthtime
 
-uint64_t shmap__os_file_birth(int fd)
+uint64_t shmap__posix_file_birth(int fd)
 {
     struct stat found;
     if (fstat(fd, &found) != 0)
@@ -16,7 +16,7 @@ uint64_t shmap__os_file_birth(int fd)
 
 #else
 
-uint64_t shmap__os_file_birth(int fd)
+uint64_t shmap__posix_file_birth(int fd)
 {
     (void)fd;
     return 0;

@@ -12,30 +12,30 @@ shmap__os_status shmap__os_settle(const void *object)
     return (shmap__os_status){0, 0};
 }
 
-void shmap__os_presence_end(shmap__os_object *object)
+void shmap__posix_presence_end(shmap__os_object *object)
 {
     (void)object;
 }
 
-bool shmap__os_view_remember(const void *base, size_t size,
-                             const shmap__os_object *object)
+bool shmap__posix_view_remember(const void *base, size_t size,
+                                const shmap__os_object *object)
 {
     (void)base, (void)size, (void)object;
     return true;
 }
 
-shmap__os_known_view *shmap__os_view_forget(const void *base)
+shmap__os_known_view *shmap__posix_view_forget(const void *base)
 {
     (void)base;
     return NULL;
 }
 
-void shmap__os_view_recall(shmap__os_known_view *known)
+void shmap__posix_view_recall(shmap__os_known_view *known)
 {
     (void)known;
 }
 
-void shmap__os_view_end(shmap__os_known_view *known)
+void shmap__posix_view_end(shmap__os_known_view *known)
 {
     (void)known;
 }

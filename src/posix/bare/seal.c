@@ -17,23 +17,23 @@ int shmap__os_seals(const shmap__os_object *object)
     return 0;
 }
 
-shmap__os_status shmap__os_forbid_writing(shmap__os_object *object,
-                                          const struct stat *stat)
+shmap__os_status shmap__posix_forbid_writing(shmap__os_object *object,
+                                             const struct stat *stat)
 {
-    if (shmap__os_cannot_write((int)object->native, stat))
-        return shmap__os_done;
+    if (shmap__posix_cannot_write((int)object->native, stat))
+        return shmap__posix_done;
     return (shmap__os_status){SHMAP_ENOTSUP, 0};
 }
 
-void *shmap__os_map_writable(const shmap__os_object *object, uint64_t offset,
-                             size_t size, void *address)
+void *shmap__posix_map_writable(const shmap__os_object *object, uint64_t offset,
+                                size_t size, void *address)
 {
     (void)object, (void)offset, (void)size, (void)address;
     errno = EPERM;
     return MAP_FAILED;
 }
 
-void shmap__os_writable_end(const shmap__os_object *object)
+void shmap__posix_writable_end(const shmap__os_object *object)
 {
     (void)object;
 }

@@ -5,7 +5,7 @@
  * What belongs to nobody, as events and semaphores, needs no identities. */
 #include "posix/os.h"
 
-void shmap__os_identity_forget(void) {}
+void shmap__posix_identity_forget(void) {}
 
 shmap__os_status shmap__os_self_find(shmap__os_self *self)
 {

@@ -18,7 +18,7 @@ static int memory_file(void)
 
     if (fd < 0 && errno == EINVAL)
         fd = memfd_create("shmap", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    return shmap__os_above_stdio(fd);
+    return shmap__posix_above_stdio(fd);
 }
 
 /* A file without a name would do, but for one promise: nothing keeps it from
@@ -31,7 +31,7 @@ static shmap__os_status memory_failed(int error)
                                   "this process may not make or seal memory "
                                   "files (memfd_create, F_ADD_SEALS): use a "
                                   "named region or a file"};
-    return shmap__os_failed(error);
+    return shmap__posix_failed(error);
 }
 
 shmap__os_status shmap__os_anonymous_create(shmap__os_object *object,
@@ -39,8 +39,8 @@ shmap__os_status shmap__os_anonymous_create(shmap__os_object *object,
                                             const shmap_region_options *options)
 {
     struct stat stat;
-    shmap__os_rights rights;
-    shmap__os_status status = shmap__os_rights_init(&rights, options);
+    shmap__posix_rights rights;
+    shmap__os_status status = shmap__posix_rights_init(&rights, options);
     int fd;
 
     if (status.code < 0)
@@ -49,7 +49,7 @@ shmap__os_status shmap__os_anonymous_create(shmap__os_object *object,
     if (fd < 0)
         return memory_failed(errno);
     SHMAP__STOP("create.made");
-    status = shmap__os_extend(fd, 0, size, options->commit, true);
+    status = shmap__posix_extend(fd, 0, size, options->commit, true);
     if (status.code < 0)
         goto fail;
     SHMAP__STOP("create.sized");
@@ -58,14 +58,14 @@ shmap__os_status shmap__os_anonymous_create(shmap__os_object *object,
         status = memory_failed(errno);
         goto fail;
     }
-    status = shmap__os_rights_give(&rights, fd, 0, &stat);
+    status = shmap__posix_rights_give(&rights, fd, 0, &stat);
     if (status.code < 0)
         goto fail;
-    shmap__os_object_fill(object, fd, &stat, SHMAP_KIND_ANONYMOUS,
-                          SHMAP_ACCESS_READ_WRITE);
-    return shmap__os_done;
+    shmap__posix_object_fill(object, fd, &stat, SHMAP_KIND_ANONYMOUS,
+                             SHMAP_ACCESS_READ_WRITE);
+    return shmap__posix_done;
 
 fail:
-    shmap__os_close_quietly(fd);
+    shmap__posix_close_quietly(fd);
     return status;
 }

@@ -8,7 +8,7 @@
 
 #ifdef SYS_statx /* Linux 4.11, which not every C library has a call for */
 
-uint64_t shmap__os_file_birth(int fd)
+uint64_t shmap__posix_file_birth(int fd)
 {
     enum { BIRTH = 0x800 }; /* what is asked for, and told */
     struct {
@@ -27,7 +27,7 @@ uint64_t shmap__os_file_birth(int fd)
 
 #else
 
-uint64_t shmap__os_file_birth(int fd)
+uint64_t shmap__posix_file_birth(int fd)
 {
     (void)fd;
     return 0;

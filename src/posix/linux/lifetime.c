@@ -23,7 +23,7 @@
 #include "base/stop.h"
 #include "posix/linux/stamp.h"
 
-enum shmap__os_make shmap__os_make_of(const struct stat *stat)
+enum shmap__posix_make shmap__posix_make_of(const struct stat *stat)
 {
     const mode_t others = S_IRGRP | S_IWGRP | S_IROTH | S_IWOTH;
     const mode_t mode = stat->st_mode & 07777;
@@ -36,9 +36,9 @@ enum shmap__os_make shmap__os_make_of(const struct stat *stat)
                                                  : SHMAP__OS_FOREIGN;
 }
 
-enum shmap__os_make shmap__os_make_behind(int fd, const struct stat *stat)
+enum shmap__posix_make shmap__posix_make_behind(int fd, const struct stat *stat)
 {
-    enum shmap__os_make make = shmap__os_make_of(stat);
+    enum shmap__posix_make make = shmap__posix_make_of(stat);
 
     if (make == SHMAP__OS_CONDEMNED &&
         shmap__stamp_check(fd, stat, "") == SHMAP__PROOF_NONE &&
@@ -52,14 +52,14 @@ static const char *name_in(const char *path)
     return path + sizeof SHMAP__OS_FOLDER;
 }
 
-enum shmap__os_names shmap__os_names_of(int scope)
+enum shmap__posix_names shmap__posix_names_of(int scope)
 {
     return scope == SHMAP_SCOPE_NATIVE ? SHMAP__OS_NAMES_NATIVE
                                        : SHMAP__OS_NAMES_PROVED;
 }
 
 /* A region that has a temporary name still has the stamp of its later one. */
-enum shmap__os_names shmap__os_names_like(const char *os_name)
+enum shmap__posix_names shmap__posix_names_like(const char *os_name)
 {
     const char *name = os_name + (*os_name == '/');
 
@@ -68,8 +68,8 @@ enum shmap__os_names shmap__os_names_like(const char *os_name)
     return name[6] == '~' ? SHMAP__OS_NAMES_NATIVE : SHMAP__OS_NAMES_PROVED;
 }
 
-bool shmap__os_is_proved(int fd, const struct stat *stat, const char *path,
-                         enum shmap__os_names names)
+bool shmap__posix_is_proved(int fd, const struct stat *stat, const char *path,
+                            enum shmap__posix_names names)
 {
     enum shmap__proof proof;
 
@@ -82,28 +82,28 @@ bool shmap__os_is_proved(int fd, const struct stat *stat, const char *path,
 }
 
 /* Names were checked for their length. */
-void shmap__os_find_path(char path[SHMAP__OS_PATH], const char *os_name)
+void shmap__posix_find_path(char path[SHMAP__OS_PATH], const char *os_name)
 {
     memcpy(path, SHMAP__OS_FOLDER "/", sizeof SHMAP__OS_FOLDER);
     strcpy(path + sizeof SHMAP__OS_FOLDER, os_name + (*os_name == '/'));
 }
 
-int shmap__os_open_path(const char *path, int access)
+int shmap__posix_open_path(const char *path, int access)
 {
-    return shmap__os_open(path, access | O_NOFOLLOW | O_NONBLOCK, 0);
+    return shmap__posix_open(path, access | O_NOFOLLOW | O_NONBLOCK, 0);
 }
 
-bool shmap__os_path_is_going(const char *path)
+bool shmap__posix_path_is_going(const char *path)
 {
-    int fd = shmap__os_open_path(path, O_PATH);
+    int fd = shmap__posix_open_path(path, O_PATH);
     bool condemned;
     struct stat stat;
 
     if (fd < 0)
         return errno == ENOENT;
     condemned = fstat(fd, &stat) == 0 &&
-                shmap__os_make_behind(fd, &stat) == SHMAP__OS_CONDEMNED;
-    shmap__os_close_quietly(fd);
+                shmap__posix_make_behind(fd, &stat) == SHMAP__OS_CONDEMNED;
+    shmap__posix_close_quietly(fd);
     return condemned;
 }
 
@@ -119,14 +119,15 @@ static bool path_means(const char *path, const struct stat *object)
     return lstat(path, &now) == 0 && same_object(&now, object);
 }
 
-bool shmap__os_name_means(const char *os_name, const shmap__os_object *object)
+bool shmap__posix_name_means(const char *os_name,
+                             const shmap__os_object *object)
 {
     char path[SHMAP__OS_PATH];
     struct stat now;
 
-    shmap__os_find_path(path, os_name);
+    shmap__posix_find_path(path, os_name);
     return lstat(path, &now) == 0 &&
-           shmap__os_identifies(object->identity, &now);
+           shmap__posix_identifies(object->identity, &now);
 }
 
 /* Removing */
@@ -139,10 +140,10 @@ static bool is_own(const struct stat *object)
 /* Unlink what was just seen under the path. The owner of an object can take it
  * from the path at any moment, and somebody else's new region can get that. So
  * root, who may remove what others own, owns it meanwhile. */
-static enum shmap__os_reaping unlink_seen(const char *path, int fd,
-                                          const struct stat *object)
+static enum shmap__posix_reaping unlink_seen(const char *path, int fd,
+                                             const struct stat *object)
 {
-    enum shmap__os_reaping result = SHMAP__OS_REAPED;
+    enum shmap__posix_reaping result = SHMAP__OS_REAPED;
     int error;
 
     if (is_own(object))
@@ -190,10 +191,10 @@ static bool condemn(const char *path, int fd, const struct stat *object)
 /* Unlink the object, which is locked exclusively, if the path still means it.
  * Late openers recognise a removed object by its having no link, but it may
  * have another one. So it stops being a region before it loses its name. */
-static enum shmap__os_reaping unlink_locked(const char *path, int fd,
-                                            const struct stat *object)
+static enum shmap__posix_reaping unlink_locked(const char *path, int fd,
+                                               const struct stat *object)
 {
-    enum shmap__os_reaping result;
+    enum shmap__posix_reaping result;
 
     if (!path_means(path, object))
         return SHMAP__OS_REAP_NOTHING;
@@ -209,8 +210,8 @@ static enum shmap__os_reaping unlink_locked(const char *path, int fd,
 }
 
 /* A lock was not got. */
-static enum shmap__os_reaping not_locked(int error,
-                                         enum shmap__os_reaping others)
+static enum shmap__posix_reaping not_locked(int error,
+                                            enum shmap__posix_reaping others)
 {
     if (error == EAGAIN)
         return others;
@@ -222,18 +223,18 @@ static enum shmap__os_reaping not_locked(int error,
  * under its own name, so it is not condemned, and the lock is not the holders':
  * it only keeps another process of this user from unlinking the path, and a new
  * region from getting it, in between. */
-static enum shmap__os_reaping unlink_link(const char *path, int fd,
-                                          const struct stat *object)
+static enum shmap__posix_reaping unlink_link(const char *path, int fd,
+                                             const struct stat *object)
 {
-    enum shmap__os_reaping result = SHMAP__OS_REAP_NOTHING;
-    int error = shmap__os_lock(fd, SHMAP__OS_REMOVER, F_WRLCK);
+    enum shmap__posix_reaping result = SHMAP__OS_REAP_NOTHING;
+    int error = shmap__posix_lock(fd, SHMAP__OS_REMOVER, F_WRLCK);
 
     if (error != 0)
         return not_locked(error, SHMAP__OS_REAP_BUSY);
     SHMAP__STOP("reap.link_locked");
     if (path_means(path, object))
         result = unlink(path) == 0 ? SHMAP__OS_REAPED : SHMAP__OS_REAP_FAILED;
-    shmap__os_lock(fd, SHMAP__OS_REMOVER, F_UNLCK);
+    shmap__posix_lock(fd, SHMAP__OS_REMOVER, F_UNLCK);
     return result;
 }
 
@@ -245,27 +246,27 @@ static bool may_remove(const struct stat *object)
 
 static int lock_for_removing(int fd, short type)
 {
-    return shmap__os_lock_bytes(fd, SHMAP__OS_MARK, 2, type);
+    return shmap__posix_lock_bytes(fd, SHMAP__OS_MARK, 2, type);
 }
 
 /* Perhaps by a stranger who may read. */
 static bool only_remover_is_locked(int fd)
 {
-    return shmap__os_locked(fd, SHMAP__OS_MARK) == F_UNLCK &&
-           shmap__os_locked(fd, SHMAP__OS_REMOVER) != F_UNLCK;
+    return shmap__posix_locked(fd, SHMAP__OS_MARK) == F_UNLCK &&
+           shmap__posix_locked(fd, SHMAP__OS_REMOVER) != F_UNLCK;
 }
 
-static enum shmap__os_reaping reap_opened(const char *path, int fd,
-                                          enum shmap__os_names names)
+static enum shmap__posix_reaping reap_opened(const char *path, int fd,
+                                             enum shmap__posix_names names)
 {
-    const short lock = shmap__os_locked(fd, SHMAP__OS_MARK);
+    const short lock = shmap__posix_locked(fd, SHMAP__OS_MARK);
     int error = lock < 0 ? errno : 0;
     enum shmap__proof proof = SHMAP__PROOF_NAME;
     struct stat object;
-    enum shmap__os_reaping result;
+    enum shmap__posix_reaping result;
 
     if (fstat(fd, &object) != 0 ||
-        shmap__os_make_behind(fd, &object) == SHMAP__OS_FOREIGN)
+        shmap__posix_make_behind(fd, &object) == SHMAP__OS_FOREIGN)
         return SHMAP__OS_REAP_NOTHING;
     if (names != SHMAP__OS_NAMES_NATIVE)
         proof = shmap__stamp_check(fd, &object, name_in(path));
@@ -294,7 +295,7 @@ static enum shmap__os_reaping reap_opened(const char *path, int fd,
     return result;
 }
 
-static bool must_ask_again(enum shmap__os_reaping result)
+static bool must_ask_again(enum shmap__posix_reaping result)
 {
     return result == SHMAP__OS_REAP_NOTHING || result == SHMAP__OS_REAP_BUSY;
 }
@@ -305,27 +306,27 @@ static int open_for_removing(const char *path)
 {
     int fd;
 
-    shmap__os_fork_lock();
-    fd = shmap__os_open_path(path, O_RDWR);
+    shmap__posix_fork_lock();
+    fd = shmap__posix_open_path(path, O_RDWR);
     if (fd < 0)
-        shmap__os_fork_unlock();
+        shmap__posix_fork_unlock();
     return fd;
 }
 
 static void close_after_removing(int fd)
 {
-    shmap__os_close_quietly(fd);
-    shmap__os_fork_unlock();
+    shmap__posix_close_quietly(fd);
+    shmap__posix_fork_unlock();
 }
 
 /* Why something cannot be opened to be removed. That it is another user's must
  * be seen, and is not concluded from the refusal. */
-static enum shmap__os_reaping explain_refusal(const char *path, int error)
+static enum shmap__posix_reaping explain_refusal(const char *path, int error)
 {
     struct stat object;
-    enum shmap__os_reaping result = SHMAP__OS_REAP_FAILED;
+    enum shmap__posix_reaping result = SHMAP__OS_REAP_FAILED;
 
-    if (error == ENOENT || shmap__os_is_other(error))
+    if (error == ENOENT || shmap__posix_is_other(error))
         result = SHMAP__OS_REAP_NOTHING;
     else if ((error == EACCES || error == EPERM) && lstat(path, &object) == 0 &&
              !may_remove(&object))
@@ -334,11 +335,11 @@ static enum shmap__os_reaping explain_refusal(const char *path, int error)
     return result;
 }
 
-enum shmap__os_reaping shmap__os_remove_leftover(const char *path,
-                                                 enum shmap__os_names names)
+enum shmap__posix_reaping shmap__posix_remove_leftover(
+    const char *path, enum shmap__posix_names names)
 {
     int fd = open_for_removing(path);
-    enum shmap__os_reaping result;
+    enum shmap__posix_reaping result;
 
     if (fd < 0)
         return explain_refusal(path, errno);
@@ -370,7 +371,7 @@ static bool leave_in_turn(int fd)
 {
     int64_t begun = shmap__os_now();
     bool certain = flock(fd, LOCK_EX | LOCK_NB) == 0 &&
-                   shmap__os_locked(fd, SHMAP__OS_MARK) == F_RDLCK;
+                   shmap__posix_locked(fd, SHMAP__OS_MARK) == F_RDLCK;
 
     SHMAP__STOP("leave.asked");
     close(fd);
@@ -384,7 +385,7 @@ static void await_turns(int fd)
     unsigned attempt = 0;
 
     while (flock(fd, LOCK_SH | LOCK_NB) != 0 && shmap__os_now() < deadline)
-        shmap__os_wait_a_little(&attempt);
+        shmap__posix_wait_a_little(&attempt);
 }
 
 /* Whether an object could not be looked at for a reason that passes, and may
@@ -407,7 +408,7 @@ static bool remove_if_left(const char *path)
     SHMAP__STOP("leave.opened");
     /* Locks of other programs on objects of their own are their affair. */
     if (fstat(fd, &object) == 0 &&
-        shmap__os_make_behind(fd, &object) != SHMAP__OS_FOREIGN) {
+        shmap__posix_make_behind(fd, &object) != SHMAP__OS_FOREIGN) {
         await_turns(fd);
         again = must_ask_again(reap_opened(path, fd, SHMAP__OS_NAMES_NATIVE));
     }
@@ -417,19 +418,21 @@ static bool remove_if_left(const char *path)
 
 /* Fork is not kept out at exit: a thread that does not run any more may do so
  * for ever. */
-bool shmap__os_named_is_held(const char *os_name, const uint64_t identity[2],
-                             bool at_exit)
+bool shmap__posix_named_is_held(const char *os_name, const uint64_t identity[2],
+                                bool at_exit)
 {
     char path[SHMAP__OS_PATH];
     struct stat object;
     bool held;
     int fd;
 
-    shmap__os_find_path(path, os_name);
-    fd = at_exit ? shmap__os_open_path(path, O_RDWR) : open_for_removing(path);
+    shmap__posix_find_path(path, os_name);
+    fd = at_exit ? shmap__posix_open_path(path, O_RDWR)
+                 : open_for_removing(path);
     if (fd < 0)
         return is_passing(errno);
-    held = fstat(fd, &object) == 0 && shmap__os_identifies(identity, &object) &&
+    held = fstat(fd, &object) == 0 &&
+           shmap__posix_identifies(identity, &object) &&
            must_ask_again(reap_opened(path, fd, SHMAP__OS_NAMES_NATIVE));
     if (at_exit)
         close(fd);
@@ -438,8 +441,8 @@ bool shmap__os_named_is_held(const char *os_name, const uint64_t identity[2],
     return held;
 }
 
-void shmap__os_named_close(const shmap__os_object *object, const char *os_name,
-                           const struct stat *stat)
+void shmap__posix_named_close(const shmap__os_object *object,
+                              const char *os_name, const struct stat *stat)
 {
     const mode_t others = S_IRWXG | S_IRWXO;
     int fd = (int)object->native;
@@ -449,19 +452,19 @@ void shmap__os_named_close(const shmap__os_object *object, const char *os_name,
     /* Where somebody shares the description, the turn would not end. And if
      * others may hold the region, who may not remove it, then that somebody is
      * left does not mean that somebody will remove it. */
-    shmap__os_fork_lock();
-    if (stat != NULL && object->forks == shmap__os_forks() && !object->lent &&
-        (stat->st_mode & others) == 0)
+    shmap__posix_fork_lock();
+    if (stat != NULL && object->forks == shmap__posix_forks() &&
+        !object->lent && (stat->st_mode & others) == 0)
         certain = leave_in_turn(fd);
     else if (stat != NULL)
         close(fd);
-    shmap__os_fork_unlock();
+    shmap__posix_fork_unlock();
     if (!certain) {
         SHMAP__STOP("close.dropped");
-        shmap__os_find_path(path, os_name);
+        shmap__posix_find_path(path, os_name);
         certain = remove_if_left(path);
     }
-    shmap__os_later(certain ? os_name : NULL, object->identity);
+    shmap__posix_later(certain ? os_name : NULL, object->identity);
 }
 
 /* Looking */
@@ -481,28 +484,28 @@ enum finding {
 
 /* open() fails like this for what can be no shared memory: a link, a
  * directory, a socket, a device without a driver. */
-bool shmap__os_is_other(int error)
+bool shmap__posix_is_other(int error)
 {
     return error == ELOOP || error == EISDIR || error == ENXIO ||
            error == ENODEV;
 }
 
 /* One of this user who removes it has both locks. */
-bool shmap__os_is_kept(int fd)
+bool shmap__posix_is_kept(int fd)
 {
-    return shmap__os_locked(fd, SHMAP__OS_MARK) != F_UNLCK &&
-           shmap__os_locked(fd, SHMAP__OS_REMOVER) != F_WRLCK;
+    return shmap__posix_locked(fd, SHMAP__OS_MARK) != F_UNLCK &&
+           shmap__posix_locked(fd, SHMAP__OS_REMOVER) != F_WRLCK;
 }
 
 /* `lock` was asked before `stat`: a lock may be that of a late opener, whose
  * object was removed before and shows it. */
 static enum finding classify(int fd, const struct stat *stat, short lock)
 {
-    enum shmap__os_make make;
+    enum shmap__posix_make make;
 
     if (!S_ISREG(stat->st_mode))
         return FOUND_OTHER;
-    make = shmap__os_make_behind(fd, stat);
+    make = shmap__posix_make_behind(fd, stat);
     if (lock < 0 && make != SHMAP__OS_FOREIGN)
         return FOUND_UNTOLD;
     switch (make) {
@@ -517,68 +520,69 @@ static enum finding classify(int fd, const struct stat *stat, short lock)
             return FOUND_BUSY;
         if (lock == F_UNLCK)
             return FOUND_DEAD;
-        return shmap__os_is_kept(fd) ? FOUND_KEPT : FOUND_BUSY;
+        return shmap__posix_is_kept(fd) ? FOUND_KEPT : FOUND_BUSY;
     }
 }
 
-bool shmap__os_is_link(int fd, const struct stat *stat, const char *path,
-                       enum shmap__os_names names)
+bool shmap__posix_is_link(int fd, const struct stat *stat, const char *path,
+                          enum shmap__posix_names names)
 {
     return names == SHMAP__OS_NAMES_PROVED &&
-           shmap__os_make_of(stat) != SHMAP__OS_FOREIGN && is_own(stat) &&
+           shmap__posix_make_of(stat) != SHMAP__OS_FOREIGN && is_own(stat) &&
            shmap__stamp_check(fd, stat, name_in(path)) == SHMAP__PROOF_OTHER;
 }
 
 /* What has this path. */
-static enum finding look(const char *path, enum shmap__os_names names)
+static enum finding look(const char *path, enum shmap__posix_names names)
 {
     struct stat stat;
     enum finding found = FOUND_FAILED;
-    int fd = shmap__os_open_path(path, O_RDONLY);
+    int fd = shmap__posix_open_path(path, O_RDONLY);
     short lock;
     int error;
 
-    if (fd < 0 && errno == EACCES && shmap__os_path_is_going(path))
+    if (fd < 0 && errno == EACCES && shmap__posix_path_is_going(path))
         return FOUND_DEAD;
     if (fd < 0)
-        return errno == ENOENT             ? FOUND_NOTHING
-               : shmap__os_is_other(errno) ? FOUND_OTHER
-                                           : FOUND_FAILED;
-    lock = shmap__os_locked(fd, SHMAP__OS_MARK);
+        return errno == ENOENT                ? FOUND_NOTHING
+               : shmap__posix_is_other(errno) ? FOUND_OTHER
+                                              : FOUND_FAILED;
+    lock = shmap__posix_locked(fd, SHMAP__OS_MARK);
     error = lock < 0 ? errno : 0;
     if (fstat(fd, &stat) == 0)
-        found = shmap__os_is_link(fd, &stat, path, names)
+        found = shmap__posix_is_link(fd, &stat, path, names)
                     ? FOUND_LINK
                     : classify(fd, &stat, lock);
     if (found == FOUND_UNTOLD)
         errno = error;
-    shmap__os_close_quietly(fd);
+    shmap__posix_close_quietly(fd);
     return found;
 }
 
 /* Remove a leftover or a link, and tell whether that is over: 0 if the path
  * must be looked at again. */
-static shmap__os_status free_path(const char *path, enum shmap__os_names names,
+static shmap__os_status free_path(const char *path,
+                                  enum shmap__posix_names names,
                                   unsigned attempt, unsigned *reaped)
 {
-    enum shmap__os_reaping result;
+    enum shmap__posix_reaping result;
     int error;
 
     SHMAP__STOP("free.dead");
-    result = shmap__os_remove_leftover(path, names);
+    result = shmap__posix_remove_leftover(path, names);
     error = errno;
     switch (result) {
     case SHMAP__OS_REAP_DENIED:
     case SHMAP__OS_REAP_FAILED:
         /* Another user, or root, is just removing it, as a rule. */
         if (error == EACCES && attempt < SHMAP__OS_ATTEMPTS_BRIEF &&
-            shmap__os_path_is_going(path))
+            shmap__posix_path_is_going(path))
             break;
         return result == SHMAP__OS_REAP_DENIED
                    ? (shmap__os_status){SHMAP_ESTALE, error}
-                   : shmap__os_failed(error);
+                   : shmap__posix_failed(error);
     case SHMAP__OS_REAP_UNTOLD:
-        return shmap__os_lock_failed(error);
+        return shmap__posix_lock_failed(error);
     case SHMAP__OS_REAPED:
         ++*reaped;
         break;
@@ -589,12 +593,12 @@ static shmap__os_status free_path(const char *path, enum shmap__os_names names,
     case SHMAP__OS_REAP_NOTHING:
         break;
     }
-    return shmap__os_done;
+    return shmap__posix_done;
 }
 
-shmap__os_status shmap__os_free_name(const char *path,
-                                     enum shmap__os_names names,
-                                     unsigned *reaped)
+shmap__os_status shmap__posix_free_name(const char *path,
+                                        enum shmap__posix_names names,
+                                        unsigned *reaped)
 {
     const shmap__os_status busy = {SHMAP_EBUSY, 0};
     unsigned attempt = 0;
@@ -603,16 +607,16 @@ shmap__os_status shmap__os_free_name(const char *path,
     do {
         switch (look(path, names)) {
         case FOUND_NOTHING:
-            return shmap__os_done;
+            return shmap__posix_done;
         case FOUND_LIVE:
         case FOUND_FOREIGN:
             return (shmap__os_status){SHMAP_EEXIST, 0};
         case FOUND_OTHER:
             return (shmap__os_status){SHMAP_ETYPE, 0};
         case FOUND_FAILED:
-            return shmap__os_failed(errno);
+            return shmap__posix_failed(errno);
         case FOUND_UNTOLD:
-            return shmap__os_lock_failed(errno);
+            return shmap__posix_lock_failed(errno);
         case FOUND_KEPT:
             if (attempt >= SHMAP__OS_ATTEMPTS_BRIEF)
                 return busy;
@@ -626,11 +630,11 @@ shmap__os_status shmap__os_free_name(const char *path,
             if (status.code < 0)
                 return status;
         }
-    } while (shmap__os_wait_a_little(&attempt));
+    } while (shmap__posix_wait_a_little(&attempt));
     return busy;
 }
 
-bool shmap__os_alone(int fd)
+bool shmap__posix_alone(int fd)
 {
-    return shmap__os_locked(fd, SHMAP__OS_MARK) == F_UNLCK;
+    return shmap__posix_locked(fd, SHMAP__OS_MARK) == F_UNLCK;
 }

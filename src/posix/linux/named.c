@@ -38,31 +38,31 @@ static shmap__os_status draft_without_name(region_draft *draft)
     int error;
 
     draft->path[0] = '\0';
-    draft->fd =
-        shmap__os_open(SHMAP__OS_FOLDER, O_TMPFILE | O_RDWR, SHMAP__OS_PRIVATE);
+    draft->fd = shmap__posix_open(SHMAP__OS_FOLDER, O_TMPFILE | O_RDWR,
+                                  SHMAP__OS_PRIVATE);
     if (draft->fd < 0)
         return errno == ENOENT || errno == EISDIR || errno == EINVAL ||
                        errno == EACCES || errno == EPERM
                    ? (shmap__os_status){SHMAP_ENOTSUP, errno}
-                   : shmap__os_failed(errno);
-    error = shmap__os_lock(draft->fd, SHMAP__OS_MARK, F_RDLCK);
+                   : shmap__posix_failed(errno);
+    error = shmap__posix_lock(draft->fd, SHMAP__OS_MARK, F_RDLCK);
     if (error == 0)
-        return shmap__os_done;
+        return shmap__posix_done;
     discard(draft);
-    return shmap__os_lock_failed(error);
+    return shmap__posix_lock_failed(error);
 }
 
 /* One with a temporary name, which no region can have, is a leftover until it
  * is marked, and somebody may remove it in between: SHMAP_EBUSY. */
 static shmap__os_status mark_draft(const region_draft *draft)
 {
-    int error = shmap__os_lock(draft->fd, SHMAP__OS_MARK, F_RDLCK);
+    int error = shmap__posix_lock(draft->fd, SHMAP__OS_MARK, F_RDLCK);
     struct stat stat;
 
     if (error != 0)
-        return shmap__os_lock_failed(error);
+        return shmap__posix_lock_failed(error);
     if (fstat(draft->fd, &stat) != 0)
-        return shmap__os_failed(errno);
+        return shmap__posix_failed(errno);
     return (shmap__os_status){stat.st_nlink > 0 ? 0 : SHMAP_EBUSY, 0};
 }
 
@@ -75,19 +75,20 @@ static shmap__os_status draft_with_name(region_draft *draft)
         snprintf(draft->path, sizeof draft->path,
                  SHMAP__OS_FOLDER "/shmap.~%lu.%lld", (unsigned long)getpid(),
                  (long long)shmap__os_now());
-        draft->fd = shmap__os_open(draft->path, O_CREAT | O_EXCL | O_RDWR,
-                                   SHMAP__OS_PRIVATE);
+        draft->fd = shmap__posix_open(draft->path, O_CREAT | O_EXCL | O_RDWR,
+                                      SHMAP__OS_PRIVATE);
         if (draft->fd < 0 && errno == ENOENT) /* There is no folder. */
             return (shmap__os_status){SHMAP_ENOTSUP, errno};
         if (draft->fd < 0 && errno != EEXIST)
-            return shmap__os_failed(errno);
+            return shmap__posix_failed(errno);
         if (draft->fd >= 0) {
             status = mark_draft(draft);
             if (status.code == 0)
                 return status;
             discard(draft);
         }
-    } while (status.code == SHMAP_EBUSY && shmap__os_wait_a_little(&attempt));
+    } while (status.code == SHMAP_EBUSY &&
+             shmap__posix_wait_a_little(&attempt));
     return status;
 }
 
@@ -124,7 +125,7 @@ static int rename_draft(const char *from, const char *to)
 
 /* Give the complete region its name. */
 static shmap__os_status publish(const region_draft *draft, const char *path,
-                                enum shmap__os_names names)
+                                enum shmap__posix_names names)
 {
     unsigned attempt = 0;
     unsigned reaped = 0;
@@ -136,15 +137,15 @@ static shmap__os_status publish(const region_draft *draft, const char *path,
 
         if (error == 0) {
             SHMAP__STOP("create.named");
-            return shmap__os_done;
+            return shmap__posix_done;
         }
         if (error != EEXIST)
-            return shmap__os_failed(error);
+            return shmap__posix_failed(error);
         SHMAP__STOP("create.exists");
-        status = shmap__os_free_name(path, names, &reaped);
+        status = shmap__posix_free_name(path, names, &reaped);
         if (status.code < 0)
             return status;
-    } while (shmap__os_wait_a_little(&attempt));
+    } while (shmap__posix_wait_a_little(&attempt));
     return (shmap__os_status){SHMAP_EBUSY, 0};
 }
 
@@ -152,11 +153,11 @@ static shmap__os_status publish(const region_draft *draft, const char *path,
  * no stamp. */
 static shmap__os_status complete(int fd, const char *path, uint64_t size,
                                  const shmap_region_options *options,
-                                 const shmap__os_rights *rights,
+                                 const shmap__posix_rights *rights,
                                  struct stat *stat)
 {
     shmap__os_status status =
-        shmap__os_extend(fd, 0, size, options->commit, true);
+        shmap__posix_extend(fd, 0, size, options->commit, true);
     int error;
 
     if (status.code < 0)
@@ -164,7 +165,7 @@ static shmap__os_status complete(int fd, const char *path, uint64_t size,
     SHMAP__STOP("create.sized");
     error = shmap__stamp_put(fd, path + sizeof SHMAP__OS_FOLDER);
     if (fstat(fd, stat) != 0)
-        return shmap__os_failed(errno);
+        return shmap__posix_failed(errno);
     if (options->scope != SHMAP_SCOPE_NATIVE &&
         shmap__stamp_check(fd, stat, path + sizeof SHMAP__OS_FOLDER) !=
             SHMAP__PROOF_NAME &&
@@ -173,13 +174,13 @@ static shmap__os_status complete(int fd, const char *path, uint64_t size,
             SHMAP_ENOTSUP, error,
             "the system or a filter does not let regions have the access times "
             "that prove their names (utimensat): use native scope"};
-    return shmap__os_rights_give(rights, fd, S_ISVTX, stat);
+    return shmap__posix_rights_give(rights, fd, S_ISVTX, stat);
 }
 
 static shmap__os_status create(shmap__os_object *object, const char *path,
                                uint64_t size,
                                const shmap_region_options *options,
-                               const shmap__os_rights *rights,
+                               const shmap__posix_rights *rights,
                                bool temporary_name)
 {
     struct stat stat;
@@ -192,12 +193,12 @@ static shmap__os_status create(shmap__os_object *object, const char *path,
     SHMAP__STOP("create.marked");
     status = complete(draft.fd, path, size, options, rights, &stat);
     if (status.code == 0)
-        status = publish(&draft, path, shmap__os_names_of(options->scope));
+        status = publish(&draft, path, shmap__posix_names_of(options->scope));
     if (status.code < 0)
         discard(&draft);
     else
-        shmap__os_object_fill(object, draft.fd, &stat, SHMAP_KIND_NAMED,
-                              SHMAP_ACCESS_READ_WRITE);
+        shmap__posix_object_fill(object, draft.fd, &stat, SHMAP_KIND_NAMED,
+                                 SHMAP_ACCESS_READ_WRITE);
     return status;
 }
 
@@ -209,19 +210,19 @@ shmap__os_status shmap__os_named_create(shmap__os_object *object,
                                         const shmap_region_options *options)
 {
     char path[SHMAP__OS_PATH];
-    shmap__os_rights rights;
-    shmap__os_status status = shmap__os_rights_init(&rights, options);
-    uint32_t forks = shmap__os_forks();
-    const enum shmap__os_names names = shmap__os_names_of(options->scope);
+    shmap__posix_rights rights;
+    shmap__os_status status = shmap__posix_rights_init(&rights, options);
+    uint32_t forks = shmap__posix_forks();
+    const enum shmap__posix_names names = shmap__posix_names_of(options->scope);
     const bool takes_pages = options->commit != SHMAP_COMMIT_LAZY;
-    shmap__os_status name = shmap__os_done;
+    shmap__os_status name = shmap__posix_done;
     unsigned reaped = 0;
 
     if (status.code < 0)
         return status;
-    shmap__os_find_path(path, os_name);
+    shmap__posix_find_path(path, os_name);
     if (takes_pages)
-        name = shmap__os_free_name(path, names, &reaped);
+        name = shmap__posix_free_name(path, names, &reaped);
     if (name.code < 0)
         return name;
     SHMAP__STOP("create.free");
@@ -231,7 +232,7 @@ shmap__os_status shmap__os_named_create(shmap__os_object *object,
     if (status.code == 0)
         object->forks = forks;
     else if (!takes_pages)
-        name = shmap__os_free_name(path, names, &reaped);
+        name = shmap__posix_free_name(path, names, &reaped);
     return name.code < 0 ? name : status;
 }
 
@@ -240,7 +241,7 @@ shmap__os_status shmap__os_named_create(shmap__os_object *object,
 /* What is to be opened, and whose regions are accepted. */
 typedef struct open_wish {
     char path[SHMAP__OS_PATH];
-    enum shmap__os_names names;
+    enum shmap__posix_names names;
     int access;
     int owner;
     uid_t user; /* that asks */
@@ -265,7 +266,7 @@ static enum attempt reject_leftover(const open_wish *wish,
                                     shmap__os_status *status)
 {
     SHMAP__STOP("open.dead");
-    switch (shmap__os_remove_leftover(wish->path, wish->names)) {
+    switch (shmap__posix_remove_leftover(wish->path, wish->names)) {
     case SHMAP__OS_REAP_NOTHING:
         return OPEN_AGAIN;
     case SHMAP__OS_REAP_BUSY:
@@ -282,8 +283,8 @@ static enum attempt open_foreign(shmap__os_object *object, int fd,
 {
     if (!S_ISREG(stat->st_mode))
         return fail(status, SHMAP_ETYPE);
-    *status = shmap__os_object_check(object, fd, stat, SHMAP_KIND_NAMED,
-                                     wish->access, wish->owner, wish->user);
+    *status = shmap__posix_object_check(object, fd, stat, SHMAP_KIND_NAMED,
+                                        wish->access, wish->owner, wish->user);
     if (status->code < 0)
         return OPEN_FAILED;
     if (wish->names == SHMAP__OS_NAMES_PROVED)
@@ -299,13 +300,13 @@ static enum attempt check_live(shmap__os_object *object, int fd,
                                shmap__os_status *status)
 {
     SHMAP__STOP("open.alive");
-    *status = shmap__os_object_check(object, fd, stat, SHMAP_KIND_NAMED,
-                                     wish->access, wish->owner, wish->user);
+    *status = shmap__posix_object_check(object, fd, stat, SHMAP_KIND_NAMED,
+                                        wish->access, wish->owner, wish->user);
     if (status->code == SHMAP_EOWNER)
         return OPEN_FAILED;
-    if (shmap__os_is_proved(fd, stat, wish->path, wish->names))
+    if (shmap__posix_is_proved(fd, stat, wish->path, wish->names))
         return status->code < 0 ? OPEN_FAILED : OPENED;
-    if (shmap__os_is_link(fd, stat, wish->path, wish->names))
+    if (shmap__posix_is_link(fd, stat, wish->path, wish->names))
         return reject_leftover(wish, status);
     return fail(status, SHMAP_ETYPE);
 }
@@ -314,21 +315,21 @@ static enum attempt check_live(shmap__os_object *object, int fd,
 static enum attempt mark(int fd, shmap__os_status *status)
 {
     struct stat stat;
-    int error = shmap__os_lock(fd, SHMAP__OS_MARK, F_RDLCK);
+    int error = shmap__posix_lock(fd, SHMAP__OS_MARK, F_RDLCK);
 
     if (error == EAGAIN)
         return OPEN_AGAIN;
     SHMAP__STOP("open.marked");
     if (error != 0) {
-        *status = shmap__os_lock_failed(error);
+        *status = shmap__posix_lock_failed(error);
         return OPEN_FAILED;
     }
     if (fstat(fd, &stat) != 0) {
-        *status = shmap__os_failed(errno);
+        *status = shmap__posix_failed(errno);
         return OPEN_FAILED;
     }
     /* Its removal began before. */
-    return stat.st_nlink == 0 || shmap__os_make_of(&stat) != SHMAP__OS_REGION
+    return stat.st_nlink == 0 || shmap__posix_make_of(&stat) != SHMAP__OS_REGION
                ? OPEN_AGAIN
                : OPENED;
 }
@@ -338,20 +339,20 @@ static enum attempt hold(shmap__os_object *object, int fd,
                          const open_wish *wish, shmap__os_status *status)
 {
     struct stat stat;
-    enum shmap__os_make make;
+    enum shmap__posix_make make;
     enum attempt result;
     short held;
 
     if (fstat(fd, &stat) != 0) {
-        *status = shmap__os_failed(errno);
+        *status = shmap__posix_failed(errno);
         return OPEN_FAILED;
     }
-    make = shmap__os_make_behind(fd, &stat);
+    make = shmap__posix_make_behind(fd, &stat);
     if (make == SHMAP__OS_FOREIGN)
         return open_foreign(object, fd, &stat, wish, status);
-    held = shmap__os_locked(fd, SHMAP__OS_MARK);
+    held = shmap__posix_locked(fd, SHMAP__OS_MARK);
     if (held < 0) {
-        *status = shmap__os_lock_failed(errno);
+        *status = shmap__posix_lock_failed(errno);
         return OPEN_FAILED;
     }
     if (held == F_WRLCK)
@@ -360,10 +361,10 @@ static enum attempt hold(shmap__os_object *object, int fd,
         return OPEN_AGAIN;
     if (held == F_UNLCK ||
         (make == SHMAP__OS_CONDEMNED &&
-         shmap__os_is_link(fd, &stat, wish->path, wish->names)))
+         shmap__posix_is_link(fd, &stat, wish->path, wish->names)))
         return reject_leftover(wish, status);
     if (make == SHMAP__OS_CONDEMNED)
-        return shmap__os_is_kept(fd) ? OPEN_KEPT : OPEN_AGAIN;
+        return shmap__posix_is_kept(fd) ? OPEN_KEPT : OPEN_AGAIN;
     if (held == F_WRLCK)
         return OPEN_AGAIN;
     result = check_live(object, fd, &stat, wish, status);
@@ -387,8 +388,8 @@ static uid_t find_user(const char *os_name, int scope)
 static void fill_wish(open_wish *wish, const char *os_name, int access,
                       int owner, int scope)
 {
-    shmap__os_find_path(wish->path, os_name);
-    wish->names = shmap__os_names_of(scope);
+    shmap__posix_find_path(wish->path, os_name);
+    wish->names = shmap__posix_names_of(scope);
     wish->access = access;
     wish->owner = owner;
     wish->user = find_user(os_name, scope);
@@ -398,11 +399,11 @@ static void fill_wish(open_wish *wish, const char *os_name, int access,
  * removed cannot, and is dead; it can be gone by now. */
 static shmap__os_status explain_refusal(const char *path, int error)
 {
-    if (shmap__os_is_other(error))
+    if (shmap__posix_is_other(error))
         return (shmap__os_status){SHMAP_ETYPE, error};
-    if (error == EACCES && shmap__os_path_is_going(path))
+    if (error == EACCES && shmap__posix_path_is_going(path))
         return (shmap__os_status){SHMAP_ENOENT, error};
-    return shmap__os_failed(error);
+    return shmap__posix_failed(error);
 }
 
 shmap__os_status shmap__os_named_open(shmap__os_object *object,
@@ -411,13 +412,13 @@ shmap__os_status shmap__os_named_open(shmap__os_object *object,
 {
     open_wish wish;
     shmap__os_status status = {SHMAP_EBUSY, 0};
-    uint32_t forks = shmap__os_forks();
+    uint32_t forks = shmap__posix_forks();
     unsigned attempts = 0;
     enum attempt result;
 
     fill_wish(&wish, os_name, access, owner, scope);
     do {
-        int fd = shmap__os_open_path(
+        int fd = shmap__posix_open_path(
             wish.path, access == SHMAP_ACCESS_READ ? O_RDONLY : O_RDWR);
 
         if (fd < 0)
@@ -426,19 +427,19 @@ shmap__os_status shmap__os_named_open(shmap__os_object *object,
         result = hold(object, fd, &wish, &status);
         if (result == OPENED) {
             object->forks = forks;
-            return shmap__os_done;
+            return shmap__posix_done;
         }
-        shmap__os_close_quietly(fd);
+        shmap__posix_close_quietly(fd);
         if (result == OPEN_FAILED)
             return status;
     } while ((result != OPEN_KEPT || attempts < SHMAP__OS_ATTEMPTS_BRIEF) &&
-             shmap__os_wait_a_little(&attempts));
+             shmap__posix_wait_a_little(&attempts));
     return (shmap__os_status){SHMAP_EBUSY, 0};
 }
 
-bool shmap__os_named_lend(int fd)
+bool shmap__posix_named_lend(int fd)
 {
-    return shmap__os_lock(fd, SHMAP__OS_MARK, F_RDLCK) == 0;
+    return shmap__posix_lock(fd, SHMAP__OS_MARK, F_RDLCK) == 0;
 }
 
 /* As one who opens: first ask whether there is a holder. SHMAP_ENOENT: there is
@@ -446,38 +447,38 @@ bool shmap__os_named_lend(int fd)
 static shmap__os_status mark_taken(int fd, bool lent)
 {
     const shmap__os_status gone = {SHMAP_ENOENT, 0};
-    const short held = lent ? F_RDLCK : shmap__os_locked(fd, SHMAP__OS_MARK);
+    const short held = lent ? F_RDLCK : shmap__posix_locked(fd, SHMAP__OS_MARK);
     int error = held < 0 ? errno : 0;
 
     if (error == 0 && held != F_RDLCK)
         return gone;
     if (error == 0)
-        error = shmap__os_lock(fd, SHMAP__OS_MARK, F_RDLCK);
+        error = shmap__posix_lock(fd, SHMAP__OS_MARK, F_RDLCK);
     if (error == EAGAIN)
         return gone;
-    return error == 0 ? shmap__os_done : shmap__os_lock_failed(error);
+    return error == 0 ? shmap__posix_done : shmap__posix_lock_failed(error);
 }
 
-shmap__os_status shmap__os_named_take(shmap__os_object *object, int fd,
-                                      const struct stat *stat, bool lent,
-                                      const char *os_name, int access,
-                                      int owner)
+shmap__os_status shmap__posix_named_take(shmap__os_object *object, int fd,
+                                         const struct stat *stat, bool lent,
+                                         const char *os_name, int access,
+                                         int owner)
 {
     const shmap__os_status gone = {SHMAP_ENOENT, 0};
-    const enum shmap__os_names names = shmap__os_names_like(os_name);
+    const enum shmap__posix_names names = shmap__posix_names_like(os_name);
     shmap__os_object found;
-    shmap__os_status status = shmap__os_object_check(
+    shmap__os_status status = shmap__posix_object_check(
         &found, fd, stat, SHMAP_KIND_NAMED, access, owner, geteuid());
-    uint32_t forks = shmap__os_forks();
+    uint32_t forks = shmap__posix_forks();
     char path[SHMAP__OS_PATH];
     struct stat now;
 
     if (status.code < 0)
         return status;
-    found.foreign = shmap__os_make_behind(fd, stat) == SHMAP__OS_FOREIGN;
-    shmap__os_find_path(path, os_name);
+    found.foreign = shmap__posix_make_behind(fd, stat) == SHMAP__OS_FOREIGN;
+    shmap__posix_find_path(path, os_name);
     if (found.foreign ? names == SHMAP__OS_NAMES_PROVED
-                      : !shmap__os_is_proved(fd, stat, path, names))
+                      : !shmap__posix_is_proved(fd, stat, path, names))
         return gone;
     if (!found.foreign) {
         status = mark_taken(fd, lent);
@@ -485,16 +486,16 @@ shmap__os_status shmap__os_named_take(shmap__os_object *object, int fd,
             return status;
         SHMAP__STOP("take.marked");
         if (fstat(fd, &now) != 0)
-            return shmap__os_failed(errno);
-        if (shmap__os_make_of(&now) != SHMAP__OS_REGION)
+            return shmap__posix_failed(errno);
+        if (shmap__posix_make_of(&now) != SHMAP__OS_REGION)
             return gone;
     }
     /* Who gives it only says that it has this name. */
-    if (!shmap__os_name_means(os_name, &found))
+    if (!shmap__posix_name_means(os_name, &found))
         return gone;
     found.forks = forks;
     *object = found;
-    return shmap__os_done;
+    return shmap__posix_done;
 }
 
 bool shmap__os_named_owner(const char *os_name, char *out, size_t size)
@@ -502,7 +503,7 @@ bool shmap__os_named_owner(const char *os_name, char *out, size_t size)
     char path[SHMAP__OS_PATH];
     struct stat stat;
 
-    shmap__os_find_path(path, os_name);
+    shmap__posix_find_path(path, os_name);
     if (lstat(path, &stat) != 0)
         return false;
     snprintf(out, size, "user %lu", (unsigned long)stat.st_uid);
@@ -518,11 +519,11 @@ shmap__os_status shmap__os_named_reap(const char *os_name, int scope,
     shmap__os_status status;
     unsigned count = 0;
 
-    shmap__os_find_path(path, os_name);
-    status = shmap__os_free_name(path, shmap__os_names_of(scope), &count);
+    shmap__posix_find_path(path, os_name);
+    status = shmap__posix_free_name(path, shmap__posix_names_of(scope), &count);
     /* What is alive, or not ours, is no leftover. */
     if (status.code == SHMAP_EEXIST || status.code == SHMAP_ETYPE)
-        status = shmap__os_done;
+        status = shmap__posix_done;
     if (status.code == 0)
         *reaped = count;
     return status;
@@ -534,7 +535,7 @@ static bool is_candidate(const char *path, bool every_user)
     struct stat stat;
 
     return lstat(path, &stat) == 0 &&
-           shmap__os_make_of(&stat) != SHMAP__OS_FOREIGN &&
+           shmap__posix_make_of(&stat) != SHMAP__OS_FOREIGN &&
            (every_user || stat.st_uid == geteuid());
 }
 
@@ -543,31 +544,31 @@ static shmap__os_status reap_entry(const char *name, bool every_user,
                                    unsigned *reaped)
 {
     char path[SHMAP__OS_PATH];
-    enum shmap__os_reaping result;
+    enum shmap__posix_reaping result;
 
-    shmap__os_find_path(path, name);
+    shmap__posix_find_path(path, name);
     if (!is_candidate(path, every_user))
-        return shmap__os_done;
-    result = shmap__os_remove_leftover(path, shmap__os_names_like(name));
+        return shmap__posix_done;
+    result = shmap__posix_remove_leftover(path, shmap__posix_names_like(name));
     if (result == SHMAP__OS_REAP_FAILED)
-        return shmap__os_failed(errno);
+        return shmap__posix_failed(errno);
     if (result == SHMAP__OS_REAP_UNTOLD)
-        return shmap__os_lock_failed(errno);
+        return shmap__posix_lock_failed(errno);
     *reaped += result == SHMAP__OS_REAPED;
-    return shmap__os_done;
+    return shmap__posix_done;
 }
 
 shmap__os_status shmap__os_named_reap_all(bool every_user, unsigned *reaped)
 {
-    int fd = shmap__os_open(SHMAP__OS_FOLDER, O_RDONLY | O_DIRECTORY, 0);
+    int fd = shmap__posix_open(SHMAP__OS_FOLDER, O_RDONLY | O_DIRECTORY, 0);
     DIR *directory = fd < 0 ? NULL : fdopendir(fd);
-    shmap__os_status failure = shmap__os_done;
+    shmap__os_status failure = shmap__posix_done;
     struct dirent *entry;
 
     *reaped = 0;
-    shmap__os_later_all();
+    shmap__posix_later_all();
     if (directory == NULL) {
-        shmap__os_status status = shmap__os_failed(errno);
+        shmap__os_status status = shmap__posix_failed(errno);
 
         if (fd >= 0)
             close(fd);
@@ -580,7 +581,7 @@ shmap__os_status shmap__os_named_reap_all(bool every_user, unsigned *reaped)
             failure = status;
     }
     if (errno != 0)
-        failure = shmap__os_failed(errno);
+        failure = shmap__posix_failed(errno);
     closedir(directory);
-    return *reaped == 0 ? failure : shmap__os_done;
+    return *reaped == 0 ? failure : shmap__posix_done;
 }

@@ -41,23 +41,23 @@ static shmap__os_known_view **list_of(const void *base)
     return &lists[((uintptr_t)base >> PAGE_BITS) % LISTS];
 }
 
-void shmap__os_view_recall(shmap__os_known_view *known)
+void shmap__posix_view_recall(shmap__os_known_view *known)
 {
     shmap__os_known_view **list;
 
     if (known == NULL)
         return;
     list = list_of(known->base);
-    shmap__os_views_lock();
+    shmap__posix_views_lock();
     known->next = *list;
     *list = known;
     if (own_tag != 0)
         shmap__store32(&shmap__os_unsettled, 1);
-    shmap__os_views_unlock();
+    shmap__posix_views_unlock();
 }
 
-bool shmap__os_view_remember(const void *base, size_t size,
-                             const shmap__os_object *object)
+bool shmap__posix_view_remember(const void *base, size_t size,
+                                const shmap__os_object *object)
 {
     /* What is remembered of presence is no change that others see. */
     shmap__os_object *region = (shmap__os_object *)(uintptr_t)object;
@@ -71,11 +71,11 @@ bool shmap__os_view_remember(const void *base, size_t size,
     view->size = size;
     view->settled = false;
     view->object = region;
-    shmap__os_view_recall(view);
+    shmap__posix_view_recall(view);
     return true;
 }
 
-void shmap__os_view_end(shmap__os_known_view *known)
+void shmap__posix_view_end(shmap__os_known_view *known)
 {
     if (known == NULL)
         return;
@@ -85,18 +85,18 @@ void shmap__os_view_end(shmap__os_known_view *known)
         free(known);
 }
 
-shmap__os_known_view *shmap__os_view_forget(const void *base)
+shmap__os_known_view *shmap__posix_view_forget(const void *base)
 {
     shmap__os_known_view **at = list_of(base);
     shmap__os_known_view *view;
 
-    shmap__os_views_lock();
+    shmap__posix_views_lock();
     while (*at != NULL && (*at)->base != base)
         at = &(*at)->next;
     view = *at;
     if (view != NULL)
         *at = view->next;
-    shmap__os_views_unlock();
+    shmap__posix_views_unlock();
     return view;
 }
 
@@ -121,7 +121,7 @@ static bool is_present(const shmap__os_object *object)
 /* Keep a description that has the tag's lock. 0 or errno. */
 static int keep(shmap__os_object *object, int fd, uint32_t tag)
 {
-    int error = shmap__os_lock(fd, first_byte + (off_t)tag, F_RDLCK);
+    int error = shmap__posix_lock(fd, first_byte + (off_t)tag, F_RDLCK);
     void *kept;
 
     if (error != 0)
@@ -150,19 +150,20 @@ static int become_present(shmap__os_object *object, uint32_t tag)
 
     if (is_present(object))
         return 0;
-    fd = shmap__os_open_again((int)object->native, O_RDONLY);
+    fd = shmap__posix_open_again((int)object->native, O_RDONLY);
     if (fd < 0)
         return errno;
-    if (fstat(fd, &stat) == 0 && shmap__os_identifies(object->identity, &stat))
+    if (fstat(fd, &stat) == 0 &&
+        shmap__posix_identifies(object->identity, &stat))
         error = keep(object, fd, tag);
     else
         error = EBADF; /* The region's descriptor was closed by others. */
-    shmap__os_close_quietly(fd);
+    shmap__posix_close_quietly(fd);
     SHMAP__STOP("presence.known");
     return error;
 }
 
-void shmap__os_presence_end(shmap__os_object *object)
+void shmap__posix_presence_end(shmap__os_object *object)
 {
     if (is_present(object))
         munmap(object->presence, object->page_size);
@@ -204,31 +205,31 @@ static void end_everywhere(void)
     for (unsigned i = 0; i < LISTS; i++) {
         for (shmap__os_known_view *view = lists[i]; view != NULL;
              view = view->next) {
-            shmap__os_presence_end(view->object);
+            shmap__posix_presence_end(view->object);
             view->object->presence_denied = 0;
             view->settled = false;
         }
     }
 }
 
-int shmap__os_presence_begin(uint32_t *tag)
+int shmap__posix_presence_begin(uint32_t *tag)
 {
     int failed;
 
-    shmap__os_views_lock();
+    shmap__posix_views_lock();
     end_everywhere(); /* Of what a parent was refused. */
     failed = become_present_everywhere(*tag);
     if (failed == 0)
         own_tag = *tag;
     else
         end_everywhere();
-    shmap__os_views_unlock();
+    shmap__posix_views_unlock();
     if (failed != 0)
         *tag = 0;
     return is_passing(failed) ? failed : 0;
 }
 
-void shmap__os_presence_forget(void)
+void shmap__posix_presence_forget(void)
 {
     own_tag = 0;
     shmap__os_unsettled = 0;
@@ -239,42 +240,42 @@ shmap__os_status shmap__os_settle(const void *object)
     const shmap__os_object *region;
     int denied;
 
-    shmap__os_fork_lock();
-    shmap__os_views_lock();
+    shmap__posix_fork_lock();
+    shmap__posix_views_lock();
     denied = become_present_everywhere(own_tag);
     if (denied == 0)
         shmap__store32(&shmap__os_unsettled, 0);
     region = find_object(object);
     denied = region == NULL ? 0 : region->presence_denied;
-    shmap__os_views_unlock();
-    shmap__os_fork_unlock();
+    shmap__posix_views_unlock();
+    shmap__posix_fork_unlock();
     if (denied == 0)
-        return shmap__os_done;
+        return shmap__posix_done;
     if (is_passing(denied))
-        return shmap__os_failed(denied);
+        return shmap__posix_failed(denied);
     return (shmap__os_status){
         SHMAP_ENOTSUP, denied,
         "the region cannot be opened anew and locked by this process, so that "
         "others could not tell whether the process lives"};
 }
 
-enum shmap__os_life shmap__os_presence_of(const void *word, uint32_t tag)
+enum shmap__os_life shmap__posix_presence_of(const void *word, uint32_t tag)
 {
     enum shmap__os_life life = SHMAP__OS_LIFE_UNKNOWN;
     const shmap__os_object *object;
     struct stat stat;
 
-    shmap__os_views_lock();
+    shmap__posix_views_lock();
     object = find_object(word);
     if (object != NULL) {
         short lock =
-            shmap__os_locked((int)object->native, first_byte + (off_t)tag);
+            shmap__posix_locked((int)object->native, first_byte + (off_t)tag);
 
         /* If the descriptor is another file's by now, or the system refuses to
          * tell, that says nothing. */
-        if (lock >= 0 && shmap__os_still_ours(object, &stat))
+        if (lock >= 0 && shmap__posix_still_ours(object, &stat))
             life = lock == F_UNLCK ? SHMAP__OS_DEAD : SHMAP__OS_ALIVE;
     }
-    shmap__os_views_unlock();
+    shmap__posix_views_unlock();
     return life;
 }

@@ -23,7 +23,7 @@ static bool doubly;
 static ptrdiff_t node; /* where a shmap_mutex has its node */
 
 /* A child has none of its parent's locks, and must not write to their nodes. */
-void shmap__os_list_forget(shmap__os_list *list)
+void shmap__posix_list_forget(shmap__os_list *list)
 {
     list->first = list;
     list->pending = NULL;
@@ -134,7 +134,7 @@ static void find_out(void)
     let_go(&below);
 }
 
-bool shmap__os_list_find(shmap__os_self *self)
+bool shmap__posix_list_find(shmap__os_self *self)
 {
     pthread_mutex_t mutex;
 

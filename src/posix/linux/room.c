@@ -22,7 +22,7 @@ static uint64_t available_memory(void)
     unsigned long long kibibytes = 0;
     const char *line;
 
-    if (shmap__os_read_text("/proc/meminfo", text, sizeof text) != 0)
+    if (shmap__posix_read_text("/proc/meminfo", text, sizeof text) != 0)
         return 0;
     line = strstr(text, "MemAvailable:");
     if (line == NULL || sscanf(line, "MemAvailable: %llu", &kibibytes) != 1)
@@ -30,7 +30,7 @@ static uint64_t available_memory(void)
     return (uint64_t)kibibytes << 10;
 }
 
-void shmap__os_memory(uint64_t *total, uint64_t *available)
+void shmap__posix_memory(uint64_t *total, uint64_t *available)
 {
     struct sysinfo info = {0};
     uint64_t memory = available_memory();
@@ -47,7 +47,7 @@ void shmap__os_memory(uint64_t *total, uint64_t *available)
 }
 
 /* Memory files have no name; shared memory objects live in one place. */
-bool shmap__os_is_memory(int fd, const struct stat *stat)
+bool shmap__posix_is_memory(int fd, const struct stat *stat)
 {
     struct stat folder;
 
@@ -58,7 +58,7 @@ bool shmap__os_is_memory(int fd, const struct stat *stat)
 }
 
 /* Only there do the pages have one size, which is that of the blocks. */
-size_t shmap__os_page_size(int fd, const struct stat *stat)
+size_t shmap__posix_page_size(int fd, const struct stat *stat)
 {
     const size_t page = shmap__os_facts_get()->page_size;
     struct statfs fs;
@@ -70,7 +70,7 @@ size_t shmap__os_page_size(int fd, const struct stat *stat)
 }
 
 /* The kernel finds out page by page, and its last resort is to kill. */
-int shmap__os_check_room(int fd, uint64_t size, bool in_memory)
+int shmap__posix_check_room(int fd, uint64_t size, bool in_memory)
 {
     struct statvfs fs;
     uint64_t total;
@@ -80,7 +80,7 @@ int shmap__os_check_room(int fd, uint64_t size, bool in_memory)
         size / fs.f_frsize > fs.f_bavail)
         return ENOSPC;
     if (in_memory) {
-        shmap__os_memory(&total, &available);
+        shmap__posix_memory(&total, &available);
         if (size > available)
             return ENOSPC;
     }
@@ -131,7 +131,7 @@ static bool count_listed(int fd, uint64_t size, uint64_t *listed)
 
 /* Memory has no such list, but an exact number of blocks; those of disks can
  * lie behind the end of their file. */
-uint64_t shmap__os_missing(int fd, const struct stat *stat)
+uint64_t shmap__posix_missing(int fd, const struct stat *stat)
 {
     const uint64_t size = (uint64_t)stat->st_size;
     const uint64_t unit = 512;
@@ -175,7 +175,7 @@ static int allocate(int fd, uint64_t from, uint64_t to)
     return 0;
 }
 
-int shmap__os_fill(int fd, uint64_t size)
+int shmap__posix_fill(int fd, uint64_t size)
 {
     return allocate(fd, 0, size);
 }
@@ -183,19 +183,19 @@ int shmap__os_fill(int fd, uint64_t size)
 /* Pages of memory that are only allocated are zeroed when they are touched, one
  * by one. Written ones can be mapped many at a time, which for more than a few
  * pages is worth the writing. */
-int shmap__os_allocate(int fd, uint64_t from, uint64_t to, bool in_memory)
+int shmap__posix_allocate(int fd, uint64_t from, uint64_t to, bool in_memory)
 {
     const uint64_t worth_writing = UINT64_C(1) << 20;
     int error;
 
     if (in_memory && to - from >= worth_writing)
-        return shmap__os_write_zeros(fd, from, to);
+        return shmap__posix_write_zeros(fd, from, to);
     /* Of memory that nobody has seen yet, the size can come with the pages. */
     if (in_memory && fallocate(fd, 0, (off_t)from, (off_t)(to - from)) == 0)
         return 0;
     error = allocate(fd, from, to);
     if (error == ENOTSUP)
-        return shmap__os_write_zeros(fd, from, to);
+        return shmap__posix_write_zeros(fd, from, to);
     /* The size follows when there is room for all of it, so that nobody maps
      * what may be taken back. */
     if (error == 0 && ftruncate(fd, (off_t)to) != 0)

@@ -44,7 +44,7 @@ static shmap__os_status add_seals(const shmap__os_object *object, int kernels)
     int error;
 
     if (fcntl(fd, F_ADD_SEALS, kernels) == 0)
-        return shmap__os_done;
+        return shmap__posix_done;
     error = errno;
     /* Not a memory file, or a kernel that does not know the seal. */
     if (error == EINVAL)
@@ -52,7 +52,7 @@ static shmap__os_status add_seals(const shmap__os_object *object, int kernels)
     /* A file that was not made to be sealed says that it is. */
     if (error == EPERM && fcntl(fd, F_GET_SEALS) == F_SEAL_SEAL)
         return (shmap__os_status){SHMAP_ENOTSUP, error};
-    return shmap__os_failed(error);
+    return shmap__posix_failed(error);
 }
 
 /* Map all of it for writing while that can be done, and let the others of this
@@ -69,10 +69,10 @@ static shmap__os_status keep_writable(shmap__os_object *object)
     if (all == MAP_FAILED && errno == EAGAIN) /* All memory is to be locked. */
         return (shmap__os_status){SHMAP_ENOMEM, errno};
     if (all == MAP_FAILED)
-        return shmap__os_failed(errno);
+        return shmap__posix_failed(errno);
     if (!shmap__cas64(&object->writable, &none, (uintptr_t)all))
         munmap(all, (size_t)object->size);
-    return shmap__os_done;
+    return shmap__posix_done;
 }
 
 static void drop_writable(const shmap__os_object *object, uint64_t writable)
@@ -86,9 +86,9 @@ shmap__os_status shmap__os_seal(shmap__os_object *object, int wanted)
     struct stat stat;
     int missing = wanted & ~shmap__os_seals(object);
     int kernels = 0;
-    shmap__os_status status = shmap__os_done;
+    shmap__os_status status = shmap__posix_done;
 
-    if (!shmap__os_still_ours(object, &stat))
+    if (!shmap__posix_still_ours(object, &stat))
         return (shmap__os_status){SHMAP_EINVAL, EBADF};
     for (size_t i = 0; i < sizeof seals / sizeof seals[0]; i++) {
         if ((missing & seals[i].seal) != 0)
@@ -124,8 +124,8 @@ static shmap__os_status forbid(shmap__os_object *object)
     return status;
 }
 
-shmap__os_status shmap__os_forbid_writing(shmap__os_object *object,
-                                          const struct stat *stat)
+shmap__os_status shmap__posix_forbid_writing(shmap__os_object *object,
+                                             const struct stat *stat)
 {
     shmap__os_status status = {SHMAP_ENOTSUP, 0};
     int held = shmap__os_seals(object);
@@ -134,7 +134,7 @@ shmap__os_status shmap__os_forbid_writing(shmap__os_object *object,
         /* Who was given it for reading could not do that, and need not. */
         if (!object->foreign && (held & SHMAP_SEAL_GROW) == 0)
             fcntl((int)object->native, F_ADD_SEALS, F_SEAL_GROW);
-        return shmap__os_done;
+        return shmap__posix_done;
     }
     if (object->access == SHMAP_ACCESS_READ_WRITE &&
         object->kind == SHMAP_KIND_ANONYMOUS)
@@ -143,15 +143,15 @@ shmap__os_status shmap__os_forbid_writing(shmap__os_object *object,
     if (status.code < 0 &&
         (is_forbidden(object) ||
          (status.code == SHMAP_ENOTSUP &&
-          shmap__os_cannot_write((int)object->native, stat))))
-        status = shmap__os_done;
+          shmap__posix_cannot_write((int)object->native, stat))))
+        status = shmap__posix_done;
     return status;
 }
 
 /* With an old size of 0, the kernel makes a second mapping of shared memory:
  * it asks for no right that the first one has. */
-void *shmap__os_map_writable(const shmap__os_object *object, uint64_t offset,
-                             size_t size, void *address)
+void *shmap__posix_map_writable(const shmap__os_object *object, uint64_t offset,
+                                size_t size, void *address)
 {
     uint64_t writable = shmap__load64(&object->writable);
     uint64_t mask = object->page_size - 1;
@@ -168,7 +168,7 @@ void *shmap__os_map_writable(const shmap__os_object *object, uint64_t offset,
     if (address == NULL)
         return mremap(from, 0, size, MREMAP_MAYMOVE);
     /* Nothing is replaced but what is put there first. */
-    place = shmap__os_reserve(address, size);
+    place = shmap__posix_reserve(address, size);
     if (place == MAP_FAILED)
         return MAP_FAILED;
     made = mremap(from, 0, size, MREMAP_MAYMOVE | MREMAP_FIXED, place);
@@ -181,7 +181,7 @@ void *shmap__os_map_writable(const shmap__os_object *object, uint64_t offset,
     return made;
 }
 
-void shmap__os_writable_end(const shmap__os_object *object)
+void shmap__posix_writable_end(const shmap__os_object *object)
 {
     drop_writable(object, object->writable);
 }

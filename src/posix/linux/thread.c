@@ -110,19 +110,19 @@ static int find_process(void)
 
     if (__atomic_load_n(&found, __ATOMIC_ACQUIRE))
         return 0;
-    shmap__os_fork_lock();
+    shmap__posix_fork_lock();
     pthread_mutex_lock(&finding);
     if (!found) {
         error = find_domain();
         tag = domain << DOMAIN_BITS | PRESENT |
               (uint32_t)(shmap__os_wait_id() & REST);
         if (error == 0)
-            error = shmap__os_presence_begin(&tag);
+            error = shmap__posix_presence_begin(&tag);
         if (error == 0)
             __atomic_store_n(&found, true, __ATOMIC_RELEASE);
     }
     pthread_mutex_unlock(&finding);
-    shmap__os_fork_unlock();
+    shmap__posix_fork_unlock();
     return error;
 }
 
@@ -141,7 +141,7 @@ static uint32_t find_beginning(uint32_t number)
                      memcmp(text, first_times, (size_t)size) != 0))
         return 0;
     snprintf(path, sizeof path, "/proc/%u/stat", (unsigned)number);
-    if (!owns_proc() || shmap__os_read_text(path, text, sizeof text) != 0)
+    if (!owns_proc() || shmap__posix_read_text(path, text, sizeof text) != 0)
         return 0;
     at = strrchr(text, ')'); /* The program's name can hold anything. */
     for (int field = 2; field < 22 && at != NULL; field++) {
@@ -155,18 +155,18 @@ static uint32_t find_beginning(uint32_t number)
     return began == 0 ? 1 : began;
 }
 
-void shmap__os_identity_forget(void)
+void shmap__posix_identity_forget(void)
 {
     static const pthread_mutex_t fresh = PTHREAD_MUTEX_INITIALIZER;
 
     finding = fresh;
     found = false;
     tag = 0;
-    shmap__os_presence_forget();
+    shmap__posix_presence_forget();
     if (told == NULL)
         return;
     told->id = 0;
-    shmap__os_list_forget(told->list);
+    shmap__posix_list_forget(told->list);
     told = NULL;
 }
 
@@ -177,15 +177,15 @@ shmap__os_status shmap__os_self_find(shmap__os_self *self)
     uint32_t above;
     int error;
 
-    (void)shmap__os_forks(); /* From now on, a fork is noticed. */
-    if (!shmap__os_list_find(&one))
+    (void)shmap__posix_forks(); /* From now on, a fork is noticed. */
+    if (!shmap__posix_list_find(&one))
         return (shmap__os_status){
             SHMAP_ENOTSUP, 0,
             "the system keeps no list of a thread's mutexes, so that its death "
             "would not be told"};
     error = find_process();
     if (error != 0)
-        return shmap__os_failed(error);
+        return shmap__posix_failed(error);
     if (tag == 0 && domain == 0)
         return (shmap__os_status){
             SHMAP_ENOTSUP, 0,
@@ -194,7 +194,7 @@ shmap__os_status shmap__os_self_find(shmap__os_self *self)
     one.id = (uint64_t)above << 32 | number;
     *self = one;
     told = self;
-    return shmap__os_done;
+    return shmap__posix_done;
 }
 
 /* At a thread's end the kernel looks at its list, but some C libraries do that
@@ -272,7 +272,7 @@ static int read_status(thread_status *status, uint32_t number)
     int fd;
 
     snprintf(path, sizeof path, "/proc/%u/status", (unsigned)number);
-    fd = shmap__os_open(path, O_RDONLY, 0);
+    fd = shmap__posix_open(path, O_RDONLY, 0);
     if (fd < 0)
         return errno;
     while ((size = read(fd, text, sizeof text)) > 0) {
@@ -286,7 +286,7 @@ static int read_status(thread_status *status, uint32_t number)
             }
         }
     }
-    shmap__os_close_quietly(fd);
+    shmap__posix_close_quietly(fd);
     return size < 0 ? EIO : 0;
 }
 
@@ -337,7 +337,7 @@ enum shmap__os_life shmap__os_life_of(const void *word, uint64_t id)
     if (known && syscall(SYS_tkill, number, 0) != 0 && errno == ESRCH)
         return SHMAP__OS_DEAD;
     if ((above & PRESENT) != 0 && above != tag)
-        life = shmap__os_presence_of(word, above);
+        life = shmap__posix_presence_of(word, above);
     if (life == SHMAP__OS_DEAD || !known)
         return life;
     if (is_over(number))

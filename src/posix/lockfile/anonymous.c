@@ -43,27 +43,27 @@ shmap__os_status shmap__os_anonymous_create(shmap__os_object *object,
                                             const shmap_region_options *options)
 {
     struct stat stat;
-    shmap__os_rights rights;
-    shmap__os_status status = shmap__os_rights_init(&rights, options);
+    shmap__posix_rights rights;
+    shmap__os_status status = shmap__posix_rights_init(&rights, options);
     int fd;
 
     if (status.code < 0)
         return status;
-    fd = shmap__os_above_stdio(open_nameless());
+    fd = shmap__posix_above_stdio(open_nameless());
     if (fd < 0)
-        return shmap__os_failed(errno);
+        return shmap__posix_failed(errno);
     SHMAP__STOP("create.made");
-    status = shmap__os_extend(fd, 0, size, options->commit, true);
+    status = shmap__posix_extend(fd, 0, size, options->commit, true);
     if (status.code == 0 && fstat(fd, &stat) != 0)
-        status = shmap__os_failed(errno);
+        status = shmap__posix_failed(errno);
     if (status.code == 0)
-        status = shmap__os_rights_give(&rights, fd, 0, &stat);
+        status = shmap__posix_rights_give(&rights, fd, 0, &stat);
     if (status.code < 0) {
-        shmap__os_close_quietly(fd);
+        shmap__posix_close_quietly(fd);
         return status;
     }
     SHMAP__STOP("create.sized");
-    shmap__os_object_fill(object, fd, &stat, SHMAP_KIND_ANONYMOUS,
-                          SHMAP_ACCESS_READ_WRITE);
-    return shmap__os_done;
+    shmap__posix_object_fill(object, fd, &stat, SHMAP_KIND_ANONYMOUS,
+                             SHMAP_ACCESS_READ_WRITE);
+    return shmap__posix_done;
 }

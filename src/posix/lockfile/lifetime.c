@@ -44,7 +44,8 @@ static void find_folder(char path[SHMAP__FOLDER_SPACE], uid_t owner,
 }
 
 /* Names were checked for their length. */
-void shmap__place_find(shmap__place *place, const char *os_name, uid_t owner)
+void shmap__posix_place_find(shmap__posix_place *place, const char *os_name,
+                             uid_t owner)
 {
     char folder[SHMAP__FOLDER_SPACE];
 
@@ -65,7 +66,7 @@ static bool is_trusted(const struct stat *folder, uid_t owner)
            (folder->st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
-bool shmap__marks_folder(char path[SHMAP__FOLDER_SPACE], uid_t owner)
+bool shmap__posix_marks_folder(char path[SHMAP__FOLDER_SPACE], uid_t owner)
 {
     struct stat folder;
 
@@ -81,18 +82,18 @@ static shmap__os_status make_folder(const char *kind)
     find_folder(path, geteuid(), kind);
     if (mkdir(path, FOLDER_MODE) != 0 && errno != EEXIST)
         return errno == ENOENT ? (shmap__os_status){SHMAP_ENOTSUP, errno}
-                               : shmap__os_failed(errno);
+                               : shmap__posix_failed(errno);
     if (lstat(path, &folder) != 0)
-        return shmap__os_failed(errno);
+        return shmap__posix_failed(errno);
     if (!is_trusted(&folder, geteuid()))
         return (shmap__os_status){SHMAP_EACCES, 0};
     /* Whatever the umask took. */
     if ((folder.st_mode & 0777) != FOLDER_MODE && chmod(path, FOLDER_MODE) != 0)
-        return shmap__os_failed(errno);
-    return shmap__os_done;
+        return shmap__posix_failed(errno);
+    return shmap__posix_done;
 }
 
-shmap__os_status shmap__folders_make(void)
+shmap__os_status shmap__posix_folders_make(void)
 {
     shmap__os_status status = make_folder("gates");
 
@@ -108,11 +109,11 @@ static bool is_same(const struct stat *a, const struct stat *b)
 
 static int open_lock(const char *path, int flags)
 {
-    return shmap__os_open(path, flags | O_NOFOLLOW | O_NONBLOCK, LOCK_MODE);
+    return shmap__posix_open(path, flags | O_NOFOLLOW | O_NONBLOCK, LOCK_MODE);
 }
 
 /* 0 or errno; EWOULDBLOCK if somebody else has the gate. */
-static int try_gate(const shmap__place *place, int flags, int *gate)
+static int try_gate(const shmap__posix_place *place, int flags, int *gate)
 {
     struct stat mine;
     struct stat now;
@@ -134,30 +135,31 @@ static int try_gate(const shmap__place *place, int flags, int *gate)
     return error;
 }
 
-shmap__os_status shmap__gate_enter(const shmap__place *place, int *gate)
+shmap__os_status shmap__posix_gate_enter(const shmap__posix_place *place,
+                                         int *gate)
 {
     int flags = place->owner == geteuid() ? O_RDONLY | O_CREAT : O_RDONLY;
     char folder[SHMAP__FOLDER_SPACE];
     unsigned attempt = 0;
 
-    if (!shmap__marks_folder(folder, place->owner))
+    if (!shmap__posix_marks_folder(folder, place->owner))
         return (shmap__os_status){SHMAP_ENOENT, 0};
     do {
         int error;
 
-        shmap__os_fork_lock();
+        shmap__posix_fork_lock();
         error = try_gate(place, flags, gate);
         if (error == 0)
-            return shmap__os_done;
-        shmap__os_fork_unlock();
+            return shmap__posix_done;
+        shmap__posix_fork_unlock();
         if (error != EWOULDBLOCK && error != EINTR)
-            return shmap__os_failed(error);
+            return shmap__posix_failed(error);
         SHMAP__STOP("gate.busy");
-    } while (shmap__os_wait_a_little(&attempt));
+    } while (shmap__posix_wait_a_little(&attempt));
     return (shmap__os_status){SHMAP_EBUSY, 0};
 }
 
-void shmap__gate_leave(const shmap__place *place, int gate)
+void shmap__posix_gate_leave(const shmap__posix_place *place, int gate)
 {
     struct stat mark;
 
@@ -169,13 +171,13 @@ void shmap__gate_leave(const shmap__place *place, int gate)
     /* Until it starts its program, a child of vfork shares the description. */
     flock(gate, LOCK_UN);
     close(gate);
-    shmap__os_fork_unlock();
+    shmap__posix_fork_unlock();
     SHMAP__STOP("gate.left");
 }
 
 /* Marks */
 
-int shmap__mark_make(const shmap__place *place)
+int shmap__posix_mark_make(const shmap__posix_place *place)
 {
     int mark;
 
@@ -184,13 +186,13 @@ int shmap__mark_make(const shmap__place *place)
     mark = open_lock(place->mark, O_RDWR | O_CREAT | O_EXCL);
     if (mark >= 0 && fchmod(mark, LOCK_MODE) != 0) {
         unlink(place->mark);
-        shmap__os_close_quietly(mark);
+        shmap__posix_close_quietly(mark);
         return -1;
     }
     return mark;
 }
 
-int shmap__mark_hold(int mark, const struct stat *object)
+int shmap__posix_mark_hold(int mark, const struct stat *object)
 {
     const uint64_t identity[2] = {(uint64_t)object->st_dev,
                                   (uint64_t)object->st_ino};
@@ -200,7 +202,7 @@ int shmap__mark_hold(int mark, const struct stat *object)
     return flock(mark, LOCK_SH | LOCK_NB) == 0 ? 0 : errno;
 }
 
-void shmap__mark_keep(shmap__os_object *object, int mark)
+void shmap__posix_mark_keep(shmap__os_object *object, int mark)
 {
     struct stat stat;
 
@@ -234,7 +236,7 @@ static struct note read_mark(int mark)
  * before it could. */
 static bool is_mark_of(const struct note *note, const struct stat *object)
 {
-    return !note->noted || shmap__os_identifies(note->identity, object);
+    return !note->noted || shmap__posix_identifies(note->identity, object);
 }
 
 /* Looking and freeing */
@@ -247,45 +249,45 @@ static int open_memory(const char *name, int access)
 
     if (fd < 0 && errno == EINVAL)
         fd = shm_open(name, access, 0);
-    return shmap__os_above_stdio(fd);
+    return shmap__posix_above_stdio(fd);
 }
 
-shmap__os_status shmap__memory_open(const char *name, int access, int *fd,
-                                    struct stat *stat)
+shmap__os_status shmap__posix_memory_open(const char *name, int access, int *fd,
+                                          struct stat *stat)
 {
     int opened = open_memory(name, access);
-    shmap__os_status status = shmap__os_done;
+    shmap__os_status status = shmap__posix_done;
 
     /* EINVAL is how shm_open speaks of a directory. */
     if (opened < 0)
         return errno == EINVAL || errno == ENXIO
                    ? (shmap__os_status){SHMAP_ETYPE, errno}
-                   : shmap__os_failed(errno);
+                   : shmap__posix_failed(errno);
     if (fstat(opened, stat) != 0)
-        status = shmap__os_failed(errno);
-    else if (!shmap__os_can_be_memory(stat))
+        status = shmap__posix_failed(errno);
+    else if (!shmap__posix_can_be_memory(stat))
         status.code = SHMAP_ETYPE;
     if (status.code < 0)
-        shmap__os_close_quietly(opened);
+        shmap__posix_close_quietly(opened);
     else
         *fd = opened;
     return status;
 }
 
-shmap__os_status shmap__place_look(const shmap__place *place, int access,
-                                   shmap__found *found)
+shmap__os_status shmap__posix_place_look(const shmap__posix_place *place,
+                                         int access, shmap__posix_found *found)
 {
     struct note note;
     shmap__os_status status =
-        shmap__memory_open(place->name, access, &found->fd, &found->stat);
+        shmap__posix_memory_open(place->name, access, &found->fd, &found->stat);
 
     if (status.code < 0)
         return status;
     found->state = SHMAP__FOREIGN;
     found->mark = open_lock(place->mark, O_RDONLY);
     if (found->mark < 0 && errno != ENOENT) {
-        status = shmap__os_failed(errno);
-        shmap__os_close_quietly(found->fd);
+        status = shmap__posix_failed(errno);
+        shmap__posix_close_quietly(found->fd);
         return status;
     }
     if (found->mark >= 0) {
@@ -293,31 +295,32 @@ shmap__os_status shmap__place_look(const shmap__place *place, int access,
         if (is_mark_of(&note, &found->stat))
             found->state = note.held ? SHMAP__LIVE : SHMAP__DEAD;
     }
-    return shmap__os_done;
+    return shmap__posix_done;
 }
 
-void shmap__found_close(const shmap__found *found)
+void shmap__posix_found_close(const shmap__posix_found *found)
 {
-    shmap__os_close_quietly(found->fd);
+    shmap__posix_close_quietly(found->fd);
     if (found->mark >= 0)
-        shmap__os_close_quietly(found->mark);
+        shmap__posix_close_quietly(found->mark);
 }
 
-shmap__os_status shmap__place_remove(const shmap__place *place)
+shmap__os_status shmap__posix_place_remove(const shmap__posix_place *place)
 {
     SHMAP__STOP("reap.checked");
     if (shm_unlink(place->name) != 0 && errno != ENOENT)
         return errno == EACCES || errno == EPERM
                    ? (shmap__os_status){SHMAP_ESTALE, errno}
-                   : shmap__os_failed(errno);
+                   : shmap__posix_failed(errno);
     SHMAP__STOP("reap.unlinked");
     unlink(place->mark);
-    return shmap__os_done;
+    return shmap__posix_done;
 }
 
 /* One descriptor at a time: who closes a region has none to spare. What is dead
  * stays dead for the rest of the step. */
-shmap__os_status shmap__place_free(const shmap__place *place, unsigned *reaped)
+shmap__os_status shmap__posix_place_free(const shmap__posix_place *place,
+                                         unsigned *reaped)
 {
     struct note note = {.held = true};
     struct stat stat;
@@ -327,25 +330,25 @@ shmap__os_status shmap__place_free(const shmap__place *place, unsigned *reaped)
     SHMAP__STOP("reap.locked");
     fd = open_lock(place->mark, O_RDONLY);
     if (fd < 0 && errno != ENOENT)
-        return shmap__os_failed(errno);
+        return shmap__posix_failed(errno);
     if (fd >= 0) {
         note = read_mark(fd);
         close(fd);
     }
-    status = shmap__memory_open(place->name, O_RDONLY, &fd, &stat);
+    status = shmap__posix_memory_open(place->name, O_RDONLY, &fd, &stat);
     if (status.code == SHMAP_ENOENT) {
         /* A mark that is held may be that of another container, which has
          * objects of its own. */
         if (!note.held)
             unlink(place->mark);
-        return shmap__os_done;
+        return shmap__posix_done;
     }
     if (status.code < 0)
         return status;
     close(fd);
     if (note.held || !is_mark_of(&note, &stat) || stat.st_uid != place->owner)
         return (shmap__os_status){SHMAP_EEXIST, 0};
-    status = shmap__place_remove(place);
+    status = shmap__posix_place_remove(place);
     if (status.code == 0)
         ++*reaped;
     return status;
@@ -355,7 +358,7 @@ shmap__os_status shmap__place_free(const shmap__place *place, unsigned *reaped)
 
 /* Free the name unless somebody is left: true. Others who close do not wait for
  * one that is stopped in its step; then it must look again. */
-static bool leave(const shmap__place *place, int gate)
+static bool leave(const shmap__posix_place *place, int gate)
 {
     const int64_t too_long = 500000000; /* ns, less than they wait */
     unsigned reaped = 0;
@@ -364,78 +367,80 @@ static bool leave(const shmap__place *place, int gate)
 
     do {
         begun = shmap__os_now();
-        held = shmap__place_free(place, &reaped).code == SHMAP_EEXIST;
-        shmap__gate_leave(place, gate);
+        held = shmap__posix_place_free(place, &reaped).code == SHMAP_EEXIST;
+        shmap__posix_gate_leave(place, gate);
     } while (shmap__os_now() - begun > too_long &&
-             shmap__gate_enter(place, &gate).code == 0);
+             shmap__posix_gate_enter(place, &gate).code == 0);
     return held;
 }
 
 /* Identities are those of marks, which objects of some systems have none of. */
-bool shmap__os_named_is_held(const char *os_name, const uint64_t identity[2],
-                             bool at_exit)
+bool shmap__posix_named_is_held(const char *os_name, const uint64_t identity[2],
+                                bool at_exit)
 {
-    shmap__place place;
+    shmap__posix_place place;
     struct stat mark;
     int entered;
     int gate;
 
     (void)at_exit;
-    shmap__place_find(&place, os_name, geteuid());
-    if (lstat(place.mark, &mark) != 0 || !shmap__os_identifies(identity, &mark))
+    shmap__posix_place_find(&place, os_name, geteuid());
+    if (lstat(place.mark, &mark) != 0 ||
+        !shmap__posix_identifies(identity, &mark))
         return false;
-    entered = shmap__gate_enter(&place, &gate).code;
+    entered = shmap__posix_gate_enter(&place, &gate).code;
     return entered == SHMAP_EMFILE || (entered == 0 && leave(&place, gate));
 }
 
 /* Where nobody else is left, the region is dead from the moment that its mark
  * is let go, for everybody. Each descriptor that is closed makes room for the
  * next. */
-void shmap__os_named_close(const shmap__os_object *object, const char *os_name,
-                           const struct stat *stat)
+void shmap__posix_named_close(const shmap__os_object *object,
+                              const char *os_name, const struct stat *stat)
 {
     int lock = (int)object->lock;
     struct stat mark;
     bool kept = fstat(lock, &mark) == 0 &&
-                shmap__os_identifies(object->lock_identity, &mark);
-    shmap__place place;
+                shmap__posix_identifies(object->lock_identity, &mark);
+    shmap__posix_place place;
     bool again; /* it must be asked for */
     int entered;
     int gate;
 
-    shmap__place_find(&place, os_name, kept ? mark.st_uid : geteuid());
+    shmap__posix_place_find(&place, os_name, kept ? mark.st_uid : geteuid());
     if (stat != NULL)
         close((int)object->native);
-    entered = shmap__gate_enter(&place, &gate).code;
+    entered = shmap__posix_gate_enter(&place, &gate).code;
     if (kept)
         close(lock);
     SHMAP__STOP("close.let_go");
     again = entered == SHMAP_EMFILE || (entered == 0 && leave(&place, gate));
-    shmap__os_later(again && kept ? os_name : NULL, object->lock_identity);
+    shmap__posix_later(again && kept ? os_name : NULL, object->lock_identity);
 }
 
-bool shmap__os_name_means(const char *os_name, const shmap__os_object *object)
+bool shmap__posix_name_means(const char *os_name,
+                             const shmap__os_object *object)
 {
-    shmap__place place;
+    shmap__posix_place place;
     struct stat now;
     struct stat mark;
     int fd;
 
-    shmap__place_find(&place, os_name, geteuid());
-    if (shmap__memory_open(place.name, O_RDONLY, &fd, &now).code < 0)
+    shmap__posix_place_find(&place, os_name, geteuid());
+    if (shmap__posix_memory_open(place.name, O_RDONLY, &fd, &now).code < 0)
         return false;
     close(fd);
-    if (!shmap__os_identifies(object->identity, &now))
+    if (!shmap__posix_identifies(object->identity, &now))
         return false;
     if (object->foreign)
         return true;
-    shmap__place_find(&place, os_name, now.st_uid);
+    shmap__posix_place_find(&place, os_name, now.st_uid);
     return lstat(place.mark, &mark) == 0 &&
-           shmap__os_identifies(object->lock_identity, &mark);
+           shmap__posix_identifies(object->lock_identity, &mark);
 }
 
 /* A lock does not tell how many share it. */
-bool shmap__os_alone(int fd)
+bool shmap__posix_alone(int fd)
 {
     (void)fd;
     return false;

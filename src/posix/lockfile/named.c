@@ -17,13 +17,13 @@
 /* Whose the object of this name is. It may become another's at once. */
 static shmap__os_status find_owner(const char *os_name, uid_t *owner)
 {
-    shmap__place place;
+    shmap__posix_place place;
     shmap__os_status status;
     struct stat stat;
     int fd;
 
-    shmap__place_find(&place, os_name, 0);
-    status = shmap__memory_open(place.name, O_RDONLY, &fd, &stat);
+    shmap__posix_place_find(&place, os_name, 0);
+    status = shmap__posix_memory_open(place.name, O_RDONLY, &fd, &stat);
     if (status.code < 0)
         return status;
     close(fd);
@@ -34,21 +34,21 @@ static shmap__os_status find_owner(const char *os_name, uid_t *owner)
 /* Free the name, whoever left it over. SHMAP_EEXIST if it was taken. */
 static shmap__os_status free_name(const char *os_name, unsigned *reaped)
 {
-    shmap__place place;
+    shmap__posix_place place;
     uid_t owner;
     shmap__os_status status = find_owner(os_name, &owner);
     int gate;
 
     if (status.code < 0)
-        return status.code == SHMAP_ENOENT ? shmap__os_done : status;
+        return status.code == SHMAP_ENOENT ? shmap__posix_done : status;
     SHMAP__STOP("free.found");
-    shmap__place_find(&place, os_name, owner);
-    status = shmap__gate_enter(&place, &gate);
+    shmap__posix_place_find(&place, os_name, owner);
+    status = shmap__posix_gate_enter(&place, &gate);
     if (status.code < 0)
         return status.code == SHMAP_ENOENT ? (shmap__os_status){SHMAP_EEXIST, 0}
                                            : status;
-    status = shmap__place_free(&place, reaped);
-    shmap__gate_leave(&place, gate);
+    status = shmap__posix_place_free(&place, reaped);
+    shmap__posix_gate_leave(&place, gate);
     return status;
 }
 
@@ -56,18 +56,18 @@ static shmap__os_status free_name(const char *os_name, unsigned *reaped)
 
 /* The object, complete, with its mark held. */
 static shmap__os_status make_memory(shmap__os_object *object, int mark,
-                                    const shmap__place *place, uint64_t size,
-                                    int commit)
+                                    const shmap__posix_place *place,
+                                    uint64_t size, int commit)
 {
     struct stat stat;
     shmap__os_status status;
     int error;
     int made =
         shm_open(place->name, O_RDWR | O_CREAT | O_EXCL, S_IRUSR | S_IWUSR);
-    int fd = shmap__os_above_stdio(made);
+    int fd = shmap__posix_above_stdio(made);
 
     if (fd < 0) {
-        status = shmap__os_failed(errno);
+        status = shmap__posix_failed(errno);
         if (made >= 0)
             shm_unlink(place->name);
         return status;
@@ -77,12 +77,13 @@ static shmap__os_status make_memory(shmap__os_object *object, int mark,
      * umasks are such that it matters. */
     if (fchmod(fd, S_IRUSR | S_IWUSR) != 0)
         errno = 0;
-    status = shmap__os_extend(fd, 0, size, commit, true);
+    status = shmap__posix_extend(fd, 0, size, commit, true);
     SHMAP__STOP("create.sized");
     if (status.code == 0) {
-        error = fstat(fd, &stat) == 0 ? shmap__mark_hold(mark, &stat) : errno;
+        error =
+            fstat(fd, &stat) == 0 ? shmap__posix_mark_hold(mark, &stat) : errno;
         if (error != 0)
-            status = shmap__os_failed(error);
+            status = shmap__posix_failed(error);
     }
     if (status.code < 0) {
         shm_unlink(place->name);
@@ -90,22 +91,22 @@ static shmap__os_status make_memory(shmap__os_object *object, int mark,
         return status;
     }
     SHMAP__STOP("create.marked");
-    shmap__os_object_fill(object, fd, &stat, SHMAP_KIND_NAMED,
-                          SHMAP_ACCESS_READ_WRITE);
-    shmap__mark_keep(object, mark);
+    shmap__posix_object_fill(object, fd, &stat, SHMAP_KIND_NAMED,
+                             SHMAP_ACCESS_READ_WRITE);
+    shmap__posix_mark_keep(object, mark);
     return status;
 }
 
 /* In a step, in a place that is free. */
 static shmap__os_status make(shmap__os_object *object,
-                             const shmap__place *place, uint64_t size,
+                             const shmap__posix_place *place, uint64_t size,
                              int commit)
 {
     shmap__os_status status;
-    int mark = shmap__mark_make(place);
+    int mark = shmap__posix_mark_make(place);
 
     if (mark < 0)
-        return shmap__os_failed(errno);
+        return shmap__posix_failed(errno);
     SHMAP__STOP("create.mark");
     status = make_memory(object, mark, place, size, commit);
     if (status.code < 0) {
@@ -119,7 +120,7 @@ shmap__os_status shmap__os_named_create(shmap__os_object *object,
                                         const char *os_name, uint64_t size,
                                         const shmap_region_options *options)
 {
-    shmap__place place;
+    shmap__posix_place place;
     unsigned reaped = 0;
     int gate;
     shmap__os_status status;
@@ -129,19 +130,19 @@ shmap__os_status shmap__os_named_create(shmap__os_object *object,
         return (shmap__os_status){SHMAP_ENOTSUP, 0};
     status = free_name(os_name, &reaped);
     if (status.code == 0)
-        status = shmap__folders_make();
+        status = shmap__posix_folders_make();
     if (status.code < 0)
         return status;
     SHMAP__STOP("create.free");
-    shmap__place_find(&place, os_name, geteuid());
-    status = shmap__gate_enter(&place, &gate);
+    shmap__posix_place_find(&place, os_name, geteuid());
+    status = shmap__posix_gate_enter(&place, &gate);
     if (status.code < 0)
         return status;
     SHMAP__STOP("create.gated");
-    status = shmap__place_free(&place, &reaped);
+    status = shmap__posix_place_free(&place, &reaped);
     if (status.code == 0)
         status = make(object, &place, size, options->commit);
-    shmap__gate_leave(&place, gate);
+    shmap__posix_gate_leave(&place, gate);
     return status;
 }
 
@@ -161,10 +162,11 @@ typedef struct open_wish {
  * of the owner's for that name, and says which object that is. Without, the
  * object is another program's, or somebody linked it there. */
 static shmap__os_status take(shmap__os_object *object,
-                             const shmap__found *found, const open_wish *wish)
+                             const shmap__posix_found *found,
+                             const open_wish *wish)
 {
     const bool foreign = found->state == SHMAP__FOREIGN;
-    shmap__os_status status = shmap__os_object_check(
+    shmap__os_status status = shmap__posix_object_check(
         object, found->fd, &found->stat, SHMAP_KIND_NAMED, wish->access,
         wish->owner, geteuid());
 
@@ -174,18 +176,18 @@ static shmap__os_status take(shmap__os_object *object,
         return status;
     object->foreign = foreign;
     if (!object->foreign)
-        shmap__mark_keep(object, found->mark);
+        shmap__posix_mark_keep(object, found->mark);
     else if (found->mark >= 0)
         close(found->mark);
     return status;
 }
 
 static shmap__os_status open_in_step(shmap__os_object *object,
-                                     const shmap__place *place,
+                                     const shmap__posix_place *place,
                                      const open_wish *wish)
 {
-    shmap__found found;
-    shmap__os_status status = shmap__place_look(
+    shmap__posix_found found;
+    shmap__os_status status = shmap__posix_place_look(
         place, wish->access == SHMAP_ACCESS_READ ? O_RDONLY : O_RDWR, &found);
 
     if (status.code < 0)
@@ -194,7 +196,7 @@ static shmap__os_status open_in_step(shmap__os_object *object,
     if (found.stat.st_uid != place->owner) {
         status = again;
     } else if (found.state == SHMAP__DEAD) {
-        shmap__place_remove(place);
+        shmap__posix_place_remove(place);
         status.code = SHMAP_ENOENT;
     } else if (found.state == SHMAP__LIVE &&
                flock(found.mark, LOCK_SH | LOCK_NB) != 0) {
@@ -204,26 +206,26 @@ static shmap__os_status open_in_step(shmap__os_object *object,
         status = take(object, &found, wish);
     }
     if (status.code != 0)
-        shmap__found_close(&found);
+        shmap__posix_found_close(&found);
     return status;
 }
 
 /* The place had no gate a moment ago: the object is foreign, unless it is or
  * was a region that came since. */
 static shmap__os_status open_foreign(shmap__os_object *object,
-                                     const shmap__place *place,
+                                     const shmap__posix_place *place,
                                      const open_wish *wish)
 {
-    shmap__found found = {.state = SHMAP__FOREIGN, .mark = -1};
+    shmap__posix_found found = {.state = SHMAP__FOREIGN, .mark = -1};
     struct stat stat;
     int fd;
-    shmap__os_status status = shmap__memory_open(
+    shmap__os_status status = shmap__posix_memory_open(
         place->name, wish->access == SHMAP_ACCESS_READ ? O_RDONLY : O_RDWR,
         &found.fd, &found.stat);
 
     if (status.code < 0)
         return status;
-    status = shmap__memory_open(place->name, O_RDONLY, &fd, &stat);
+    status = shmap__posix_memory_open(place->name, O_RDONLY, &fd, &stat);
     if (status.code == 0)
         close(fd);
     if (status.code < 0 || found.stat.st_uid != place->owner ||
@@ -233,14 +235,14 @@ static shmap__os_status open_foreign(shmap__os_object *object,
     else
         status = take(object, &found, wish);
     if (status.code != 0)
-        shmap__found_close(&found);
+        shmap__posix_found_close(&found);
     return status;
 }
 
 static shmap__os_status try_open(shmap__os_object *object, const char *os_name,
                                  const open_wish *wish)
 {
-    shmap__place place;
+    shmap__posix_place place;
     uid_t uid;
     int gate;
     shmap__os_status status = find_owner(os_name, &uid);
@@ -248,18 +250,18 @@ static shmap__os_status try_open(shmap__os_object *object, const char *os_name,
     if (status.code < 0)
         return status;
     SHMAP__STOP("open.opened");
-    shmap__place_find(&place, os_name, uid);
-    status = shmap__gate_enter(&place, &gate);
+    shmap__posix_place_find(&place, os_name, uid);
+    status = shmap__posix_gate_enter(&place, &gate);
     if (status.code == SHMAP_ENOENT)
         return open_foreign(object, &place, wish);
     if (status.code == SHMAP_EACCES &&
-        !shmap__os_accepts(wish->owner, uid, geteuid()))
+        !shmap__posix_accepts(wish->owner, uid, geteuid()))
         status.code = SHMAP_EOWNER;
     if (status.code < 0)
         return status;
     SHMAP__STOP("open.gated");
     status = open_in_step(object, &place, wish);
-    shmap__gate_leave(&place, gate);
+    shmap__posix_gate_leave(&place, gate);
     return status;
 }
 
@@ -275,7 +277,7 @@ shmap__os_status shmap__os_named_open(shmap__os_object *object,
 
         if (status.code <= 0)
             return status;
-    } while (shmap__os_wait_a_little(&attempt));
+    } while (shmap__posix_wait_a_little(&attempt));
     return (shmap__os_status){SHMAP_EBUSY, 0};
 }
 
@@ -300,16 +302,16 @@ static bool is_derived(const char *name)
 
 /* Being a holder takes a mark of its own, which is found by the name. */
 
-bool shmap__os_named_lend(int fd)
+bool shmap__posix_named_lend(int fd)
 {
     (void)fd;
     return true;
 }
 
-shmap__os_status shmap__os_named_take(shmap__os_object *object, int fd,
-                                      const struct stat *stat, bool lent,
-                                      const char *os_name, int access,
-                                      int owner)
+shmap__os_status shmap__posix_named_take(shmap__os_object *object, int fd,
+                                         const struct stat *stat, bool lent,
+                                         const char *os_name, int access,
+                                         int owner)
 {
     const bool derived = is_derived(os_name + (*os_name == '/'));
     shmap__os_object found;
@@ -320,7 +322,7 @@ shmap__os_status shmap__os_named_take(shmap__os_object *object, int fd,
     (void)lent;
     if (status.code < 0)
         return status;
-    if (!shmap__os_identifies(found.identity, stat)) {
+    if (!shmap__posix_identifies(found.identity, stat)) {
         shmap__os_close(&found, os_name);
         return (shmap__os_status){SHMAP_ENOENT, 0};
     }
@@ -338,7 +340,7 @@ shmap__os_status shmap__os_named_reap(const char *os_name, int scope,
     (void)scope; /* What has no mark is left alone in every scope. */
     /* What is alive, or not ours, is no leftover. */
     if (status.code == SHMAP_EEXIST || status.code == SHMAP_ETYPE)
-        status = shmap__os_done;
+        status = shmap__posix_done;
     if (status.code == 0)
         *reaped = count;
     return status;
@@ -346,11 +348,11 @@ shmap__os_status shmap__os_named_reap(const char *os_name, int scope,
 
 static DIR *open_folder(const char *path)
 {
-    int fd = shmap__os_open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+    int fd = shmap__posix_open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
     DIR *folder = fd < 0 ? NULL : fdopendir(fd);
 
     if (fd >= 0 && folder == NULL)
-        shmap__os_close_quietly(fd);
+        shmap__posix_close_quietly(fd);
     return folder;
 }
 
@@ -360,24 +362,24 @@ static shmap__os_status reap_user(uid_t uid, unsigned *reaped)
     struct dirent *entry;
     DIR *folder;
 
-    if (!shmap__marks_folder(path, uid))
-        return shmap__os_done;
+    if (!shmap__posix_marks_folder(path, uid))
+        return shmap__posix_done;
     folder = open_folder(path);
     if (folder == NULL)
-        return shmap__os_failed(errno);
+        return shmap__posix_failed(errno);
     while ((entry = readdir(folder)) != NULL) {
-        shmap__place place;
+        shmap__posix_place place;
         int gate;
 
-        shmap__place_find(&place, entry->d_name, uid);
+        shmap__posix_place_find(&place, entry->d_name, uid);
         if (entry->d_name[0] != '.' &&
-            shmap__gate_enter(&place, &gate).code == 0) {
-            shmap__place_free(&place, reaped);
-            shmap__gate_leave(&place, gate);
+            shmap__posix_gate_enter(&place, &gate).code == 0) {
+            shmap__posix_place_free(&place, reaped);
+            shmap__posix_gate_leave(&place, gate);
         }
     }
     closedir(folder);
-    return shmap__os_done;
+    return shmap__posix_done;
 }
 
 shmap__os_status shmap__os_named_reap_all(bool every_user, unsigned *reaped)
@@ -387,12 +389,12 @@ shmap__os_status shmap__os_named_reap_all(bool every_user, unsigned *reaped)
     DIR *folder;
 
     *reaped = 0;
-    shmap__os_later_all();
+    shmap__posix_later_all();
     if (!every_user)
         return reap_user(geteuid(), reaped);
     folder = open_folder("/tmp/.");
     if (folder == NULL)
-        return shmap__os_failed(errno);
+        return shmap__posix_failed(errno);
     while ((entry = readdir(folder)) != NULL) {
         int end = 0;
 
@@ -401,5 +403,5 @@ shmap__os_status shmap__os_named_reap_all(bool every_user, unsigned *reaped)
             reap_user((uid_t)uid, reaped);
     }
     closedir(folder);
-    return shmap__os_done;
+    return shmap__posix_done;
 }

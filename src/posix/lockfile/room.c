@@ -8,13 +8,13 @@
 #include <unistd.h>
 
 /* Nothing in POSIX tells. */
-void shmap__os_memory(uint64_t *total, uint64_t *available)
+void shmap__posix_memory(uint64_t *total, uint64_t *available)
 {
     *total = 0;
     *available = 0;
 }
 
-bool shmap__os_is_memory(int fd, const struct stat *stat)
+bool shmap__posix_is_memory(int fd, const struct stat *stat)
 {
     struct stat folder;
     struct statvfs fs;
@@ -27,13 +27,13 @@ bool shmap__os_is_memory(int fd, const struct stat *stat)
 }
 
 /* Huge pages that programs must know about are Linux's. */
-size_t shmap__os_page_size(int fd, const struct stat *stat)
+size_t shmap__posix_page_size(int fd, const struct stat *stat)
 {
     (void)fd, (void)stat;
     return shmap__os_facts_get()->page_size;
 }
 
-int shmap__os_check_room(int fd, uint64_t size, bool in_memory)
+int shmap__posix_check_room(int fd, uint64_t size, bool in_memory)
 {
     struct statvfs fs;
 
@@ -44,7 +44,7 @@ int shmap__os_check_room(int fd, uint64_t size, bool in_memory)
     return 0;
 }
 
-uint64_t shmap__os_missing(int fd, const struct stat *stat)
+uint64_t shmap__posix_missing(int fd, const struct stat *stat)
 {
     const uint64_t unit = 512;
     uint64_t there = (uint64_t)stat->st_blocks * unit;
@@ -56,7 +56,7 @@ uint64_t shmap__os_missing(int fd, const struct stat *stat)
 
 /* posix_fallocate may write where the file system cannot allocate, and undo
  * what others write at the same time. */
-int shmap__os_fill(int fd, uint64_t size)
+int shmap__posix_fill(int fd, uint64_t size)
 {
     (void)fd, (void)size;
     return ENOTSUP;
@@ -76,7 +76,7 @@ static int allocate(int fd, uint64_t from, uint64_t size)
 /* The pages of shared memory objects come from memory and swap when they are
  * touched, unless the system can allocate them. On macOS the size of an object
  * can be set once, so that comes first. */
-int shmap__os_allocate(int fd, uint64_t from, uint64_t to, bool in_memory)
+int shmap__posix_allocate(int fd, uint64_t from, uint64_t to, bool in_memory)
 {
     const uint64_t least = shmap__os_facts_get()->page_size;
     uint64_t piece = UINT64_C(32) << 20;
@@ -90,7 +90,7 @@ int shmap__os_allocate(int fd, uint64_t from, uint64_t to, bool in_memory)
         if (error == 0)
             from += size;
         else if (error == EINVAL || error == EOPNOTSUPP || error == ENODEV)
-            return in_memory ? 0 : shmap__os_write_zeros(fd, from, to);
+            return in_memory ? 0 : shmap__posix_write_zeros(fd, from, to);
         else if (error != EINTR)
             return error;
         else if (piece > least)

@@ -13,6 +13,6 @@ bool attack_identify(intptr_t native, int kind, uint64_t identity[2])
     identity[0] = (uint64_t)status.st_dev;
     identity[1] = (uint64_t)status.st_ino;
     if (kind == SHMAP_KIND_FILE)
-        identity[1] ^= shmap__os_file_birth((int)native);
+        identity[1] ^= shmap__posix_file_birth((int)native);
     return true;
 }
