@@ -1,0 +1,579 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Same situation, same code (P14), of synchronisation objects: each situation
+ * is provoked on each system. The table is the contract. */
+
+#include <uv.h>
+
+#include "units.h"
+
+/* All zero for each situation. */
+static struct objects {
+    shmap_mutex mutex;
+    shmap_rwlock rwlock;
+    shmap_once once;
+    shmap_event event;
+    shmap_semaphore semaphore;
+    shmap_cond cond;
+    shmap_barrier barrier;
+    union {
+        shmap_record record;
+        unsigned char space[SHMAP_RECORD_SIZE(100)];
+    } record;
+    shmap_mutex many[SHMAP_LOCKS_MAX];
+} o;
+
+static unsigned char value[200];
+
+#define ODD(object) ((void *)((char *)&(object) + 4))
+
+/* A thread of its own makes the call, and ends with whatever it has got. */
+
+struct call {
+    int (*make)(void);
+    int result;
+};
+
+static void make_call(void *argument)
+{
+    struct call *call = argument;
+
+    call->result = call->make();
+}
+
+static int elsewhere(int (*make)(void))
+{
+    struct call call = {make, SHMAP_ESYSTEM};
+    uv_thread_t thread;
+
+    assert_int_equal(uv_thread_create(&thread, make_call, &call), 0);
+    uv_thread_join(&thread);
+    return call.result;
+}
+
+/* Calls. */
+
+static int lock(void)
+{
+    return shmap_mutex_lock(&o.mutex, 0);
+}
+
+static int unlock(void)
+{
+    return shmap_mutex_unlock(&o.mutex);
+}
+
+static int consistent(void)
+{
+    return shmap_mutex_consistent(&o.mutex);
+}
+
+static int read_lock(void)
+{
+    return shmap_rwlock_read_lock(&o.rwlock, 0);
+}
+
+static int write_lock(void)
+{
+    return shmap_rwlock_write_lock(&o.rwlock, 0);
+}
+
+static int rwlock_unlock(void)
+{
+    return shmap_rwlock_unlock(&o.rwlock);
+}
+
+static int rwlock_consistent(void)
+{
+    return shmap_rwlock_consistent(&o.rwlock);
+}
+
+static int begin(void)
+{
+    return shmap_once_begin(&o.once, 0);
+}
+
+static int commit(void)
+{
+    return shmap_once_commit(&o.once);
+}
+
+static int abandon(void)
+{
+    return shmap_once_abandon(&o.once);
+}
+
+/* While this thread has something, another calls, or it itself does. */
+
+static int while_locked(int (*make)(void), bool here)
+{
+    int result;
+
+    assert_code(lock(), 0);
+    result = here ? make() : elsewhere(make);
+    assert_code(unlock(), 0);
+    return result;
+}
+
+static int while_reading(int (*make)(void), bool here)
+{
+    int result;
+
+    assert_code(read_lock(), 0);
+    result = here ? make() : elsewhere(make);
+    assert_code(rwlock_unlock(), 0);
+    return result;
+}
+
+static int while_writing(int (*make)(void), bool here)
+{
+    int result;
+
+    assert_code(write_lock(), 0);
+    result = here ? make() : elsewhere(make);
+    assert_code(rwlock_unlock(), 0);
+    return result;
+}
+
+static int while_at_it(int (*make)(void), bool here)
+{
+    int result;
+
+    assert_code(begin(), SHMAP_ONCE_YOURS);
+    result = here ? make() : elsewhere(make);
+    assert_code(abandon(), 0);
+    return result;
+}
+
+/* Situations, by their numbers in the table. */
+
+static int lock_null(void)
+{
+    return shmap_mutex_lock(NULL, 0);
+}
+
+static int lock_misaligned(void)
+{
+    return shmap_mutex_lock(ODD(o.mutex), 0);
+}
+
+static int lock_again(void)
+{
+    return while_locked(lock, true);
+}
+
+static int lock_anothers(void)
+{
+    return while_locked(lock, false);
+}
+
+static int unlock_free(void)
+{
+    return unlock();
+}
+
+static int unlock_anothers(void)
+{
+    return while_locked(unlock, false);
+}
+
+static int consistent_free(void)
+{
+    return consistent();
+}
+
+static int consistent_anothers(void)
+{
+    return while_locked(consistent, false);
+}
+
+static int consistent_without_death(void)
+{
+    return while_locked(consistent, true);
+}
+
+static int lock_after_death(void)
+{
+    int result;
+
+    assert_code(elsewhere(lock), 0);
+    result = lock();
+    assert_code(consistent(), 0);
+    assert_code(unlock(), 0);
+    return result;
+}
+
+static int lock_too_many(void)
+{
+    int result;
+
+    for (int i = 0; i < SHMAP_LOCKS_MAX; i++)
+        assert_code(shmap_mutex_lock(&o.many[i], 0), 0);
+    result = lock();
+    for (int i = 0; i < SHMAP_LOCKS_MAX; i++)
+        assert_code(shmap_mutex_unlock(&o.many[i]), 0);
+    return result;
+}
+
+static int read_lock_null(void)
+{
+    return shmap_rwlock_read_lock(NULL, 0);
+}
+
+static int write_lock_misaligned(void)
+{
+    return shmap_rwlock_write_lock(ODD(o.rwlock), 0);
+}
+
+static int read_lock_again(void)
+{
+    int result = while_reading(read_lock, true);
+
+    assert_code(rwlock_unlock(), 0);
+    return result;
+}
+
+static int read_lock_under_a_writer(void)
+{
+    return while_writing(read_lock, false);
+}
+
+static int read_lock_under_oneself(void)
+{
+    return while_writing(read_lock, true);
+}
+
+static int write_lock_under_a_reader(void)
+{
+    return while_reading(write_lock, false);
+}
+
+static int write_lock_under_oneself(void)
+{
+    return while_reading(write_lock, true);
+}
+
+static int rwlock_unlock_free(void)
+{
+    return rwlock_unlock();
+}
+
+static int rwlock_unlock_anothers(void)
+{
+    return while_writing(rwlock_unlock, false);
+}
+
+static int rwlock_consistent_as_reader(void)
+{
+    return while_reading(rwlock_consistent, true);
+}
+
+static int read_lock_after_a_writers_death(void)
+{
+    int result;
+
+    assert_code(elsewhere(write_lock), 0);
+    result = read_lock();
+    assert_code(rwlock_unlock(), 0);
+    return result;
+}
+
+static int write_lock_after_a_readers_death(void)
+{
+    int result;
+
+    assert_code(elsewhere(read_lock), 0);
+    result = write_lock();
+    assert_code(rwlock_unlock(), 0);
+    return result;
+}
+
+static int begin_null(void)
+{
+    return shmap_once_begin(NULL, 0);
+}
+
+static int begin_first(void)
+{
+    int result = begin();
+
+    assert_code(abandon(), 0);
+    return result;
+}
+
+static int begin_again(void)
+{
+    return while_at_it(begin, true);
+}
+
+static int begin_anothers(void)
+{
+    return while_at_it(begin, false);
+}
+
+static int begin_done(void)
+{
+    assert_code(begin(), SHMAP_ONCE_YOURS);
+    assert_code(commit(), 0);
+    return begin();
+}
+
+static int begin_after_death(void)
+{
+    int result;
+
+    assert_code(elsewhere(begin), SHMAP_ONCE_YOURS);
+    result = begin();
+    assert_code(commit(), 0);
+    return result;
+}
+
+static int commit_not_begun(void)
+{
+    return commit();
+}
+
+static int commit_anothers(void)
+{
+    return while_at_it(commit, false);
+}
+
+static int abandon_anothers(void)
+{
+    return while_at_it(abandon, false);
+}
+
+static int event_null(void)
+{
+    return shmap_event_set(NULL);
+}
+
+static int event_unset(void)
+{
+    return shmap_event_wait(&o.event, 0);
+}
+
+static int event_taken(void)
+{
+    assert_code(shmap_event_set(&o.event), 0);
+    assert_code(shmap_event_take(&o.event, 0), 0);
+    return shmap_event_take(&o.event, 0);
+}
+
+static int semaphore_empty(void)
+{
+    return shmap_semaphore_wait(&o.semaphore, 0);
+}
+
+static int semaphore_init_too_large(void)
+{
+    return shmap_semaphore_init(&o.semaphore, SHMAP_SEMAPHORE_MAX + 1);
+}
+
+static int semaphore_init_too_many(void)
+{
+    assert_code(shmap_semaphore_post(&o.semaphore, 1), 0);
+    return shmap_semaphore_init(&o.semaphore, SHMAP_SEMAPHORE_MAX);
+}
+
+static int semaphore_post_none(void)
+{
+    return shmap_semaphore_post(&o.semaphore, 0);
+}
+
+static int semaphore_post_too_many(void)
+{
+    assert_code(shmap_semaphore_post(&o.semaphore, 1), 0);
+    return shmap_semaphore_post(&o.semaphore, SHMAP_SEMAPHORE_MAX);
+}
+
+static int wait_for_condition(void)
+{
+    return shmap_cond_wait(&o.cond, &o.mutex, 0);
+}
+
+static int cond_without_the_mutex(void)
+{
+    return wait_for_condition();
+}
+
+static int cond_not_signalled(void)
+{
+    return while_locked(wait_for_condition, true);
+}
+
+static int cond_null(void)
+{
+    return shmap_cond_signal(NULL);
+}
+
+static int barrier_alone(void)
+{
+    return shmap_barrier_wait(&o.barrier, 1, 0);
+}
+
+static int barrier_of_two(void)
+{
+    return shmap_barrier_wait(&o.barrier, 2, 0);
+}
+
+static int barrier_of_none(void)
+{
+    return shmap_barrier_wait(&o.barrier, 0, 0);
+}
+
+static int barrier_of_too_many(void)
+{
+    return shmap_barrier_wait(&o.barrier, 65536, 0);
+}
+
+static int record_unwritten(void)
+{
+    return shmap_record_read(&o.record.record, value, 100, NULL);
+}
+
+static int record_of_nothing(void)
+{
+    return shmap_record_write(&o.record.record, value, 0);
+}
+
+static int write_record(void)
+{
+    return shmap_record_write(&o.record.record, value, 100);
+}
+
+static int record_write_another_size(void)
+{
+    assert_code(write_record(), 0);
+    return shmap_record_write(&o.record.record, value, 50);
+}
+
+static int record_read_another_size(void)
+{
+    assert_code(write_record(), 0);
+    return shmap_record_read(&o.record.record, value, 50, NULL);
+}
+
+static int record_nothing_newer(void)
+{
+    assert_code(write_record(), 0);
+    return shmap_record_wait(&o.record.record, 1, 0);
+}
+
+#define SITUATION(provoke, code) \
+    {                            \
+#provoke, provoke, code  \
+    }
+
+static const struct situation {
+    const char *words;
+    int (*provoke)(void);
+    int code;
+} table[] = {
+    SITUATION(lock_null, SHMAP_EINVAL),
+    SITUATION(lock_misaligned, SHMAP_EINVAL),
+    SITUATION(lock_again, SHMAP_EDEADLK),
+    SITUATION(lock_anothers, SHMAP_ETIMEDOUT),
+    SITUATION(unlock_free, SHMAP_EPERM),
+    SITUATION(unlock_anothers, SHMAP_EPERM),
+    SITUATION(consistent_free, SHMAP_EPERM),
+    SITUATION(consistent_anothers, SHMAP_EPERM),
+    SITUATION(consistent_without_death, SHMAP_EINVAL),
+    SITUATION(lock_after_death, SHMAP_OWNER_DIED),
+    SITUATION(lock_too_many, SHMAP_ENOLCK),
+    SITUATION(read_lock_null, SHMAP_EINVAL),
+    SITUATION(write_lock_misaligned, SHMAP_EINVAL),
+    SITUATION(read_lock_again, SHMAP_OK),
+    SITUATION(read_lock_under_a_writer, SHMAP_ETIMEDOUT),
+    SITUATION(read_lock_under_oneself, SHMAP_EDEADLK),
+    SITUATION(write_lock_under_a_reader, SHMAP_ETIMEDOUT),
+    SITUATION(write_lock_under_oneself, SHMAP_EDEADLK),
+    SITUATION(rwlock_unlock_free, SHMAP_EPERM),
+    SITUATION(rwlock_unlock_anothers, SHMAP_EPERM),
+    SITUATION(rwlock_consistent_as_reader, SHMAP_EPERM),
+    SITUATION(read_lock_after_a_writers_death, SHMAP_OWNER_DIED),
+    SITUATION(write_lock_after_a_readers_death, SHMAP_OK),
+    SITUATION(begin_null, SHMAP_EINVAL),
+    SITUATION(begin_first, SHMAP_ONCE_YOURS),
+    SITUATION(begin_again, SHMAP_EDEADLK),
+    SITUATION(begin_anothers, SHMAP_ETIMEDOUT),
+    SITUATION(begin_done, SHMAP_OK),
+    SITUATION(begin_after_death, SHMAP_OWNER_DIED),
+    SITUATION(commit_not_begun, SHMAP_EPERM),
+    SITUATION(commit_anothers, SHMAP_EPERM),
+    SITUATION(abandon_anothers, SHMAP_EPERM),
+    SITUATION(event_null, SHMAP_EINVAL),
+    SITUATION(event_unset, SHMAP_ETIMEDOUT),
+    SITUATION(event_taken, SHMAP_ETIMEDOUT),
+    SITUATION(semaphore_empty, SHMAP_ETIMEDOUT),
+    SITUATION(semaphore_init_too_large, SHMAP_EINVAL),
+    SITUATION(semaphore_init_too_many, SHMAP_EOVERFLOW),
+    SITUATION(semaphore_post_none, SHMAP_EINVAL),
+    SITUATION(semaphore_post_too_many, SHMAP_EOVERFLOW),
+    SITUATION(cond_null, SHMAP_EINVAL),
+    SITUATION(cond_without_the_mutex, SHMAP_EPERM),
+    SITUATION(cond_not_signalled, SHMAP_ETIMEDOUT),
+    SITUATION(barrier_alone, SHMAP_LAST),
+    SITUATION(barrier_of_two, SHMAP_ETIMEDOUT),
+    SITUATION(barrier_of_none, SHMAP_EINVAL),
+    SITUATION(barrier_of_too_many, SHMAP_EINVAL),
+    SITUATION(record_unwritten, SHMAP_ENOTREADY),
+    SITUATION(record_of_nothing, SHMAP_EINVAL),
+    SITUATION(record_write_another_size, SHMAP_ELAYOUT),
+    SITUATION(record_read_another_size, SHMAP_ELAYOUT),
+    SITUATION(record_nothing_newer, SHMAP_ETIMEDOUT),
+};
+
+static bool as_expected(const struct situation *situation)
+{
+    int code;
+
+    memset(&o, 0, sizeof o);
+    code = situation->provoke();
+    if (code == situation->code && (code >= 0 || shmap_system_error() == 0))
+        return true;
+    print_error("%s: %s, should be %s; system error %d\n", situation->words,
+                shmap_error_name(code), shmap_error_name(situation->code),
+                shmap_system_error());
+    return false;
+}
+
+static void test_errors_table_sync__same_situation_same_code(void **state)
+{
+    size_t failures = 0;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(table); i++)
+        failures += !as_expected(&table[i]);
+    assert_int_equal(failures, 0);
+}
+
+/* What a process opens once, for all its threads, locks and sleeps, is not
+ * leaked. */
+static int lock_and_sleep(void)
+{
+    shmap_mutex mutex = {0};
+    shmap_event event = {0};
+
+    if (shmap_mutex_lock(&mutex, 0) == 0)
+        shmap_mutex_unlock(&mutex);
+    return shmap_event_wait(&event, shmap_after(1000000));
+}
+
+static int count_handles(void **state)
+{
+    lock_and_sleep();
+    elsewhere(lock_and_sleep);
+    return units_count_handles(state);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(
+            test_errors_table_sync__same_situation_same_code, count_handles,
+            units_compare_handles),
+    };
+
+    return test_main(argc, argv, NULL, tests, COUNT(tests));
+}
