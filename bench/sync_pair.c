@@ -39,7 +39,7 @@ typedef struct pair_shared {
 
 static int64_t patience(void)
 {
-    return shmap_after((int64_t)PATIENCE_S * 1000000000);
+    return shmap_after(SHMAP_S(PATIENCE_S));
 }
 
 static void sleep_for(int64_t ns)

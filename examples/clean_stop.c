@@ -36,7 +36,7 @@ static int do_jobs(jobs *shared)
 {
     int done = 0;
 
-    while (!stopping && shmap_semaphore_wait(&shared->waiting, 0) == 0)
+    while (!stopping && shmap_semaphore_wait(&shared->waiting, SHMAP_TRY) == 0)
         done++;
     return done;
 }
@@ -65,7 +65,7 @@ static int give(jobs *shared)
 {
     int result = shmap_semaphore_post(&shared->waiting, 1);
 
-    return result < 0 ? result : shmap_event_set(&shared->wake);
+    return SHMAP_FAILED(result) ? result : shmap_event_set(&shared->wake);
 }
 
 int main(int argc, char **argv)
@@ -84,7 +84,7 @@ int main(int argc, char **argv)
                                                          : run(view.data);
         shmap_view_unmap(&view);
     }
-    if (result < 0)
+    if (SHMAP_FAILED(result))
         fprintf(stderr, "clean_stop: %s\n", shmap_error_message(result));
-    return result < 0;
+    return SHMAP_FAILED(result);
 }

@@ -32,7 +32,7 @@
 #include "example.h"
 
 #define CLIENTS  3
-#define PATIENCE (10 * EXAMPLE_SECOND)
+#define PATIENCE SHMAP_S(10)
 
 /* Fixed widths, so that programs of 32 and 64 bits can meet. */
 typedef struct settings {
@@ -85,7 +85,7 @@ static bool are_whole(const settings *all, uint64_t version)
 /* Become the daemon: the mutex is held for life, so there is one at a time. */
 static int take_over(shared_config *shared)
 {
-    int result = shmap_mutex_lock(&shared->daemon, shmap_after(EXAMPLE_SECOND));
+    int result = shmap_mutex_lock(&shared->daemon, shmap_after(SHMAP_S(1)));
 
     if (result == SHMAP_OWNER_DIED) {
         /* There is nothing to repair: a record is always whole. */
@@ -107,7 +107,7 @@ static int publish(shared_config *shared, int64_t every)
     while (result == 0) {
         change(&all, last);
         result = shmap_record_write(record, &all, sizeof all);
-        if (result < 0 || last)
+        if (SHMAP_FAILED(result) || last)
             break;
         result = shmap_event_take(&shared->stop, shmap_after(every));
         last = result == 0;
@@ -125,11 +125,11 @@ static int run_daemon(const config_options *options)
     /* The region is still there if clients have it. */
     int result = shmap_region_open_or_create(&region, options->name,
                                              sizeof(shared_config), NULL);
-    if (result < 0)
+    if (SHMAP_FAILED(result))
         return example_failed(options->name, result);
     result = shmap_view_map(&view, region, NULL);
     shmap_region_close(region);
-    if (result < 0)
+    if (SHMAP_FAILED(result))
         return example_failed(options->name, result);
 
     shared_config *shared = view.data;
@@ -139,11 +139,12 @@ static int run_daemon(const config_options *options)
         return EXIT_FAILURE;
     }
     if (result == 0) {
-        result = publish(shared, (int64_t)options->every * EXAMPLE_MILLISECOND);
+        result = publish(shared, SHMAP_MS(options->every));
         shmap_mutex_unlock(&shared->daemon);
     }
     shmap_view_unmap(&view);
-    return result < 0 ? example_failed("config: daemon", result) : EXIT_SUCCESS;
+    return SHMAP_FAILED(result) ? example_failed("config: daemon", result)
+                                : EXIT_SUCCESS;
 }
 
 static int run_stop(const config_options *options)
@@ -151,12 +152,13 @@ static int run_stop(const config_options *options)
     shmap_view view;
     int result = example_map(&view, options->name, 0);
 
-    if (result < 0)
+    if (SHMAP_FAILED(result))
         return example_failed(options->name, result);
     shared_config *shared = view.data;
     result = shmap_event_set(&shared->stop);
     shmap_view_unmap(&view);
-    return result < 0 ? example_failed("config", result) : EXIT_SUCCESS;
+    return SHMAP_FAILED(result) ? example_failed("config", result)
+                                : EXIT_SUCCESS;
 }
 
 /* A client. */
@@ -173,7 +175,7 @@ static int map_for_reading(shmap_view *view, const char *name, int64_t deadline)
                SHMAP_ENOENT &&
            shmap_now() < deadline)
         example_pause();
-    if (result < 0)
+    if (SHMAP_FAILED(result))
         return result;
     result = shmap_view_map(view, region, NULL);
     shmap_region_close(region);
@@ -198,7 +200,7 @@ static int read_next(const shared_config *shared, settings *all,
 
 static int run_client(const config_options *options)
 {
-    int64_t patience = (int64_t)options->seconds * EXAMPLE_SECOND;
+    int64_t patience = SHMAP_S(options->seconds);
     int64_t print = 0;
     uint64_t version = 0;
     uint64_t count = 0;
@@ -206,11 +208,11 @@ static int run_client(const config_options *options)
     shmap_view view;
 
     int result = map_for_reading(&view, options->name, shmap_after(patience));
-    if (result < 0)
+    if (SHMAP_FAILED(result))
         return example_failed(options->name, result);
     while (!all.last) {
         result = read_next(view.data, &all, &version, shmap_after(patience));
-        if (result < 0)
+        if (SHMAP_FAILED(result))
             return example_failed("config: client", result);
         if (!are_whole(&all, version)) {
             fprintf(stderr, "config: settings %" PRIu64 " are WRONG\n",
@@ -220,7 +222,7 @@ static int run_client(const config_options *options)
         count++;
         if (shmap_now() >= print) {
             fprintf(stderr, "config: settings %" PRIu64 "\n", version);
-            print = shmap_after(EXAMPLE_SECOND / 2);
+            print = shmap_after(SHMAP_MS(500));
         }
     }
     printf("config: the last settings are %" PRIu64 "; %" PRIu64
@@ -253,7 +255,7 @@ static int kill_daemons(child_process *daemon, const config_options *options)
     shmap_view view;
     int result = map_for_reading(&view, options->name, shmap_after(PATIENCE));
 
-    if (result < 0)
+    if (SHMAP_FAILED(result))
         return result;
     for (uint64_t i = 0; i < options->kills && result == 0; i++) {
         result = read_next(view.data, &all, &version, shmap_after(PATIENCE));

@@ -23,7 +23,7 @@
 #include "stream.h"
 
 /* A dead producer is looked for this often while the consumer waits. */
-#define LOOK_EVERY (100 * EXAMPLE_MILLISECOND)
+#define LOOK_EVERY SHMAP_MS(100)
 
 typedef struct consumer {
     const char *name;
@@ -131,7 +131,7 @@ static void look_for_producer(consumer *c)
 static bool wait_for_news(consumer *c, uint32_t stream, uint32_t written)
 {
     const stream_memory *memory = c->memory;
-    int64_t deadline = shmap_after((int64_t)c->seconds * EXAMPLE_SECOND);
+    int64_t deadline = shmap_after(SHMAP_S(c->seconds));
 
     while (memory->stream == stream && memory->written == written &&
            !(memory->ended && is_in(c, stream))) {

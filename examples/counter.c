@@ -25,7 +25,7 @@
 #include "example.h"
 
 #define MAX_WORKERS 64
-#define PATIENCE    (10 * EXAMPLE_SECOND)
+#define PATIENCE    SHMAP_S(10)
 
 /* A kill comes between two instructions, and compilers are free to change the
  * order in which plain variables are written, as long as the program itself
@@ -85,7 +85,7 @@ static int count_one(shared_counter *counter, uint32_t worker)
 {
     int result = lock(counter);
 
-    if (result < 0)
+    if (SHMAP_FAILED(result))
         return result;
     counter->worker = worker;
     counter->new_total = counter->total + 1;
@@ -99,7 +99,7 @@ static int count_one(shared_counter *counter, uint32_t worker)
  * has the same effect. */
 static bool is_supervised(shared_counter *counter)
 {
-    int result = shmap_mutex_lock(&counter->supervisor, 0);
+    int result = shmap_mutex_lock(&counter->supervisor, SHMAP_TRY);
 
     if (result >= 0)
         shmap_mutex_unlock(&counter->supervisor);
@@ -112,14 +112,14 @@ static int work(const char *name, uint32_t worker)
     shmap_view view;
     int result = example_map(&view, name, 0);
 
-    if (result < 0)
+    if (SHMAP_FAILED(result))
         return example_failed("counter: worker", result);
     while (result == 0 && is_supervised(view.data))
         for (int i = 0; i < 1000 && result == 0; i++)
             result = count_one(view.data, worker);
     shmap_view_unmap(&view);
-    return result < 0 ? example_failed("counter: worker", result)
-                      : EXIT_SUCCESS;
+    return SHMAP_FAILED(result) ? example_failed("counter: worker", result)
+                                : EXIT_SUCCESS;
 }
 
 /* What the supervisor knows. */
@@ -136,7 +136,7 @@ static int read_part(shared_counter *counter, uint64_t worker, uint64_t *part)
 {
     int result = lock(counter);
 
-    if (result < 0)
+    if (SHMAP_FAILED(result))
         return result;
     *part = counter->parts[worker];
     return shmap_mutex_unlock(&counter->mutex);
@@ -163,7 +163,7 @@ static bool start_worker(supervisor *s, uint64_t worker)
         example_pause();
     }
     example_failed("counter: starting a worker",
-                   result < 0 ? result : SHMAP_ETIMEDOUT);
+                   SHMAP_FAILED(result) ? result : SHMAP_ETIMEDOUT);
     return false;
 }
 
@@ -206,7 +206,7 @@ static bool check(const supervisor *s)
     uint64_t sum = 0;
 
     int result = lock(counter);
-    if (result < 0) {
+    if (SHMAP_FAILED(result)) {
         example_failed("counter", result);
         return false;
     }
@@ -227,11 +227,11 @@ static int run(supervisor *s)
     shmap_view view;
     int result = example_map(&view, s->name, sizeof(shared_counter));
 
-    if (result < 0)
+    if (SHMAP_FAILED(result))
         return example_failed(s->name, result);
     s->counter = view.data;
-    result = shmap_mutex_lock(&s->counter->supervisor, 0);
-    if (result < 0)
+    result = shmap_mutex_lock(&s->counter->supervisor, SHMAP_TRY);
+    if (SHMAP_FAILED(result))
         return example_failed(s->name, result);
 
     bool well = supervise(s);

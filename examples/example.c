@@ -21,7 +21,7 @@ void example_pause(void)
 #if defined(_WIN32)
     Sleep(1);
 #else
-    nanosleep(&(struct timespec){0, EXAMPLE_MILLISECOND}, NULL);
+    nanosleep(&(struct timespec){0, 1000000}, NULL);
 #endif
 }
 
@@ -41,7 +41,7 @@ int example_map(shmap_view *view, const char *name, uint64_t size)
     int result = size == 0 ? shmap_region_open(&region, name, NULL)
                            : shmap_region_create(&region, name, size, NULL);
 
-    if (result < 0)
+    if (SHMAP_FAILED(result))
         return result;
     result = shmap_view_map(view, region, NULL);
     shmap_region_close(region); /* the view holds the region from now on */

@@ -19,9 +19,6 @@
 #define EXAMPLE_EXPORT
 #endif
 
-#define EXAMPLE_SECOND      INT64_C(1000000000)
-#define EXAMPLE_MILLISECOND INT64_C(1000000)
-
 /* Sleep for about a millisecond. */
 void example_pause(void);
 

@@ -79,13 +79,13 @@ static int write_list(void)
     shmap_view view;
 
     int result = shmap_region_create(&region, NAME, sizeof(list_memory), NULL);
-    if (result < 0)
+    if (SHMAP_FAILED(result))
         return failed(result);
     result = map_at(&view, region, WISH);
     if (result == SHMAP_EADDRINUSE)
         result = shmap_view_map(&view, region, NULL);
     shmap_region_close(region);
-    if (result < 0)
+    if (SHMAP_FAILED(result))
         return failed(result);
 
     fill(view.data);
@@ -103,10 +103,10 @@ static int find_address(shmap_region *region, uint64_t *address)
     shmap_view view;
 
     int result = shmap_view_map(&view, region, NULL);
-    if (result < 0)
+    if (SHMAP_FAILED(result))
         return result;
     list_memory *list = view.data;
-    result = shmap_event_wait(&list->ready, shmap_after(5 * EXAMPLE_SECOND));
+    result = shmap_event_wait(&list->ready, shmap_after(SHMAP_S(5)));
     if (result == 0 && list->pointer_size != sizeof(void *))
         result = SHMAP_ELAYOUT; /* a 32-bit and a 64-bit process */
     else if (result == 0)
@@ -147,7 +147,7 @@ static int occupy(shmap_view *view, void *address)
     shmap_region *region;
 
     int result = shmap_region_create(&region, NULL, 1, NULL);
-    if (result < 0)
+    if (SHMAP_FAILED(result))
         return result;
     result = map_at(view, region, address);
     shmap_region_close(region);
@@ -162,7 +162,7 @@ static int read_list(bool taken)
     uint64_t address = 0;
 
     int result = shmap_region_open(&region, NAME, NULL);
-    if (result < 0)
+    if (SHMAP_FAILED(result))
         return failed(result);
     result = find_address(region, &address);
     if (result == 0 && taken)
@@ -174,7 +174,7 @@ static int read_list(bool taken)
         print_list(view.data, (uintptr_t)view.data - (uintptr_t)address);
     shmap_view_unmap(&view);
     shmap_view_unmap(&other);
-    return result < 0 ? failed(result) : 0;
+    return SHMAP_FAILED(result) ? failed(result) : 0;
 }
 
 int main(int argc, char **argv)

@@ -26,16 +26,16 @@ int main(void)
 
     int made =
         shmap_region_open_or_create(&region, "hello", sizeof(hello), NULL);
-    if (made < 0)
+    if (SHMAP_FAILED(made))
         return failed(made);
     int result = shmap_view_map(&view, region, NULL);
     shmap_region_close(region); /* the view holds the region from now on */
-    if (result < 0)
+    if (SHMAP_FAILED(result))
         return failed(result);
 
     hello *shared = view.data;
     result = shmap_mutex_lock(&shared->mutex, SHMAP_FOREVER);
-    if (result < 0)
+    if (SHMAP_FAILED(result))
         return failed(result);
     /* Whoever may have died with it has counted or not: nothing is broken. */
     if (result == SHMAP_OWNER_DIED)

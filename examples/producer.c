@@ -30,10 +30,10 @@
 #define MADE_UP_SIZE (UINT64_C(64) * 1024 * 1024)
 
 /* A dead consumer is looked for this often while the producer waits for one. */
-#define LOOK_EVERY (20 * EXAMPLE_MILLISECOND)
+#define LOOK_EVERY SHMAP_MS(20)
 
 /* Another producer may be just about to end. */
-#define TAKE_OVER_NS (EXAMPLE_SECOND / 2)
+#define TAKE_OVER_NS SHMAP_MS(500)
 
 #define NOBODY UINT32_MAX
 
@@ -141,7 +141,7 @@ static bool take_over(const producer *p)
 
     if (result == SHMAP_ETIMEDOUT)
         fprintf(stderr, "%s: another producer is running\n", p->options.name);
-    else if (result < 0)
+    else if (SHMAP_FAILED(result))
         example_failed(p->options.name, result);
     return result == 0;
 }
@@ -169,8 +169,7 @@ static unsigned count_waiting(const producer *p)
 /* Wait until there are `count` of them. */
 static bool wait_for_consumers(const producer *p, uint64_t count)
 {
-    int64_t deadline =
-        shmap_after((int64_t)p->options.seconds * EXAMPLE_SECOND);
+    int64_t deadline = shmap_after(SHMAP_S(p->options.seconds));
 
     fprintf(stderr, "producer: waits for %" PRIu64 " consumer%s\n", count,
             count == 1 ? "" : "s");
@@ -246,7 +245,7 @@ static void drop_lost(const producer *p, uint32_t needed,
                       uint32_t seen[STREAM_READERS],
                       int64_t since[STREAM_READERS])
 {
-    int64_t patience = (int64_t)p->options.seconds * EXAMPLE_SECOND;
+    int64_t patience = SHMAP_S(p->options.seconds);
     int64_t now = shmap_now();
 
     for (unsigned i = 0; i < STREAM_READERS; i++) {

@@ -25,7 +25,7 @@
 #include "child.h"
 #include "example.h"
 
-#define PATIENCE (10 * EXAMPLE_SECOND)
+#define PATIENCE SHMAP_S(10)
 #define REFUSED  77
 
 typedef struct sample {
@@ -98,7 +98,7 @@ static int follow(const shared *values)
         if (result == 0)
             result = shmap_record_read(&values->record, &seen, sizeof seen,
                                        &version);
-        if (result < 0)
+        if (SHMAP_FAILED(result))
             return result;
         if (seen.square != seen.number * seen.number)
             return SHMAP_ESYSTEM;
@@ -115,16 +115,16 @@ static int read_all(const char *token)
     shmap_view view;
 
     int result = shmap_region_import(&region, token, NULL);
-    if (result < 0)
+    if (SHMAP_FAILED(result))
         return example_failed("reader", result);
     result = shmap_view_map(&view, region, NULL);
-    if (result < 0)
+    if (SHMAP_FAILED(result))
         return example_failed("reader", result);
     int broken = try_to_write(token, region, &view);
     result = follow(view.data);
     shmap_view_unmap(&view);
     shmap_region_close(region);
-    if (result < 0)
+    if (SHMAP_FAILED(result))
         return example_failed("reader", result);
     return broken == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
@@ -154,7 +154,7 @@ static int run(const char *program, uint64_t count)
     int result = shmap_region_create(&region, NULL, sizeof(shared), NULL);
     if (result == 0)
         result = shmap_view_map(&view, region, NULL);
-    if (result < 0)
+    if (SHMAP_FAILED(result))
         return example_failed("sandboxed_reader", result);
     result = shmap_region_export(region, SHMAP_ACCESS_READ, SHMAP_TARGET_CHILD,
                                  token, sizeof token);
@@ -162,7 +162,7 @@ static int run(const char *program, uint64_t count)
         printf("sandboxed_reader: this system keeps nobody from writing\n");
         return REFUSED;
     }
-    if (result < 0)
+    if (SHMAP_FAILED(result))
         return example_failed("sandboxed_reader", result);
 
     bool well =
@@ -174,7 +174,7 @@ static int run(const char *program, uint64_t count)
            child.status == EXIT_SUCCESS;
     shmap_view_unmap(&view);
     shmap_region_close(region);
-    if (result < 0)
+    if (SHMAP_FAILED(result))
         return example_failed("sandboxed_reader", result);
     printf("sandboxed_reader: the reader %s\n",
            well ? "saw all there was to see, and wrote nothing" : "FAILED");

@@ -13,7 +13,7 @@
 
 #define REGION_NAME "example.shared_library"
 #define TEXT_SIZE   256
-#define PATIENCE    (5 * EXAMPLE_SECOND)
+#define PATIENCE    SHMAP_S(5)
 
 /* The region. A process that is killed while it writes the record does no harm:
  * the text before is still there. */
@@ -45,7 +45,7 @@ static int map(void)
 
     int result =
         shmap_region_open_or_create(&region, REGION_NAME, sizeof(shared), NULL);
-    if (result < 0)
+    if (SHMAP_FAILED(result))
         return result;
     result = shmap_view_map(&kept, region, NULL);
     shmap_region_close(region);
@@ -60,7 +60,7 @@ static int find(shared **found)
 {
     int result = shmap_mutex_lock(&keeping, shmap_after(PATIENCE));
 
-    if (result < 0)
+    if (SHMAP_FAILED(result))
         return result;
     result = kept.data == NULL ? map() : 0;
     *found = kept.data;
@@ -83,7 +83,7 @@ int shared_set(const char *text)
      */
     if (result == SHMAP_OWNER_DIED)
         result = shmap_mutex_consistent(&found->writers);
-    if (result < 0)
+    if (SHMAP_FAILED(result))
         return result;
     result = shmap_record_write(&found->text.record, value, sizeof value);
     shmap_mutex_unlock(&found->writers);
@@ -99,7 +99,7 @@ int shared_get(char *text, size_t size)
     if (result == 0)
         result =
             shmap_record_read(&found->text.record, value, sizeof value, NULL);
-    if (result < 0 && result != SHMAP_ENOTREADY)
+    if (SHMAP_FAILED(result) && result != SHMAP_ENOTREADY)
         return result;
     if (strlen(value) >= size)
         return SHMAP_ERANGE;

@@ -22,7 +22,7 @@ static int set(const char *text)
 {
     int result = shared_set(text);
 
-    if (result < 0)
+    if (SHMAP_FAILED(result))
         return failed(result);
     puts("set; the end of the input ends it");
     fflush(stdout);
@@ -36,7 +36,7 @@ static int get(void)
     char text[256];
     int result = shared_get(text, sizeof text);
 
-    if (result < 0)
+    if (SHMAP_FAILED(result))
         return failed(result);
     puts(text);
     return 0;

@@ -21,7 +21,7 @@ static int check_layout(const shmap_view *view)
         (memory->layout != 0 && memory->layout != STREAM_LAYOUT))
         return SHMAP_ELAYOUT;
     int result = shmap_mutex_lock(&memory->mutex, SHMAP_FOREVER);
-    if (result < 0)
+    if (SHMAP_FAILED(result))
         return result;
     memory->layout = STREAM_LAYOUT;
     return shmap_mutex_unlock(&memory->mutex);
@@ -40,7 +40,7 @@ bool stream_open(shmap_view *view, const char *name)
     }
     if (result >= 0)
         result = check_layout(view);
-    if (result < 0) {
+    if (SHMAP_FAILED(result)) {
         example_failed(name, result);
         shmap_view_unmap(view);
     }
@@ -53,7 +53,7 @@ static void have_locked(stream_memory *memory, int result)
 {
     if (result == SHMAP_OWNER_DIED)
         result = shmap_mutex_consistent(&memory->mutex);
-    if (result < 0 && result != SHMAP_ETIMEDOUT)
+    if (SHMAP_FAILED(result) && result != SHMAP_ETIMEDOUT)
         exit(example_failed("stream", result));
 }
 
@@ -81,7 +81,7 @@ int stream_take(shmap_mutex *role, int64_t deadline)
 
 bool stream_is_taken(shmap_mutex *role)
 {
-    int result = shmap_mutex_lock(role, 0);
+    int result = shmap_mutex_lock(role, SHMAP_TRY);
 
     if (result >= 0)
         shmap_mutex_unlock(role);
@@ -132,7 +132,7 @@ void stream_progress(const char *who, uint32_t stream, uint64_t bytes,
 {
     int64_t now = shmap_now();
 
-    if (now - *last < EXAMPLE_SECOND)
+    if (now - *last < SHMAP_S(1))
         return;
     *last = now;
     fprintf(stderr, "%s: stream %" PRIu32 ": %.1f MB, %.1f MB/s\n", who, stream,

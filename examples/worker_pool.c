@@ -29,7 +29,7 @@
 #define EXPECTED 664579
 
 #define MAX_WORKERS 64
-#define PATIENCE    (10 * EXAMPLE_SECOND)
+#define PATIENCE    SHMAP_S(10)
 
 /* Written in the order of the program: a kill comes between two instructions.
  */
@@ -91,7 +91,7 @@ static int take_job(pool *p, uint32_t worker, job **taken)
     int result = lock(p);
 
     *taken = NULL;
-    if (result < 0)
+    if (SHMAP_FAILED(result))
         return result;
     for (int i = 0; i < JOBS && *taken == NULL; i++)
         if (p->jobs[i].state == WAITING)
@@ -107,7 +107,7 @@ static int finish_job(pool *p, job *finished, uint32_t primes)
 {
     int result = lock(p);
 
-    if (result < 0)
+    if (SHMAP_FAILED(result))
         return result;
     finished->primes = primes;
     finished->state = DONE;
@@ -141,13 +141,13 @@ static uint32_t count_primes(uint32_t from, uint32_t count)
 static int do_one(pool *p, uint32_t worker)
 {
     job *taken = NULL;
-    int result = shmap_semaphore_wait(&p->waiting, shmap_after(EXAMPLE_SECOND));
+    int result = shmap_semaphore_wait(&p->waiting, shmap_after(SHMAP_S(1)));
 
     if (result == SHMAP_ETIMEDOUT)
         return 0;
     if (result == 0)
         result = take_job(p, worker, &taken);
-    if (result < 0 || taken == NULL)
+    if (SHMAP_FAILED(result) || taken == NULL)
         return result;
     uint32_t number = (uint32_t)(taken - p->jobs);
     return finish_job(p, taken, count_primes(number * PER_JOB, PER_JOB));
@@ -157,7 +157,7 @@ static int do_one(pool *p, uint32_t worker)
  * has the same effect. */
 static bool is_supervised(pool *p)
 {
-    int result = shmap_mutex_lock(&p->supervisor, 0);
+    int result = shmap_mutex_lock(&p->supervisor, SHMAP_TRY);
 
     if (result >= 0)
         shmap_mutex_unlock(&p->supervisor);
@@ -170,13 +170,13 @@ static int work(const char *name, uint32_t worker)
     shmap_view view;
     int result = example_map(&view, name, 0);
 
-    if (result < 0)
+    if (SHMAP_FAILED(result))
         return example_failed("worker_pool: worker", result);
     while (result == 0 && is_supervised(view.data))
         result = do_one(view.data, worker);
     shmap_view_unmap(&view);
-    return result < 0 ? example_failed("worker_pool: worker", result)
-                      : EXIT_SUCCESS;
+    return SHMAP_FAILED(result) ? example_failed("worker_pool: worker", result)
+                                : EXIT_SUCCESS;
 }
 
 /* What the supervisor knows. */
@@ -207,7 +207,7 @@ static int bury(supervisor *s, uint32_t worker)
 {
     int result = lock(s->pool);
 
-    if (result < 0)
+    if (SHMAP_FAILED(result))
         return result;
     for (int i = 0; i < JOBS; i++) {
         job *left = &s->pool->jobs[i];
@@ -218,7 +218,8 @@ static int bury(supervisor *s, uint32_t worker)
         }
     }
     result = shmap_mutex_unlock(&s->pool->mutex);
-    return result < 0 ? result : shmap_semaphore_post(&s->pool->waiting, 1);
+    return SHMAP_FAILED(result) ? result
+                                : shmap_semaphore_post(&s->pool->waiting, 1);
 }
 
 /* Replace the workers that have died, of whatever. */
@@ -243,7 +244,7 @@ static int kill_one(supervisor *s)
     uint64_t first = example_random(JOBS);
     int result = lock(s->pool);
 
-    if (result < 0)
+    if (SHMAP_FAILED(result))
         return result;
     for (uint64_t i = 0; i < JOBS && worker == MAX_WORKERS; i++) {
         const job *found = &s->pool->jobs[(first + i) % JOBS];
@@ -272,8 +273,7 @@ static int supervise(supervisor *s)
     while (result == 0) {
         uint64_t ms = example_random(50) + 1;
 
-        result = shmap_event_wait(
-            &p->finished, shmap_after((int64_t)ms * EXAMPLE_MILLISECOND));
+        result = shmap_event_wait(&p->finished, shmap_after(SHMAP_MS(ms)));
         if (result != SHMAP_ETIMEDOUT)
             break;
         result = s->kills > 0 ? kill_one(s) : 0;
@@ -304,16 +304,16 @@ static int run(supervisor *s)
     shmap_view view;
     int result = example_map(&view, s->name, sizeof(pool));
 
-    if (result < 0)
+    if (SHMAP_FAILED(result))
         return example_failed(s->name, result);
     s->pool = view.data;
-    result = shmap_mutex_lock(&s->pool->supervisor, 0);
+    result = shmap_mutex_lock(&s->pool->supervisor, SHMAP_TRY);
     if (result == 0)
         result = supervise(s);
     bool well = end_workers(s);
     if (result == 0)
         result = lock(s->pool);
-    if (result < 0)
+    if (SHMAP_FAILED(result))
         return example_failed("worker_pool", result);
 
     well = well && s->pool->done == JOBS && s->pool->primes == EXPECTED;

@@ -101,6 +101,11 @@ enum shmap_result {
 };
 #undef SHMAP__ENUMERATOR
 
+/* Whether a result is an error. Positive results are not: a caller of
+ * shmap_mutex_lock that takes SHMAP_OWNER_DIED for one returns with the mutex
+ * locked. Since 0.1. */
+#define SHMAP_FAILED(result) ((result) < 0)
+
 #ifdef __cplusplus
 extern "C" {
 #endif

@@ -62,7 +62,7 @@ static void test_clock__is_one_for_all_processes(void **state)
 static void test_clock__after_adds_to_now(void **state)
 {
     int64_t before = shmap_now();
-    int64_t deadline = shmap_after(1500 * MS);
+    int64_t deadline = shmap_after(SHMAP_MS(1500));
     int64_t after = shmap_now();
 
     (void)state;
@@ -106,12 +106,25 @@ static void test_clock__a_large_sum_that_fits_is_kept(void **state)
     assert_true(shmap_after(ns) < SHMAP_FOREVER);
 }
 
+static void test_clock__units_are_nanoseconds(void **state)
+{
+    (void)state;
+    assert_true(SHMAP_US(3) == 3000);
+    assert_true(SHMAP_MS(-3) == -3000000);
+    assert_true(SHMAP_S(3) == 3000000000);
+    assert_true(SHMAP_S(0.25) == 250000000);
+    assert_true(SHMAP_MS(2 + 1) == 3000000);
+    assert_true(SHMAP_S((unsigned char)200) == 200000000000);
+    assert_true(SHMAP_FOREVER == INT64_MAX && SHMAP_TRY == 0);
+}
+
 int main(int argc, char **argv)
 {
     static const struct role roles[] = {{"tell", tell}, {0, 0}};
     static const struct CMUnitTest tests[] = {
         leak_checked(test_clock__never_runs_backwards),
         cmocka_unit_test(test_clock__counts_nanoseconds),
+        cmocka_unit_test(test_clock__units_are_nanoseconds),
         cmocka_unit_test(test_clock__is_one_for_all_processes),
         cmocka_unit_test(test_clock__after_adds_to_now),
         cmocka_unit_test(test_clock__zero_and_less_have_passed),

@@ -233,8 +233,8 @@ static int receive_from_nobody(void)
 
     assert_true(channel_pair(ends, CHANNEL_STREAM, true));
     channel_close(ends[1]);
-    result = shmap_region_receive(
-        &region, ends[0], shmap_after(PATIENCE * INT64_C(1000000)), NULL);
+    result = shmap_region_receive(&region, ends[0],
+                                  shmap_after(SHMAP_MS(PATIENCE)), NULL);
     channel_close(ends[0]);
     return result;
 }

@@ -17,7 +17,7 @@ static int talk(content *in, content *out)
 {
     int result = shmap_mutex_lock(&in->mutex, SHMAP_FOREVER);
 
-    if (result != 0)
+    if (SHMAP_FAILED(result))
         return result;
     memcpy(in->text, "hello", sizeof "hello");
     if (strcmp(out->text, "hello") != 0)
@@ -32,7 +32,7 @@ static int meet(const char *name, shmap_region *made)
     shmap_view out;
     int result = shmap_region_open(&found, name, NULL);
 
-    if (result < 0)
+    if (SHMAP_FAILED(result))
         return result;
     result = shmap_view_map(&in, made, NULL);
     if (result == 0) {
@@ -59,5 +59,5 @@ int main(int argc, char **argv)
         shmap_region_close(made);
     }
     printf("shmap %s: %s\n", shmap_version(), shmap_error_name(result));
-    return result != 0;
+    return SHMAP_FAILED(result);
 }

@@ -48,12 +48,12 @@ int meet(const char *name)
         result = shmap_view_map(&in.mapped, made.handle, &options);
     if (result == 0)
         result = shmap_view_map(&out.mapped, found.handle, NULL);
-    if (result != 0)
+    if (SHMAP_FAILED(result))
         return result;
     content *first = static_cast<content *>(in.mapped.data);
     content *second = static_cast<content *>(out.mapped.data);
     result = shmap_mutex_lock(&first->mutex, SHMAP_FOREVER);
-    if (result != 0)
+    if (SHMAP_FAILED(result))
         return result;
     std::memcpy(first->text, "hello", sizeof "hello");
     if (std::strcmp(second->text, "hello") != 0)
@@ -67,5 +67,5 @@ int main(int argc, char **argv)
     int result = meet(argc > 1 ? argv[1] : "consumer");
 
     std::printf("shmap %s: %s\n", shmap_version(), shmap_error_name(result));
-    return result != 0;
+    return SHMAP_FAILED(result);
 }

@@ -20,7 +20,7 @@ static shmap_region *const no_region = (shmap_region *)(uintptr_t)8;
 
 static int64_t within(int ms)
 {
-    return shmap_after(ms * INT64_C(1000000));
+    return shmap_after(SHMAP_MS(ms));
 }
 
 static shmap_region *make_region(const char *name, const char *text)

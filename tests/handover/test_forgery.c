@@ -178,10 +178,9 @@ static int play_unmarker(int count, char **arguments)
     intptr_t end = channel_join(arguments[0]);
     role_check(end != -1);
     options.owner = SHMAP_OWNER_ANYBODY;
-    role_check_code(shmap_region_receive(&region, end,
-                                         shmap_after(INT64_C(20000000000)),
-                                         &options),
-                    0);
+    role_check_code(
+        shmap_region_receive(&region, end, shmap_after(SHMAP_S(20)), &options),
+        0);
     role_check(attack_drop_locks(shmap_region_native(region)));
     say("done");
     hear();
@@ -195,9 +194,7 @@ static struct child *give_to_mallory(const shmap_region *region)
     struct child *mallory = child_start("unmarker", address, NULL);
     end = channel_accept(end);
     assert_int_not_equal(end, -1);
-    assert_code(
-        shmap_region_send(region, 0, end, shmap_after(INT64_C(20000000000))),
-        0);
+    assert_code(shmap_region_send(region, 0, end, shmap_after(SHMAP_S(20))), 0);
     child_expect(mallory, "done");
     channel_close(end);
     return mallory;

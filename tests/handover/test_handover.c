@@ -605,13 +605,12 @@ static void test_handover__locks_work_between_them(void **state)
         assert_code(export_to(source.region, 0, 0, token), 0);
         struct child *child = child_start("locker", token, NULL);
         child_expect(child, "locked");
-        assert_code(shmap_mutex_lock(mutex, 0), SHMAP_ETIMEDOUT);
+        assert_code(shmap_mutex_lock(mutex, SHMAP_TRY), SHMAP_ETIMEDOUT);
         assert_code(shmap_event_set(event), 0);
         child_expect(child, "woken");
         child_kill(child);
-        assert_code(
-            shmap_mutex_lock(mutex, shmap_after(PATIENCE * INT64_C(1000000))),
-            SHMAP_OWNER_DIED);
+        assert_code(shmap_mutex_lock(mutex, shmap_after(SHMAP_MS(PATIENCE))),
+                    SHMAP_OWNER_DIED);
         assert_code(shmap_mutex_consistent(mutex), 0);
         assert_code(shmap_mutex_unlock(mutex), 0);
         child_end(child);
@@ -623,7 +622,7 @@ static int play_locker(int count, char **arguments)
 {
     shmap_region *region = NULL;
     shmap_view view = SHMAP_VIEW_INIT;
-    int64_t deadline = shmap_after(PATIENCE * INT64_C(1000000));
+    int64_t deadline = shmap_after(SHMAP_MS(PATIENCE));
     role_check(count == 1);
     role_check_code(shmap_region_import(&region, arguments[0], NULL), 0);
     role_check_code(shmap_view_map(&view, region, NULL), 0);

@@ -36,8 +36,9 @@ int use(void)
     shmap_region *region = 0;
     int result = shmap_region_create(&region, names[0], SHMAP_VIEW_GRANULARITY,
                                      &region_options);
+    int64_t after = shmap_after(SHMAP_S(1) + SHMAP_MS(2) + SHMAP_US(0.5));
 
-    if (result == SHMAP_EEXIST || shmap_now() == SHMAP_FOREVER)
+    if (SHMAP_FAILED(result) || after == SHMAP_TRY || after == SHMAP_FOREVER)
         return SHMAP_VERSION_MAJOR + SHMAP_VERSION_MINOR + SHMAP_VERSION_PATCH;
     result = shmap_view_map(&view, region, &view_options);
     objects.event.spin_ns = SHMAP_SPIN_NEVER;

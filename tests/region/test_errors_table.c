@@ -594,7 +594,8 @@ static int import_from_another(bool for_child, bool for_itself, bool cut,
     /* What was put into this process stays there until it is taken. */
     if (cut)
         token[strlen(token)] = last;
-    if (result < 0 && shmap_region_import(&region, token, NULL) == 0) {
+    if (SHMAP_FAILED(result) &&
+        shmap_region_import(&region, token, NULL) == 0) {
         shmap_region_close(region);
         region = NO_REGION;
     }

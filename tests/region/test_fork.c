@@ -401,7 +401,7 @@ static shmap_region *handlers_create(const char *label)
 static bool can_lock(void)
 {
     static shmap_mutex mutex;
-    int result = shmap_mutex_lock(&mutex, 0);
+    int result = shmap_mutex_lock(&mutex, SHMAP_TRY);
     role_check(result == 0 || result == SHMAP_ENOTSUP);
     return result == 0 && shmap_mutex_unlock(&mutex) == 0;
 }
@@ -416,8 +416,8 @@ static void use_all(const char *label)
     shmap_region_close(region);
     mutex = view.data;
     if (handlers.locks) {
-        role_check_code(shmap_mutex_lock(mutex, 0), 0);
-        role_check_code(shmap_mutex_lock(mutex, 0), SHMAP_EDEADLK);
+        role_check_code(shmap_mutex_lock(mutex, SHMAP_TRY), 0);
+        role_check_code(shmap_mutex_lock(mutex, SHMAP_TRY), SHMAP_EDEADLK);
         role_check_code(shmap_mutex_unlock(mutex), 0);
     }
     role_check_code(shmap_view_unmap(&view), 0);

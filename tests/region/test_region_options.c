@@ -65,7 +65,7 @@ static int adopt(shmap_region **region, const shmap_region_options *options)
     intptr_t memory = units_memory(4096, true);
     int result = shmap_region_adopt(region, memory, options);
 
-    if (result < 0)
+    if (SHMAP_FAILED(result))
         raw_close(memory);
     return result;
 }
@@ -105,13 +105,14 @@ static void assert_call(const struct call *call,
     char os_name[OS_NAME_ROOM];
     int result = call->make(&region, options);
 
-    if (result < 0)
+    if (SHMAP_FAILED(result))
         assert_ptr_equal(region, NO_REGION);
     else
         shmap_region_close(region);
-    if ((result < 0) != (expected < 0) || (expected < 0 && result != expected))
+    if ((SHMAP_FAILED(result)) != (expected < 0) ||
+        (expected < 0 && result != expected))
         print_error("of %s:\n", call->name);
-    assert_code(result < 0 ? result : 0, expected);
+    assert_code(SHMAP_FAILED(result) ? result : 0, expected);
     os_name_of(os_name, fresh_name, SHMAP_SCOPE_USER);
     assert_false(raw_exists(os_name));
 }

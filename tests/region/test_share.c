@@ -613,11 +613,11 @@ static void assert_may(const struct share *share, struct child *other,
                 writes ? SHMAP_EOWNER : SHMAP_EACCES);
 
     int result = puppet(other, "open_file 0 %s 0 read", path);
-    assert_code(result < 0 ? result : 0, to_read);
+    assert_code(SHMAP_FAILED(result) ? result : 0, to_read);
     if (result >= 0)
         puppet_do(other, "close 0");
     result = puppet(other, "open_file 0 %s 0", path);
-    assert_code(result < 0 ? result : 0, to_write);
+    assert_code(SHMAP_FAILED(result) ? result : 0, to_write);
     if (result >= 0)
         puppet_do(other, "close 0");
 }

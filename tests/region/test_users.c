@@ -196,8 +196,7 @@ static void test_users__regions_say_whose_they_are(void **state)
     end = channel_accept(end);
     puppet_do(alice, "send 0 0");
     assert_code(shmap_region_receive(&region, end,
-                                     shmap_after(PATIENCE * INT64_C(1000000)),
-                                     &options),
+                                     shmap_after(SHMAP_MS(PATIENCE)), &options),
                 0);
     assert_code(shmap_region_inspect(region, &info), 0);
     assert_string_equal(info.owner, "60001");

@@ -13,7 +13,7 @@
 static void need_locks(void)
 {
     static shmap_mutex mutex;
-    if (shmap_mutex_lock(&mutex, 0) == SHMAP_ENOTSUP)
+    if (shmap_mutex_lock(&mutex, SHMAP_TRY) == SHMAP_ENOTSUP)
         skip_because("there are no locks here");
     shmap_mutex_unlock(&mutex);
 }
@@ -28,10 +28,10 @@ static void test_scribble__other_locks_are_kept(void **state)
         shmap_mutex bad = {0};
         bool first = ticket % 2 == 0;
         if (first)
-            assert_code(shmap_mutex_lock(&healthy, 0), 0);
-        assert_code(shmap_mutex_lock(&bad, 0), 0);
+            assert_code(shmap_mutex_lock(&healthy, SHMAP_TRY), 0);
+        assert_code(shmap_mutex_lock(&bad, SHMAP_TRY), 0);
         if (!first)
-            assert_code(shmap_mutex_lock(&healthy, 0), 0);
+            assert_code(shmap_mutex_lock(&healthy, SHMAP_TRY), 0);
         bad.ticket_ = (uint16_t)(ticket / 2);
         assert_code(shmap_mutex_unlock(&bad), 0);
         assert_code(shmap_mutex_consistent(&healthy), SHMAP_EINVAL);
@@ -46,11 +46,11 @@ static void test_scribble__what_is_not_held_unlocks_nothing(void **state)
     shmap_mutex bad = {0};
     (void)state;
     need_locks();
-    assert_code(shmap_mutex_lock(&healthy, 0), 0);
+    assert_code(shmap_mutex_lock(&healthy, SHMAP_TRY), 0);
     bad = healthy;
     assert_code(shmap_mutex_unlock(&bad), SHMAP_EPERM);
     assert_code(shmap_mutex_consistent(&bad), SHMAP_EPERM);
-    assert_code(shmap_mutex_lock(&bad, 0), SHMAP_EDEADLK);
+    assert_code(shmap_mutex_lock(&bad, SHMAP_TRY), SHMAP_EDEADLK);
     assert_code(shmap_mutex_unlock(&healthy), 0);
 }
 
@@ -62,13 +62,13 @@ static void test_scribble__slots_of_others_are_kept(void **state)
     (void)state;
     need_locks();
     memset(&healthy, 0, sizeof healthy);
-    assert_code(shmap_rwlock_read_lock(&healthy, 0), 0);
+    assert_code(shmap_rwlock_read_lock(&healthy, SHMAP_TRY), 0);
     bad = healthy;
     assert_code(shmap_rwlock_unlock(&bad), 0);
     assert_code(shmap_rwlock_unlock(&bad), SHMAP_EPERM);
-    assert_code(shmap_rwlock_write_lock(&healthy, 0), SHMAP_EDEADLK);
+    assert_code(shmap_rwlock_write_lock(&healthy, SHMAP_TRY), SHMAP_EDEADLK);
     assert_code(shmap_rwlock_unlock(&healthy), 0);
-    assert_code(shmap_rwlock_write_lock(&healthy, 0), 0);
+    assert_code(shmap_rwlock_write_lock(&healthy, SHMAP_TRY), 0);
     assert_code(shmap_rwlock_unlock(&healthy), 0);
 }
 
@@ -85,12 +85,12 @@ static void test_scribble__lost_locks_make_room(void **state)
         memset(&bad, 0, sizeof bad);
         memset(&rwlock, 0, sizeof rwlock);
         memset(&once, 0, sizeof once);
-        assert_code(shmap_mutex_lock(&bad, 0), 0);
-        assert_code(shmap_once_begin(&once, 0), SHMAP_ONCE_YOURS);
-        assert_code(shmap_rwlock_write_lock(&rwlock, 0), 0);
+        assert_code(shmap_mutex_lock(&bad, SHMAP_TRY), 0);
+        assert_code(shmap_once_begin(&once, SHMAP_TRY), SHMAP_ONCE_YOURS);
+        assert_code(shmap_rwlock_write_lock(&rwlock, SHMAP_TRY), 0);
         bad.owner_ ^= UINT64_C(1) << 33;
         once.owner_ = rwlock.writer_.owner_ = 0;
-        assert_code(shmap_mutex_lock(&healthy, 0), 0);
+        assert_code(shmap_mutex_lock(&healthy, SHMAP_TRY), 0);
         assert_code(shmap_mutex_unlock(&healthy), 0);
     }
 }
@@ -122,12 +122,13 @@ static int play_victim(int count, char **arguments)
     struct locks *locks;
     role_check(count == 1);
     locks = join(&view, arguments[0]);
-    role_check_code(shmap_mutex_lock(&locks->bad, 0), 0);
-    role_check_code(shmap_rwlock_read_lock(&locks->reading, 0), 0);
-    role_check_code(shmap_rwlock_write_lock(&locks->writing, 0), 0);
-    role_check_code(shmap_mutex_lock(&locks->mutex, 0), 0);
-    role_check_code(shmap_once_begin(&locks->once, 0), SHMAP_ONCE_YOURS);
-    role_check_code(shmap_mutex_lock(&locks->worse, 0), 0);
+    role_check_code(shmap_mutex_lock(&locks->bad, SHMAP_TRY), 0);
+    role_check_code(shmap_rwlock_read_lock(&locks->reading, SHMAP_TRY), 0);
+    role_check_code(shmap_rwlock_write_lock(&locks->writing, SHMAP_TRY), 0);
+    role_check_code(shmap_mutex_lock(&locks->mutex, SHMAP_TRY), 0);
+    role_check_code(shmap_once_begin(&locks->once, SHMAP_TRY),
+                    SHMAP_ONCE_YOURS);
+    role_check_code(shmap_mutex_lock(&locks->worse, SHMAP_TRY), 0);
     say("%llu", (unsigned long long)(uintptr_t)locks);
     hear();
     return 0;
@@ -187,7 +188,7 @@ static void mislead(struct locks *locks, uintptr_t there, int lead)
 
 static int64_t late(void)
 {
-    return shmap_after((patience_until(PATIENCE) - clock_ms()) * 1000000);
+    return shmap_after(SHMAP_MS(patience_until(PATIENCE) - clock_ms()));
 }
 
 static void kill_misled(const char *name, int lead)

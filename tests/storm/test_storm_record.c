@@ -277,7 +277,7 @@ static bool begin_one(void)
                               storm_is_patient() ? storm_late() : storm_soon());
     if (result == SHMAP_ETIMEDOUT && !storm_is_patient())
         return false;
-    if (result < 0)
+    if (SHMAP_FAILED(result))
         storm_fail("beginning is %s", shmap_error_name(result));
     if (result > 0) {
         have_one(one, result);

@@ -42,7 +42,8 @@ static void hammer(void *unused)
     struct dice dice = {fresh_seed()};
     uint64_t value = fresh_seed();
     (void)unused;
-    crowd_check(shmap_mutex_lock(&crowd_board->own[0][1].mutex, 0) == 0);
+    crowd_check(shmap_mutex_lock(&crowd_board->own[0][1].mutex, SHMAP_TRY) ==
+                0);
     for (;;) {
         uint64_t wanted = memory_load(&hammer_wanted);
         memory_store(&hammer_busy, wanted);
@@ -112,7 +113,7 @@ static void call_hammered(struct crowd_user *me, enum arena_call call,
     prepare(&use);
     hammered = (uint64_t *)use.at + word;
     ask_hammer(1);
-    use.deadline = shmap_after(2000000);
+    use.deadline = shmap_after(SHMAP_MS(2));
     crowd_do_call(me, &use);
     ask_hammer(0);
     if (use.object.kind == ARENA_COND)
@@ -335,7 +336,7 @@ static void begin_run(int seconds)
     run.arena = run.views[1].data;
     memory_store(&crowd_board->until,
                  (uint64_t)shmap_after(
-                     (patience_until((int)longest) - clock_ms()) * 1000000));
+                     SHMAP_MS(patience_until((int)longest) - clock_ms())));
     memory_store(&crowd_board->phase,
                  PHASE_KINDS); /* Not 0, which nobody wrote. */
     arena_clear(run.arena, run.seed);
@@ -491,7 +492,7 @@ static int clear_up(void **state)
 static void need_locks(void)
 {
     static shmap_mutex mutex;
-    if (shmap_mutex_lock(&mutex, 0) == SHMAP_ENOTSUP)
+    if (shmap_mutex_lock(&mutex, SHMAP_TRY) == SHMAP_ENOTSUP)
         skip_because("there are no locks here");
     shmap_mutex_unlock(&mutex);
 }

@@ -129,7 +129,7 @@ static void replace_ball(const struct storm_death *death)
 static void check_game(const struct storm_death *deaths, size_t count)
 {
     struct game *game = storm_data;
-    uint64_t found = shmap_event_take(&game->ball, 0) == 0;
+    uint64_t found = shmap_event_take(&game->ball, SHMAP_TRY) == 0;
     check_sum(found, 1, deaths, count);
     check_waits(&game->given_up, found, 1);
     storm_check(game->owner == 0 || storm_is_dead(game->owner));
@@ -212,7 +212,7 @@ static void check_store(const struct storm_death *deaths, size_t count)
 {
     struct store *store = storm_data;
     uint64_t found = 0;
-    while (shmap_semaphore_wait(&store->semaphore, 0) == 0)
+    while (shmap_semaphore_wait(&store->semaphore, SHMAP_TRY) == 0)
         ++found;
     check_sum(found, UNITS, deaths, count);
     check_waits(&store->given_up, found, 1);
@@ -260,7 +260,7 @@ static void start_meeting(void)
 static int64_t meeting_deadline(void)
 {
     if (storm_is_patient() && dice_roll(&storm_dice, 2) == 0)
-        return shmap_after(250000000);
+        return shmap_after(SHMAP_MS(250));
     if (storm_has_killed())
         return storm_soon();
     return shmap_after(4000000 + (int64_t)dice_roll(&storm_dice, 8000000));

@@ -49,7 +49,7 @@ void *stage_join(const char *name, int access)
 
 int64_t deadline_ms(int64_t ms)
 {
-    return shmap_after(scaled(ms) * MS);
+    return shmap_after(SHMAP_MS(scaled(ms)));
 }
 
 int64_t cpu_us(void)
@@ -121,7 +121,7 @@ static void *at(const int64_t *numbers)
 
 static int64_t until(int64_t ms)
 {
-    deadline = ms < 0 ? SHMAP_FOREVER : ms == 0 ? 0 : shmap_after(ms * MS);
+    deadline = ms < 0 ? SHMAP_FOREVER : ms == 0 ? 0 : shmap_after(SHMAP_MS(ms));
     return deadline;
 }
 

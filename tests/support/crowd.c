@@ -32,7 +32,7 @@ void crowd_nap(void)
 
 int64_t crowd_late(void)
 {
-    return shmap_after((patience_until(PATIENCE) - clock_ms()) * 1000000);
+    return shmap_after(SHMAP_MS(patience_until(PATIENCE) - clock_ms()));
 }
 
 static unsigned my_process;
@@ -201,7 +201,7 @@ static void toggle_once(struct crowd_user *me)
 static int visit(void)
 {
     int result = shmap_mutex_lock(&crowd_board->shared, crowd_late());
-    if (result < 0)
+    if (SHMAP_FAILED(result))
         return result;
     if (result == SHMAP_OWNER_DIED) {
         memory_store(&crowd_board->inside, 0);
@@ -228,7 +228,7 @@ static void let_go_of_own(struct crowd_user *me)
 static const char *check_mutex_after(struct own *own, enum having state)
 {
     int result = shmap_mutex_lock(&own->mutex, crowd_late());
-    if (result < 0 || (state == HAVING && result == 0) ||
+    if (SHMAP_FAILED(result) || (state == HAVING && result == 0) ||
         (state == NOT && result != 0))
         return shmap_error_name(result);
     if (result == SHMAP_OWNER_DIED) {
@@ -242,7 +242,7 @@ static const char *check_mutex_after(struct own *own, enum having state)
 static const char *check_rwlock_after(struct own *own, enum having state)
 {
     int result = shmap_rwlock_write_lock(&own->rwlock, crowd_late());
-    if (result < 0 || (state == HAVING && result == 0) ||
+    if (SHMAP_FAILED(result) || (state == HAVING && result == 0) ||
         ((state == NOT || state == READING) && result != 0))
         return shmap_error_name(result);
     if (result == SHMAP_OWNER_DIED) {
@@ -537,7 +537,7 @@ static void try_signals(struct crowd_user *me, unsigned copy,
     result = shmap_barrier_wait(barrier, PARTIES, crowd_late());
     crowd_check(result == 0 || result == SHMAP_LAST);
     memory_add(&trial->last, result == SHMAP_LAST);
-    result = shmap_event_take(event, 0);
+    result = shmap_event_take(event, SHMAP_TRY);
     crowd_check(result == 0 || result == SHMAP_ETIMEDOUT);
     memory_add(&trial->taken, result == 0);
 }

@@ -57,7 +57,7 @@ int send_to(struct child *child, shmap_region *region, const char *word)
     end = channel_accept(end);
     assert_true(end != -1);
     int result = shmap_region_send(region, access_of(word), end,
-                                   shmap_after(PATIENCE * INT64_C(1000000)));
+                                   shmap_after(SHMAP_MS(PATIENCE)));
     if (result == 0)
         puppet_do(child, "receive 0 0");
     puppet_do(child, "channel_leave 0");
@@ -79,8 +79,7 @@ void assert_sent_by(struct child *child, const char *text)
     puppet_do(child, "send 0 0");
     options.owner = SHMAP_OWNER_ANYBODY;
     assert_code(shmap_region_receive(&region, end,
-                                     shmap_after(PATIENCE * INT64_C(1000000)),
-                                     &options),
+                                     shmap_after(SHMAP_MS(PATIENCE)), &options),
                 0);
     assert_code(shmap_view_map(&view, region, NULL), 0);
     assert_string_equal(view.data, text);
@@ -102,7 +101,7 @@ int hand_over(struct child **child, shmap_region *region, int way,
         result = export_to(
             region, access_of(word),
             *child == NULL ? SHMAP_TARGET_CHILD : child_pid(*child), token);
-    if (result < 0) {
+    if (SHMAP_FAILED(result)) {
         if (*child != NULL)
             child_end(*child);
         *child = NULL;

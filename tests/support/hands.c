@@ -99,7 +99,7 @@ static int64_t deadline_of(const char *word)
         return SHMAP_FOREVER;
     if (ms <= 0)
         return ms;
-    return shmap_after((patience_until((int)ms) - now) * 1000000);
+    return shmap_after(SHMAP_MS(patience_until((int)ms) - now));
 }
 
 /* Commands that have an object. */
@@ -127,7 +127,7 @@ static int do_visit(const char *object)
     int result = do_lock(at, object[0], i, SHMAP_FOREVER);
     uint64_t others;
 
-    if (result < 0)
+    if (SHMAP_FAILED(result))
         return result;
     others = memory_add(&at->number[0], 1);
     for (int looks = 0; looks < 200; looks++)
@@ -245,7 +245,7 @@ struct shared *hands_join(const char *name)
     int result = is_path(name) ? shmap_region_open_file(&region, name, 0, NULL)
                                : shmap_region_open(&region, name, NULL);
 
-    if (result < 0 || shmap_view_map(&views[0], region, NULL) < 0)
+    if (SHMAP_FAILED(result) || shmap_view_map(&views[0], region, NULL) < 0)
         return NULL;
     return hands_shared(0);
 }
@@ -487,17 +487,17 @@ void with_each_kind(void (*body)(struct shared *shared, enum hand_kind kind))
 
 void expect_death(shmap_mutex *mutex)
 {
-    assert_code(shmap_mutex_lock(mutex, 0), SHMAP_OWNER_DIED);
+    assert_code(shmap_mutex_lock(mutex, SHMAP_TRY), SHMAP_OWNER_DIED);
     assert_code(shmap_mutex_consistent(mutex), 0);
     assert_code(shmap_mutex_consistent(mutex), SHMAP_EINVAL);
     assert_code(shmap_mutex_unlock(mutex), 0);
-    assert_code(shmap_mutex_lock(mutex, 0), 0);
+    assert_code(shmap_mutex_lock(mutex, SHMAP_TRY), 0);
     assert_code(shmap_mutex_unlock(mutex), 0);
 }
 
 void expect_life(shmap_mutex *mutex)
 {
-    assert_code(shmap_mutex_lock(mutex, 0), 0);
+    assert_code(shmap_mutex_lock(mutex, SHMAP_TRY), 0);
     assert_code(shmap_mutex_unlock(mutex), 0);
 }
 

@@ -247,7 +247,7 @@ static int do_channel_leave(const struct command *command)
 static int64_t deadline_of(const struct command *command)
 {
     uint64_t ms = value_of(command, "ms=");
-    return shmap_after((int64_t)(ms == 0 ? PATIENCE : ms) * 1000000);
+    return shmap_after(SHMAP_MS(ms == 0 ? PATIENCE : ms));
 }
 
 static int do_send(const struct command *command)

@@ -101,7 +101,7 @@ bool storm_is_patient(void)
 
 static int64_t after_ms(int64_t ms)
 {
-    return shmap_after(ms * 1000000);
+    return shmap_after(SHMAP_MS(ms));
 }
 
 int64_t storm_late(void)
@@ -794,7 +794,8 @@ void storm_run(const struct storm *storm)
     static struct run run;
     shmap_mutex mutex = {0};
     uint64_t seed = fresh_seed() & 0x7fffffff;
-    if (shmap_mutex_lock(&mutex, 0) == SHMAP_ENOTSUP && storm->needs_locks)
+    if (shmap_mutex_lock(&mutex, SHMAP_TRY) == SHMAP_ENOTSUP &&
+        storm->needs_locks)
         skip_because("there are no locks here");
     shmap_mutex_unlock(&mutex);
     memset(&run, 0, sizeof run);

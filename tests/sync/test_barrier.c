@@ -48,8 +48,8 @@ static void test_barrier__refuses_bad_arguments(void **state)
     shmap_barrier before[2] = {{0}};
 
     (void)state;
-    assert_code(shmap_barrier_wait(NULL, 1, 0), SHMAP_EINVAL);
-    assert_code(shmap_barrier_wait(odd(barriers), 1, 0), SHMAP_EINVAL);
+    assert_code(shmap_barrier_wait(NULL, 1, SHMAP_TRY), SHMAP_EINVAL);
+    assert_code(shmap_barrier_wait(odd(barriers), 1, SHMAP_TRY), SHMAP_EINVAL);
     assert_code(shmap_barrier_wait(barriers, 0, SHMAP_FOREVER), SHMAP_EINVAL);
     assert_code(shmap_barrier_wait(barriers, 65536, SHMAP_FOREVER),
                 SHMAP_EINVAL);
@@ -59,7 +59,8 @@ static void test_barrier__refuses_bad_arguments(void **state)
                 SHMAP_EINVAL);
     assert_int_equal(shmap_system_error(), 0);
     assert_memory_equal(barriers, before, sizeof before);
-    assert_code(shmap_barrier_wait(barriers, 65535, 0), SHMAP_ETIMEDOUT);
+    assert_code(shmap_barrier_wait(barriers, 65535, SHMAP_TRY),
+                SHMAP_ETIMEDOUT);
 }
 
 static void test_barrier__of_one_is_always_full(void **state)
@@ -81,7 +82,7 @@ static void test_barrier__waits_end_with_their_deadlines(void **state)
     for (size_t i = 0; i < COUNT(past); i++)
         assert_code(shmap_barrier_wait(&barrier, 2, past[i]), SHMAP_ETIMEDOUT);
     for (int ms = 1; ms <= 256; ms *= 4) {
-        int64_t deadline = shmap_after(ms * 1000000);
+        int64_t deadline = shmap_after(SHMAP_MS(ms));
 
         assert_code(shmap_barrier_wait(&barrier, 2, deadline), SHMAP_ETIMEDOUT);
         assert_true(shmap_now() >= deadline);
@@ -194,7 +195,7 @@ static void go_one_round(shmap_barrier *barrier, struct child *other)
 {
     child_tell(other, "barrier_wait 0 2 -1");
     assert_eventually(arrived(barrier) == 1);
-    assert_code(shmap_barrier_wait(barrier, 2, 0), SHMAP_LAST);
+    assert_code(shmap_barrier_wait(barrier, 2, SHMAP_TRY), SHMAP_LAST);
     assert_code(call_result(other).code, 0);
 }
 
@@ -209,7 +210,7 @@ static void leave_a_round_late(const struct stage *stage, struct child *other,
 
     stops_run_into_first(slow, point,
                          gave_up ? GIVING_UP : "barrier_wait 0 2 -1");
-    assert_code(shmap_barrier_wait(barrier, 2, 0), SHMAP_LAST);
+    assert_code(shmap_barrier_wait(barrier, 2, SHMAP_TRY), SHMAP_LAST);
     for (int i = 0; i < rounds; i++)
         go_one_round(barrier, other);
     child_tell(other, "barrier_wait 0 3 -1");
@@ -219,7 +220,7 @@ static void leave_a_round_late(const struct stage *stage, struct child *other,
     assert_int_equal(arrived(barrier), 1);
     child_tell(slow, "barrier_wait 0 3 -1");
     assert_eventually(arrived(barrier) == 2);
-    assert_code(shmap_barrier_wait(barrier, 3, 0), SHMAP_LAST);
+    assert_code(shmap_barrier_wait(barrier, 3, SHMAP_TRY), SHMAP_LAST);
     assert_code(call_result(slow).code, 0);
     assert_code(call_result(other).code, 0);
     child_end(slow);
@@ -310,7 +311,7 @@ static void test_barrier__rounds_of_changing_threads_need_no_zeroing(
         for (uint32_t i = 0; i < TEAM_THREADS; i++)
             uv_thread_join(&members[i].thread);
         for (uint32_t i = 0; i < TEAM_THREADS; i++)
-            assert_false(members[i].result < 0);
+            assert_false(SHMAP_FAILED(members[i].result));
     }
     assert_int_equal(arrived(&teams.whole), 0);
     assert_int_equal(arrived(&teams.team[0]), 0);
@@ -333,15 +334,15 @@ static void test_barrier__who_gives_up_does_not_count(void **state)
     first = caller_start(&stage);
     second = caller_start(&stage);
     assert_code(call(first, "barrier_wait 0 3 20").code, SHMAP_ETIMEDOUT);
-    assert_code(shmap_barrier_wait(barrier, 3, 0), SHMAP_ETIMEDOUT);
+    assert_code(shmap_barrier_wait(barrier, 3, SHMAP_TRY), SHMAP_ETIMEDOUT);
     child_tell(first, "barrier_wait 0 3 -1");
     assert_eventually(arrived(barrier) == 1);
-    assert_code(shmap_barrier_wait(barrier, 3, shmap_after(1000000)),
+    assert_code(shmap_barrier_wait(barrier, 3, shmap_after(SHMAP_MS(1))),
                 SHMAP_ETIMEDOUT);
     assert_int_equal(arrived(barrier), 1);
     child_tell(second, "barrier_wait 0 3 -1");
     assert_eventually(arrived(barrier) == 2);
-    assert_code(shmap_barrier_wait(barrier, 3, 0), SHMAP_LAST);
+    assert_code(shmap_barrier_wait(barrier, 3, SHMAP_TRY), SHMAP_LAST);
     results[0] = call_result(first).code;
     results[1] = call_result(second).code;
     assert_code(results[0], 0);
@@ -363,14 +364,14 @@ static void test_barrier__refuses_another_number_of_parties(void **state)
     child_tell(first, "barrier_wait 0 2 -1");
     assert_eventually(arrived(barrier) == 1);
     before = memory_load(&barrier->state_);
-    assert_code(shmap_barrier_wait(barrier, 1, 0), SHMAP_EINVAL);
+    assert_code(shmap_barrier_wait(barrier, 1, SHMAP_TRY), SHMAP_EINVAL);
     assert_code(shmap_barrier_wait(barrier, 3, SHMAP_FOREVER), SHMAP_EINVAL);
     assert_true(memory_load(&barrier->state_) == before);
-    assert_code(shmap_barrier_wait(barrier, 2, 0), SHMAP_LAST);
+    assert_code(shmap_barrier_wait(barrier, 2, SHMAP_TRY), SHMAP_LAST);
     assert_code(call_result(first).code, 0);
     /* The next round can be of another size. */
-    assert_code(shmap_barrier_wait(barrier, 3, 0), SHMAP_ETIMEDOUT);
-    assert_code(shmap_barrier_wait(barrier, 1, 0), SHMAP_LAST);
+    assert_code(shmap_barrier_wait(barrier, 3, SHMAP_TRY), SHMAP_ETIMEDOUT);
+    assert_code(shmap_barrier_wait(barrier, 1, SHMAP_TRY), SHMAP_LAST);
     stage_end(&stage);
 }
 
@@ -435,7 +436,7 @@ static void test_barrier__being_full_outranks_the_deadline(void **state)
     waiter = caller_start(&stage);
     stops_run_into_first(waiter, "wait.left", GIVING_UP);
     assert_int_equal(arrived(barrier), 1);
-    assert_code(shmap_barrier_wait(barrier, 2, 0), SHMAP_LAST);
+    assert_code(shmap_barrier_wait(barrier, 2, SHMAP_TRY), SHMAP_LAST);
     child_tell(waiter, "go");
     assert_code(call_result(waiter).code, 0);
     assert_int_equal(arrived(barrier), 0);
@@ -459,8 +460,8 @@ static void test_barrier__who_dies_waiting_has_arrived(void **state)
 
         stops_run_into_first(victim, points[i], "barrier_wait 0 2 -1");
         child_end(victim);
-        assert_code(shmap_barrier_wait(barrier, 2, 0), SHMAP_LAST);
-        assert_code(shmap_barrier_wait(barrier, 2, 0), SHMAP_ETIMEDOUT);
+        assert_code(shmap_barrier_wait(barrier, 2, SHMAP_TRY), SHMAP_LAST);
+        assert_code(shmap_barrier_wait(barrier, 2, SHMAP_TRY), SHMAP_ETIMEDOUT);
     }
     stage_end(&stage);
 }

@@ -51,13 +51,13 @@ static void test_cond__refuses_bad_pointers(void **state)
     struct scene before;
 
     (void)state;
-    assert_code(shmap_mutex_lock(&scene.mutex, 0), 0);
+    assert_code(shmap_mutex_lock(&scene.mutex, SHMAP_TRY), 0);
     before = scene;
-    assert_code(shmap_cond_wait(NULL, &scene.mutex, 0), SHMAP_EINVAL);
-    assert_code(shmap_cond_wait(odd(&scene.cond), &scene.mutex, 0),
+    assert_code(shmap_cond_wait(NULL, &scene.mutex, SHMAP_TRY), SHMAP_EINVAL);
+    assert_code(shmap_cond_wait(odd(&scene.cond), &scene.mutex, SHMAP_TRY),
                 SHMAP_EINVAL);
-    assert_code(shmap_cond_wait(&scene.cond, NULL, 0), SHMAP_EINVAL);
-    assert_code(shmap_cond_wait(&scene.cond, odd(&scene.mutex), 0),
+    assert_code(shmap_cond_wait(&scene.cond, NULL, SHMAP_TRY), SHMAP_EINVAL);
+    assert_code(shmap_cond_wait(&scene.cond, odd(&scene.mutex), SHMAP_TRY),
                 SHMAP_EINVAL);
     assert_code(shmap_cond_signal(NULL), SHMAP_EINVAL);
     assert_code(shmap_cond_signal(odd(&scene.cond)), SHMAP_EINVAL);
@@ -85,13 +85,13 @@ static void test_cond__needs_the_mutex(void **state)
     assert_code(shmap_cond_wait(&scene.cond, &scene.mutex, SHMAP_FOREVER),
                 SHMAP_EPERM);
     assert_int_equal(waiters_count(&scene.cond.waiters_), 0);
-    assert_code(shmap_mutex_lock(&scene.mutex, 0), 0);
+    assert_code(shmap_mutex_lock(&scene.mutex, SHMAP_TRY), 0);
     assert_int_equal(uv_thread_create(&thread, wait_without_mutex, &scene), 0);
     uv_thread_join(&thread);
     assert_int_equal(scene.filled, 1);
     assert_int_equal(waiters_count(&scene.cond.waiters_), 0);
     /* It is still ours. */
-    assert_code(shmap_mutex_lock(&scene.mutex, 0), SHMAP_EDEADLK);
+    assert_code(shmap_mutex_lock(&scene.mutex, SHMAP_TRY), SHMAP_EDEADLK);
     assert_code(shmap_mutex_unlock(&scene.mutex), 0);
 }
 
@@ -112,12 +112,12 @@ static void test_cond__waits_end_with_their_deadlines(void **state)
     struct scene scene = {0};
 
     (void)state;
-    assert_code(shmap_mutex_lock(&scene.mutex, 0), 0);
+    assert_code(shmap_mutex_lock(&scene.mutex, SHMAP_TRY), 0);
     for (size_t i = 0; i < COUNT(past); i++)
         assert_code(shmap_cond_wait(&scene.cond, &scene.mutex, past[i]),
                     SHMAP_ETIMEDOUT);
     for (int ms = 1; ms <= 256; ms *= 4) {
-        int64_t deadline = shmap_after(ms * 1000000);
+        int64_t deadline = shmap_after(SHMAP_MS(ms));
 
         assert_code(wait_in_vain(&scene, deadline), SHMAP_ETIMEDOUT);
         assert_true(shmap_now() >= deadline);
@@ -134,10 +134,10 @@ static void test_cond__remembers_no_signal(void **state)
     (void)state;
     assert_code(shmap_cond_signal(&scene.cond), 0);
     assert_code(shmap_cond_broadcast(&scene.cond), 0);
-    assert_code(shmap_mutex_lock(&scene.mutex, 0), 0);
+    assert_code(shmap_mutex_lock(&scene.mutex, SHMAP_TRY), 0);
     assert_code(shmap_cond_signal(&scene.cond), 0);
     assert_code(
-        shmap_cond_wait(&scene.cond, &scene.mutex, shmap_after(20000000)),
+        shmap_cond_wait(&scene.cond, &scene.mutex, shmap_after(SHMAP_MS(20))),
         SHMAP_ETIMEDOUT);
     assert_code(shmap_mutex_unlock(&scene.mutex), 0);
 }
@@ -316,9 +316,9 @@ static void test_cond__wait_unlocks_the_mutex(void **state)
     unlock_here(scene);
     assert_code(call_result(waiter).code, 0);
     /* It has the mutex. */
-    assert_code(shmap_mutex_lock(&scene->mutex, 0), SHMAP_ETIMEDOUT);
+    assert_code(shmap_mutex_lock(&scene->mutex, SHMAP_TRY), SHMAP_ETIMEDOUT);
     call_do(waiter, "mutex_unlock %d", MUTEX);
-    assert_code(shmap_mutex_lock(&scene->mutex, 0), 0);
+    assert_code(shmap_mutex_lock(&scene->mutex, SHMAP_TRY), 0);
     unlock_here(scene);
     stage_end(&stage);
 }
@@ -404,11 +404,11 @@ static void test_cond__tells_of_a_dead_owner_until_consistent(void **state)
             call(waiter, "cond_wait %d %d %d", COND, MUTEX, i * 20).code,
             SHMAP_OWNER_DIED);
     call_do(waiter, "mutex_unlock %d", MUTEX);
-    assert_code(shmap_mutex_lock(&scene->mutex, 0), SHMAP_OWNER_DIED);
-    assert_code(shmap_cond_wait(&scene->cond, &scene->mutex, 0),
+    assert_code(shmap_mutex_lock(&scene->mutex, SHMAP_TRY), SHMAP_OWNER_DIED);
+    assert_code(shmap_cond_wait(&scene->cond, &scene->mutex, SHMAP_TRY),
                 SHMAP_OWNER_DIED);
     assert_code(shmap_mutex_consistent(&scene->mutex), 0);
-    assert_code(shmap_cond_wait(&scene->cond, &scene->mutex, 0),
+    assert_code(shmap_cond_wait(&scene->cond, &scene->mutex, SHMAP_TRY),
                 SHMAP_ETIMEDOUT);
     assert_code(shmap_mutex_unlock(&scene->mutex), 0);
     stage_end(&stage);
@@ -444,9 +444,9 @@ static void test_cond__wait_lasts_while_nobody_locks(void **state)
     int64_t began = shmap_now();
 
     (void)state;
-    assert_code(shmap_mutex_lock(&scene.mutex, 0), 0);
+    assert_code(shmap_mutex_lock(&scene.mutex, SHMAP_TRY), 0);
     assert_code(
-        shmap_cond_wait(&scene.cond, &scene.mutex, shmap_after(900000000)),
+        shmap_cond_wait(&scene.cond, &scene.mutex, shmap_after(SHMAP_MS(900))),
         SHMAP_ETIMEDOUT);
     assert_true(shmap_now() - began >= 900000000);
     assert_code(shmap_mutex_unlock(&scene.mutex), 0);
@@ -494,7 +494,7 @@ static void nap_ms(int64_t ms)
 {
     shmap_event never = {0};
 
-    assert_code(shmap_event_wait(&never, shmap_after(ms * 1000000)),
+    assert_code(shmap_event_wait(&never, shmap_after(SHMAP_MS(ms))),
                 SHMAP_ETIMEDOUT);
 }
 
@@ -671,7 +671,7 @@ static void test_cond__waiters_that_die_before_waiting_had_the_mutex(
         assert_code(shmap_mutex_lock(&scene->mutex, deadline_ms(PATIENCE)),
                     SHMAP_OWNER_DIED);
         assert_code(shmap_mutex_consistent(&scene->mutex), 0);
-        assert_code(shmap_cond_wait(&scene->cond, &scene->mutex, 0),
+        assert_code(shmap_cond_wait(&scene->cond, &scene->mutex, SHMAP_TRY),
                     SHMAP_ETIMEDOUT);
         assert_code(shmap_mutex_unlock(&scene->mutex), 0);
     }

@@ -55,7 +55,7 @@ static int elsewhere(int (*make)(void))
 
 static int lock(void)
 {
-    return shmap_mutex_lock(&o.mutex, 0);
+    return shmap_mutex_lock(&o.mutex, SHMAP_TRY);
 }
 
 static int unlock(void)
@@ -70,12 +70,12 @@ static int consistent(void)
 
 static int read_lock(void)
 {
-    return shmap_rwlock_read_lock(&o.rwlock, 0);
+    return shmap_rwlock_read_lock(&o.rwlock, SHMAP_TRY);
 }
 
 static int write_lock(void)
 {
-    return shmap_rwlock_write_lock(&o.rwlock, 0);
+    return shmap_rwlock_write_lock(&o.rwlock, SHMAP_TRY);
 }
 
 static int rwlock_unlock(void)
@@ -90,7 +90,7 @@ static int rwlock_consistent(void)
 
 static int begin(void)
 {
-    return shmap_once_begin(&o.once, 0);
+    return shmap_once_begin(&o.once, SHMAP_TRY);
 }
 
 static int commit(void)
@@ -149,12 +149,12 @@ static int while_at_it(int (*make)(void), bool here)
 
 static int lock_null(void)
 {
-    return shmap_mutex_lock(NULL, 0);
+    return shmap_mutex_lock(NULL, SHMAP_TRY);
 }
 
 static int lock_misaligned(void)
 {
-    return shmap_mutex_lock(ODD(o.mutex), 0);
+    return shmap_mutex_lock(ODD(o.mutex), SHMAP_TRY);
 }
 
 static int lock_again(void)
@@ -208,7 +208,7 @@ static int lock_too_many(void)
     int result;
 
     for (int i = 0; i < SHMAP_LOCKS_MAX; i++)
-        assert_code(shmap_mutex_lock(&o.many[i], 0), 0);
+        assert_code(shmap_mutex_lock(&o.many[i], SHMAP_TRY), 0);
     result = lock();
     for (int i = 0; i < SHMAP_LOCKS_MAX; i++)
         assert_code(shmap_mutex_unlock(&o.many[i]), 0);
@@ -217,12 +217,12 @@ static int lock_too_many(void)
 
 static int read_lock_null(void)
 {
-    return shmap_rwlock_read_lock(NULL, 0);
+    return shmap_rwlock_read_lock(NULL, SHMAP_TRY);
 }
 
 static int write_lock_misaligned(void)
 {
-    return shmap_rwlock_write_lock(ODD(o.rwlock), 0);
+    return shmap_rwlock_write_lock(ODD(o.rwlock), SHMAP_TRY);
 }
 
 static int read_lock_again(void)
@@ -290,7 +290,7 @@ static int write_lock_after_a_readers_death(void)
 
 static int begin_null(void)
 {
-    return shmap_once_begin(NULL, 0);
+    return shmap_once_begin(NULL, SHMAP_TRY);
 }
 
 static int begin_first(void)
@@ -350,19 +350,19 @@ static int event_null(void)
 
 static int event_unset(void)
 {
-    return shmap_event_wait(&o.event, 0);
+    return shmap_event_wait(&o.event, SHMAP_TRY);
 }
 
 static int event_taken(void)
 {
     assert_code(shmap_event_set(&o.event), 0);
-    assert_code(shmap_event_take(&o.event, 0), 0);
-    return shmap_event_take(&o.event, 0);
+    assert_code(shmap_event_take(&o.event, SHMAP_TRY), 0);
+    return shmap_event_take(&o.event, SHMAP_TRY);
 }
 
 static int semaphore_empty(void)
 {
-    return shmap_semaphore_wait(&o.semaphore, 0);
+    return shmap_semaphore_wait(&o.semaphore, SHMAP_TRY);
 }
 
 static int semaphore_init_too_large(void)
@@ -389,7 +389,7 @@ static int semaphore_post_too_many(void)
 
 static int wait_for_condition(void)
 {
-    return shmap_cond_wait(&o.cond, &o.mutex, 0);
+    return shmap_cond_wait(&o.cond, &o.mutex, SHMAP_TRY);
 }
 
 static int cond_without_the_mutex(void)
@@ -409,22 +409,22 @@ static int cond_null(void)
 
 static int barrier_alone(void)
 {
-    return shmap_barrier_wait(&o.barrier, 1, 0);
+    return shmap_barrier_wait(&o.barrier, 1, SHMAP_TRY);
 }
 
 static int barrier_of_two(void)
 {
-    return shmap_barrier_wait(&o.barrier, 2, 0);
+    return shmap_barrier_wait(&o.barrier, 2, SHMAP_TRY);
 }
 
 static int barrier_of_none(void)
 {
-    return shmap_barrier_wait(&o.barrier, 0, 0);
+    return shmap_barrier_wait(&o.barrier, 0, SHMAP_TRY);
 }
 
 static int barrier_of_too_many(void)
 {
-    return shmap_barrier_wait(&o.barrier, 65536, 0);
+    return shmap_barrier_wait(&o.barrier, 65536, SHMAP_TRY);
 }
 
 static int record_unwritten(void)
@@ -457,7 +457,7 @@ static int record_read_another_size(void)
 static int record_nothing_newer(void)
 {
     assert_code(write_record(), 0);
-    return shmap_record_wait(&o.record.record, 1, 0);
+    return shmap_record_wait(&o.record.record, 1, SHMAP_TRY);
 }
 
 #define SITUATION(provoke, code) \
@@ -555,9 +555,9 @@ static int lock_and_sleep(void)
     shmap_mutex mutex = {0};
     shmap_event event = {0};
 
-    if (shmap_mutex_lock(&mutex, 0) == 0)
+    if (shmap_mutex_lock(&mutex, SHMAP_TRY) == 0)
         shmap_mutex_unlock(&mutex);
-    return shmap_event_wait(&event, shmap_after(1000000));
+    return shmap_event_wait(&event, shmap_after(SHMAP_MS(1)));
 }
 
 static int count_handles(void **state)

@@ -35,8 +35,8 @@ static void test_event__refuses_bad_pointers(void **state)
     memcpy(before, events, sizeof before);
     assert_code(shmap_event_set(NULL), SHMAP_EINVAL);
     assert_code(shmap_event_reset(NULL), SHMAP_EINVAL);
-    assert_code(shmap_event_wait(NULL, 0), SHMAP_EINVAL);
-    assert_code(shmap_event_take(NULL, 0), SHMAP_EINVAL);
+    assert_code(shmap_event_wait(NULL, SHMAP_TRY), SHMAP_EINVAL);
+    assert_code(shmap_event_take(NULL, SHMAP_TRY), SHMAP_EINVAL);
     assert_code(shmap_event_set(odd(events)), SHMAP_EINVAL);
     assert_code(shmap_event_reset(odd(events)), SHMAP_EINVAL);
     assert_code(shmap_event_wait(odd(events), SHMAP_FOREVER), SHMAP_EINVAL);
@@ -50,14 +50,14 @@ static void test_event__wait_leaves_it_set_and_take_resets(void **state)
     shmap_event event = {0};
 
     (void)state;
-    assert_code(shmap_event_wait(&event, 0), SHMAP_ETIMEDOUT);
-    assert_code(shmap_event_take(&event, 0), SHMAP_ETIMEDOUT);
+    assert_code(shmap_event_wait(&event, SHMAP_TRY), SHMAP_ETIMEDOUT);
+    assert_code(shmap_event_take(&event, SHMAP_TRY), SHMAP_ETIMEDOUT);
     assert_code(shmap_event_set(&event), 0);
     for (int i = 0; i < 3; i++)
         assert_code(shmap_event_wait(&event, i == 0 ? SHMAP_FOREVER : 0), 0);
     assert_code(shmap_event_take(&event, SHMAP_FOREVER), 0);
-    assert_code(shmap_event_take(&event, 0), SHMAP_ETIMEDOUT);
-    assert_code(shmap_event_wait(&event, 0), SHMAP_ETIMEDOUT);
+    assert_code(shmap_event_take(&event, SHMAP_TRY), SHMAP_ETIMEDOUT);
+    assert_code(shmap_event_wait(&event, SHMAP_TRY), SHMAP_ETIMEDOUT);
 }
 
 static void test_event__set_of_a_set_event_changes_nothing(void **state)
@@ -67,8 +67,8 @@ static void test_event__set_of_a_set_event_changes_nothing(void **state)
     (void)state;
     assert_code(shmap_event_set(&event), 0);
     assert_code(shmap_event_set(&event), 0);
-    assert_code(shmap_event_take(&event, 0), 0);
-    assert_code(shmap_event_take(&event, 0), SHMAP_ETIMEDOUT);
+    assert_code(shmap_event_take(&event, SHMAP_TRY), 0);
+    assert_code(shmap_event_take(&event, SHMAP_TRY), SHMAP_ETIMEDOUT);
 }
 
 static void test_event__reset_makes_it_unset(void **state)
@@ -77,11 +77,11 @@ static void test_event__reset_makes_it_unset(void **state)
 
     (void)state;
     assert_code(shmap_event_reset(&event), 0);
-    assert_code(shmap_event_wait(&event, 0), SHMAP_ETIMEDOUT);
+    assert_code(shmap_event_wait(&event, SHMAP_TRY), SHMAP_ETIMEDOUT);
     assert_code(shmap_event_set(&event), 0);
     assert_code(shmap_event_reset(&event), 0);
-    assert_code(shmap_event_wait(&event, 0), SHMAP_ETIMEDOUT);
-    assert_code(shmap_event_take(&event, 0), SHMAP_ETIMEDOUT);
+    assert_code(shmap_event_wait(&event, SHMAP_TRY), SHMAP_ETIMEDOUT);
+    assert_code(shmap_event_take(&event, SHMAP_TRY), SHMAP_ETIMEDOUT);
 }
 
 static void assert_time_is_kept(int (*wait)(shmap_event *, int64_t))
@@ -95,7 +95,7 @@ static void assert_time_is_kept(int (*wait)(shmap_event *, int64_t))
     assert_code(wait(&event, shmap_now()), SHMAP_ETIMEDOUT);
     assert_true(shmap_now() < began + 1000000000);
     for (int ms = 1; ms <= 256; ms *= 4) {
-        int64_t deadline = shmap_after(ms * 1000000);
+        int64_t deadline = shmap_after(SHMAP_MS(ms));
 
         assert_code(wait(&event, deadline), SHMAP_ETIMEDOUT);
         assert_true(shmap_now() >= deadline);
@@ -173,7 +173,8 @@ static void test_event__one_thread_takes_each_set(void **state)
     for (unsigned left = WAITERS; left > 0; left--) {
         assert_eventually(waiters_count(&event.taking_) == left);
         assert_code(shmap_event_set(&event), 0);
-        assert_eventually(shmap_event_wait(&event, 0) == SHMAP_ETIMEDOUT);
+        assert_eventually(shmap_event_wait(&event, SHMAP_TRY) ==
+                          SHMAP_ETIMEDOUT);
         assert_eventually(waiters_count(&event.taking_) == left - 1);
     }
     for (int i = 0; i < WAITERS; i++) {
@@ -209,7 +210,7 @@ static void take_as_rival(void *argument)
     for (uint64_t i = 1; i <= RIVAL_SETS; i++) {
         if (!meet(rival, 2 * i - 1))
             break;
-        if (shmap_event_take(&rival->event, 0) == 0)
+        if (shmap_event_take(&rival->event, SHMAP_TRY) == 0)
             memory_add(&rival->taken, 1);
         if (!meet(rival, 2 * i))
             break;
@@ -281,7 +282,7 @@ static void test_event__one_process_takes_each_set(void **state)
         while (taken_in_all(scene) < sets)
             assert_true(clock_ms() < until);
     }
-    assert_code(shmap_event_wait(&scene->event, 0), SHMAP_ETIMEDOUT);
+    assert_code(shmap_event_wait(&scene->event, SHMAP_TRY), SHMAP_ETIMEDOUT);
     assert_eventually(waiters_count(&scene->event.taking_) == TAKERS);
     assert_true(taken_in_all(scene) == SETS);
     stage_end(&stage);
@@ -345,14 +346,15 @@ static void test_event__serves_waiters_and_takers(void **state)
                       waiters_count(&event->waiting_) == WAITERS - 2);
     for (unsigned left = 2; left > 0; left--) {
         assert_code(shmap_event_set(event), 0);
-        assert_eventually(shmap_event_wait(event, 0) == SHMAP_ETIMEDOUT);
+        assert_eventually(shmap_event_wait(event, SHMAP_TRY) ==
+                          SHMAP_ETIMEDOUT);
         assert_eventually(waiters_count(&event->taking_) == left - 1);
     }
     /* Waiters may have missed those, but not this one, which stays. */
     assert_code(shmap_event_set(event), 0);
     for (int i = 0; i < WAITERS; i++)
         assert_code(call_result(callers[i]).code, 0);
-    assert_code(shmap_event_take(event, 0), 0);
+    assert_code(shmap_event_take(event, SHMAP_TRY), 0);
     stage_end(&stage);
 }
 
@@ -367,7 +369,8 @@ static void test_event__who_dies_having_taken_has_taken(void **state)
     assert_code(shmap_event_set(stage_at(&stage, 0)), 0);
     stops_run_into_first(taker, "event.taken", "event_take 0 -1");
     child_end(taker);
-    assert_code(shmap_event_take(stage_at(&stage, 0), 0), SHMAP_ETIMEDOUT);
+    assert_code(shmap_event_take(stage_at(&stage, 0), SHMAP_TRY),
+                SHMAP_ETIMEDOUT);
     stage_end(&stage);
 }
 
@@ -387,8 +390,8 @@ static void test_event__who_dies_waiting_takes_nothing(void **state)
         stops_run_into_first(taker, points[i], "event_take 0 -1");
         child_end(taker);
         assert_code(shmap_event_set(event), 0);
-        assert_code(shmap_event_take(event, 0), 0);
-        assert_code(shmap_event_take(event, 0), SHMAP_ETIMEDOUT);
+        assert_code(shmap_event_take(event, SHMAP_TRY), 0);
+        assert_code(shmap_event_take(event, SHMAP_TRY), SHMAP_ETIMEDOUT);
     }
     stage_end(&stage);
 }

@@ -91,7 +91,7 @@ static bool join(const char *name)
 
 static int64_t patience(void)
 {
-    return shmap_after((patience_until(PATIENCE) - clock_ms()) * 1000000);
+    return shmap_after(SHMAP_MS(patience_until(PATIENCE) - clock_ms()));
 }
 
 /* The peers' part: commands. Each returns the result of a call, and may say a
@@ -102,7 +102,7 @@ static uint64_t said;
 static int do_locks(const uint64_t *numbers)
 {
     static shmap_mutex own;
-    int result = shmap_mutex_lock(&own, 0);
+    int result = shmap_mutex_lock(&own, SHMAP_TRY);
 
     (void)numbers;
     return result == 0 ? shmap_mutex_unlock(&own) : result;
@@ -149,7 +149,7 @@ static int do_lock(const uint64_t *numbers)
 static int do_try_lock(const uint64_t *numbers)
 {
     (void)numbers;
-    return shmap_mutex_lock(&meeting->mutex, 0);
+    return shmap_mutex_lock(&meeting->mutex, SHMAP_TRY);
 }
 
 static int do_unlock(const uint64_t *numbers)

@@ -22,7 +22,7 @@ static void test_mutex__is_ready_when_zero(void **state)
     assert_int_equal(sizeof mutex, 64);
     assert_code(shmap_mutex_lock(&mutex, SHMAP_FOREVER), 0);
     assert_code(shmap_mutex_unlock(&mutex), 0);
-    assert_code(shmap_mutex_lock(&mutex, 0), 0);
+    assert_code(shmap_mutex_lock(&mutex, SHMAP_TRY), 0);
     assert_code(shmap_mutex_unlock(&mutex), 0);
     mutex = zero;
     assert_code(shmap_mutex_lock(&mutex, -1), 0);
@@ -37,7 +37,7 @@ static void test_mutex__pointers_are_checked(void **state)
 
     (void)state;
     memcpy(untouched, mutexes, sizeof untouched);
-    assert_code(shmap_mutex_lock(NULL, 0), SHMAP_EINVAL);
+    assert_code(shmap_mutex_lock(NULL, SHMAP_TRY), SHMAP_EINVAL);
     assert_code(shmap_mutex_unlock(NULL), SHMAP_EINVAL);
     assert_code(shmap_mutex_consistent(NULL), SHMAP_EINVAL);
     assert_code(shmap_mutex_lock(odd, SHMAP_FOREVER), SHMAP_EINVAL);
@@ -53,9 +53,9 @@ static void test_mutex__second_lock_by_its_owner_is_a_deadlock(void **state)
     shmap_mutex before;
 
     (void)state;
-    assert_code(shmap_mutex_lock(&mutex, 0), 0);
+    assert_code(shmap_mutex_lock(&mutex, SHMAP_TRY), 0);
     before = mutex;
-    assert_code(shmap_mutex_lock(&mutex, 0), SHMAP_EDEADLK);
+    assert_code(shmap_mutex_lock(&mutex, SHMAP_TRY), SHMAP_EDEADLK);
     assert_code(shmap_mutex_lock(&mutex, SHMAP_FOREVER), SHMAP_EDEADLK);
     assert_int_equal(shmap_system_error(), 0);
     assert_memory_equal(&mutex, &before, sizeof mutex);
@@ -70,7 +70,7 @@ static void test_mutex__unlock_without_lock_is_refused(void **state)
     (void)state;
     assert_code(shmap_mutex_unlock(&mutex), SHMAP_EPERM);
     assert_memory_equal(&mutex, &before, sizeof mutex);
-    assert_code(shmap_mutex_lock(&mutex, 0), 0);
+    assert_code(shmap_mutex_lock(&mutex, SHMAP_TRY), 0);
     assert_code(shmap_mutex_unlock(&mutex), 0);
     before = mutex;
     assert_code(shmap_mutex_unlock(&mutex), SHMAP_EPERM);
@@ -85,7 +85,7 @@ static void test_mutex__consistent_needs_the_lock_and_a_death(void **state)
     (void)state;
     assert_code(shmap_mutex_consistent(&mutex), SHMAP_EPERM);
     assert_memory_equal(&mutex, &before, sizeof mutex);
-    assert_code(shmap_mutex_lock(&mutex, 0), 0);
+    assert_code(shmap_mutex_lock(&mutex, SHMAP_TRY), 0);
     before = mutex;
     assert_code(shmap_mutex_consistent(&mutex), SHMAP_EINVAL);
     assert_memory_equal(&mutex, &before, sizeof mutex);
@@ -99,7 +99,7 @@ static void others_are_refused(struct shared *shared, enum hand_kind kind)
 
     hand_do(other, "lock m1 0");
     hand_do(other, "unlock m1");
-    assert_code(shmap_mutex_lock(&shared->mutex[0], 0), 0);
+    assert_code(shmap_mutex_lock(&shared->mutex[0], SHMAP_TRY), 0);
     before = shared->mutex[0];
     assert_code(hand(other, "unlock m0"), SHMAP_EPERM);
     assert_code(hand(other, "consistent m0"), SHMAP_EPERM);
@@ -109,7 +109,8 @@ static void others_are_refused(struct shared *shared, enum hand_kind kind)
     assert_code(shmap_mutex_unlock(&shared->mutex[0]), 0);
     hand_do(other, "lock m0 0");
     assert_code(shmap_mutex_unlock(&shared->mutex[0]), SHMAP_EPERM);
-    assert_code(shmap_mutex_lock(&shared->mutex[0], 0), SHMAP_ETIMEDOUT);
+    assert_code(shmap_mutex_lock(&shared->mutex[0], SHMAP_TRY),
+                SHMAP_ETIMEDOUT);
     hand_do(other, "unlock m0");
 }
 
@@ -169,14 +170,15 @@ static void unlock_wakes(struct shared *shared, enum hand_kind kind)
     for (int i = 0; i < 20; i++) {
         int64_t start;
 
-        assert_code(shmap_mutex_lock(&shared->mutex[0], 0), 0);
+        assert_code(shmap_mutex_lock(&shared->mutex[0], SHMAP_TRY), 0);
         hand_tell(waiter, "lock m0 -");
         hands_wait_for("m0");
         start = clock_ms();
         assert_code(shmap_mutex_unlock(&shared->mutex[0]), 0);
         assert_code(hand_result(waiter), 0);
         prompt += hands_are_prompt(start);
-        assert_code(shmap_mutex_lock(&shared->mutex[0], 0), SHMAP_ETIMEDOUT);
+        assert_code(shmap_mutex_lock(&shared->mutex[0], SHMAP_TRY),
+                    SHMAP_ETIMEDOUT);
         hand_do(waiter, "unlock m0");
     }
     assert_in_range(prompt, 10, 20);
@@ -211,7 +213,7 @@ static bool pass_it_on(struct shared *shared, struct hand **waiters,
     bool has_had_it[WAITERS] = {false};
     int64_t start;
 
-    assert_code(shmap_mutex_lock(&shared->mutex[0], 0), 0);
+    assert_code(shmap_mutex_lock(&shared->mutex[0], SHMAP_TRY), 0);
     for (int i = 0; i < WAITERS; i++)
         hand_tell(waiters[i], "lock m0 -");
     hands_wait_for("m0");
@@ -259,7 +261,7 @@ static void gives_up_cleanly(struct shared *shared, enum hand_kind kind)
     struct hand *patient = hand_start(kind);
     struct hand *hasty = hand_start(kind);
 
-    assert_code(shmap_mutex_lock(&shared->mutex[0], 0), 0);
+    assert_code(shmap_mutex_lock(&shared->mutex[0], SHMAP_TRY), 0);
     hand_tell(patient, "lock m0 -");
     hands_wait_for("m0");
     assert_code(hand(hasty, "lock m0 20"), SHMAP_ETIMEDOUT);
@@ -284,25 +286,29 @@ static void test_mutex__many_can_be_held_and_no_more(void **state)
 
     (void)state;
     for (int i = 0; i < SHMAP_LOCKS_MAX; i++)
-        assert_code(shmap_mutex_lock(&shared->mutex[i], 0), 0);
+        assert_code(shmap_mutex_lock(&shared->mutex[i], SHMAP_TRY), 0);
     before = shared->mutex[SHMAP_LOCKS_MAX];
-    assert_code(shmap_mutex_lock(&shared->mutex[SHMAP_LOCKS_MAX], 0),
+    assert_code(shmap_mutex_lock(&shared->mutex[SHMAP_LOCKS_MAX], SHMAP_TRY),
                 SHMAP_ENOLCK);
     assert_int_equal(shmap_system_error(), 0);
     assert_true(shared->mutex[SHMAP_LOCKS_MAX].owner_ == before.owner_);
-    assert_code(shmap_rwlock_read_lock(&shared->rwlock[0], 0), SHMAP_ENOLCK);
-    assert_code(shmap_rwlock_write_lock(&shared->rwlock[0], 0), SHMAP_ENOLCK);
-    assert_code(shmap_once_begin(&shared->once[0], 0), SHMAP_ENOLCK);
+    assert_code(shmap_rwlock_read_lock(&shared->rwlock[0], SHMAP_TRY),
+                SHMAP_ENOLCK);
+    assert_code(shmap_rwlock_write_lock(&shared->rwlock[0], SHMAP_TRY),
+                SHMAP_ENOLCK);
+    assert_code(shmap_once_begin(&shared->once[0], SHMAP_TRY), SHMAP_ENOLCK);
     assert_code(shmap_mutex_unlock(&shared->mutex[77]), 0);
-    assert_code(shmap_mutex_lock(&shared->mutex[SHMAP_LOCKS_MAX], 0), 0);
-    assert_code(shmap_mutex_lock(&shared->mutex[77], 0), SHMAP_ENOLCK);
+    assert_code(shmap_mutex_lock(&shared->mutex[SHMAP_LOCKS_MAX], SHMAP_TRY),
+                0);
+    assert_code(shmap_mutex_lock(&shared->mutex[77], SHMAP_TRY), SHMAP_ENOLCK);
     for (int i = 0; i <= SHMAP_LOCKS_MAX; i++)
         assert_code(shmap_mutex_unlock(&shared->mutex[i]),
                     i == 77 ? SHMAP_EPERM : 0);
     /* What was refused is free. */
-    assert_code(shmap_rwlock_write_lock(&shared->rwlock[0], 0), 0);
+    assert_code(shmap_rwlock_write_lock(&shared->rwlock[0], SHMAP_TRY), 0);
     assert_code(shmap_rwlock_unlock(&shared->rwlock[0]), 0);
-    assert_code(shmap_once_begin(&shared->once[0], 0), SHMAP_ONCE_YOURS);
+    assert_code(shmap_once_begin(&shared->once[0], SHMAP_TRY),
+                SHMAP_ONCE_YOURS);
     assert_code(shmap_once_commit(&shared->once[0]), 0);
     hands_end();
 }
@@ -319,11 +325,14 @@ static void lock_and_unlock(const int *lock_order, const int *unlock_order,
     for (int i = 0; i < HANDS_FOUR; i++) {
         int m = lock_order[i];
 
-        assert_code(shmap_mutex_lock(&at[views >> m & 1]->mutex[m], 0), 0);
+        assert_code(shmap_mutex_lock(&at[views >> m & 1]->mutex[m], SHMAP_TRY),
+                    0);
     }
     for (int m = 0; m < HANDS_FOUR; m++) {
-        assert_code(shmap_mutex_lock(&at[0]->mutex[m], 0), SHMAP_EDEADLK);
-        assert_code(shmap_mutex_lock(&at[1]->mutex[m], 0), SHMAP_EDEADLK);
+        assert_code(shmap_mutex_lock(&at[0]->mutex[m], SHMAP_TRY),
+                    SHMAP_EDEADLK);
+        assert_code(shmap_mutex_lock(&at[1]->mutex[m], SHMAP_TRY),
+                    SHMAP_EDEADLK);
     }
     for (int i = 0; i < HANDS_FOUR; i++) {
         int m = unlock_order[i];
@@ -364,10 +373,11 @@ static void is_one_in_two_views(struct shared *shared, enum hand_kind kind)
     hand_do(other, "attach 1");
     hand_do(other, "lock m0 0 1");
     assert_code(hand(other, "lock m0 0"), SHMAP_EDEADLK);
-    assert_code(shmap_mutex_lock(&shared->mutex[0], 0), SHMAP_ETIMEDOUT);
+    assert_code(shmap_mutex_lock(&shared->mutex[0], SHMAP_TRY),
+                SHMAP_ETIMEDOUT);
     hand_do(other, "lock m1 0 0");
     hand_do(other, "unlock m0 0");
-    assert_code(shmap_mutex_lock(&shared->mutex[0], 0), 0);
+    assert_code(shmap_mutex_lock(&shared->mutex[0], SHMAP_TRY), 0);
     hand_tell(other, "lock m0 - 1");
     hands_wait_for("m0");
     assert_code(shmap_mutex_unlock(&shared->mutex[0]), 0);
@@ -396,12 +406,12 @@ static void test_mutex__can_be_at_the_edges_of_a_view(void **state)
     assert_code(shmap_view_map(&view, region, NULL), 0);
     first = view.data;
     last = (shmap_mutex *)view.data + view.size / sizeof *last - 1;
-    assert_code(shmap_mutex_lock(first, 0), 0);
-    assert_code(shmap_mutex_lock(last, 0), 0);
+    assert_code(shmap_mutex_lock(first, SHMAP_TRY), 0);
+    assert_code(shmap_mutex_lock(last, SHMAP_TRY), 0);
     assert_code(shmap_mutex_unlock(first), 0);
     assert_code(shmap_mutex_unlock(last), 0);
-    assert_code(shmap_mutex_lock(last, 0), 0);
-    assert_code(shmap_mutex_lock(first, 0), 0);
+    assert_code(shmap_mutex_lock(last, SHMAP_TRY), 0);
+    assert_code(shmap_mutex_lock(first, SHMAP_TRY), 0);
     assert_code(shmap_mutex_unlock(first), 0);
     assert_code(shmap_mutex_unlock(last), 0);
     shmap_view_unmap(&view);
@@ -415,7 +425,7 @@ static void test_mutex__locks_hold_no_handles(void **state)
 
     (void)state;
     for (int i = 0; i < 1000; i++) {
-        assert_code(shmap_mutex_lock(&shared->mutex[i % 100], 0), 0);
+        assert_code(shmap_mutex_lock(&shared->mutex[i % 100], SHMAP_TRY), 0);
         assert_code(shmap_mutex_unlock(&shared->mutex[i % 100]), 0);
     }
     hands_end();
@@ -445,13 +455,16 @@ static void test_mutex__forked_child_has_none_of_its_parents(void **state)
     hand_do(parent, "child lock m3 0");
     /* The child ends, with what it has. */
     assert_int_equal(hand(parent, "wait"), 0);
-    assert_code(shmap_mutex_lock(&shared->mutex[0], 0), SHMAP_ETIMEDOUT);
-    assert_code(shmap_mutex_lock(&shared->mutex[1], 0), SHMAP_ETIMEDOUT);
-    assert_code(shmap_mutex_lock(&shared->mutex[3], 0), SHMAP_OWNER_DIED);
+    assert_code(shmap_mutex_lock(&shared->mutex[0], SHMAP_TRY),
+                SHMAP_ETIMEDOUT);
+    assert_code(shmap_mutex_lock(&shared->mutex[1], SHMAP_TRY),
+                SHMAP_ETIMEDOUT);
+    assert_code(shmap_mutex_lock(&shared->mutex[3], SHMAP_TRY),
+                SHMAP_OWNER_DIED);
     assert_code(shmap_mutex_unlock(&shared->mutex[3]), 0);
     hand_do(parent, "unlock m0");
     hand_do(parent, "unlock m1");
-    assert_code(shmap_mutex_lock(&shared->mutex[0], 0), 0);
+    assert_code(shmap_mutex_lock(&shared->mutex[0], SHMAP_TRY), 0);
     assert_code(shmap_mutex_unlock(&shared->mutex[0]), 0);
     hands_end();
 }
@@ -472,7 +485,7 @@ static void test_mutex__forked_child_does_not_hide_its_parents_death(
     /* It lives on, as the reader of a pipe that stays open. */
     hand_do(parent, "child lock m1 0");
     hand_tell(parent, "die");
-    assert_code(shmap_mutex_lock(&shared->mutex[0], shmap_after(10000000000)),
+    assert_code(shmap_mutex_lock(&shared->mutex[0], shmap_after(SHMAP_S(10))),
                 SHMAP_OWNER_DIED);
     assert_code(shmap_mutex_unlock(&shared->mutex[0]), 0);
     hands_end();
@@ -497,18 +510,19 @@ static int play_without_handles(int count, char **arguments)
     role_check_code(shmap_mutex_lock(&shared->mutex[0], SHMAP_FOREVER),
                     SHMAP_EMFILE);
     role_check(shmap_system_error() != 0);
-    role_check_code(shmap_rwlock_read_lock(&shared->rwlock[0], 0),
+    role_check_code(shmap_rwlock_read_lock(&shared->rwlock[0], SHMAP_TRY),
                     SHMAP_EMFILE);
-    role_check_code(shmap_rwlock_write_lock(&shared->rwlock[0], 0),
+    role_check_code(shmap_rwlock_write_lock(&shared->rwlock[0], SHMAP_TRY),
                     SHMAP_EMFILE);
-    role_check_code(shmap_once_begin(&shared->once[0], 0), SHMAP_EMFILE);
+    role_check_code(shmap_once_begin(&shared->once[0], SHMAP_TRY),
+                    SHMAP_EMFILE);
     role_check(shared->mutex[0].owner_ == 0);
     role_check(os_limit_handles(4));
     role_check_code(shmap_mutex_lock(&shared->mutex[0], SHMAP_FOREVER), 0);
     role_check(os_limit_handles(0));
     role_check_code(shmap_mutex_unlock(&shared->mutex[0]), 0);
-    role_check_code(shmap_mutex_lock(&shared->mutex[0], 0), 0);
-    role_check_code(shmap_rwlock_read_lock(&shared->rwlock[0], 0), 0);
+    role_check_code(shmap_mutex_lock(&shared->mutex[0], SHMAP_TRY), 0);
+    role_check_code(shmap_rwlock_read_lock(&shared->rwlock[0], SHMAP_TRY), 0);
     say("done");
     /* Sanitizers look for leaks, and need handles for that. */
     os_exit_now(0);
@@ -602,7 +616,8 @@ static void add_in_a_thread(void *argument)
 
     for (uint64_t i = 0; i < adder->times; i++) {
         /* Some with deadlines that pass. */
-        int64_t deadline = i % 4 == 0 ? shmap_after(20000) : SHMAP_FOREVER;
+        int64_t deadline =
+            i % 4 == 0 ? shmap_after(SHMAP_US(20)) : SHMAP_FOREVER;
         int result = shmap_mutex_lock(&adder->shared->mutex[0], deadline);
 
         if (result == SHMAP_ETIMEDOUT)
@@ -643,8 +658,8 @@ static void lock_and_unlock_in_a_thread(void *argument)
 {
     struct adder *adder = argument;
 
-    adder->wrong +=
-        shmap_mutex_lock(&adder->shared->mutex[0], 0) != SHMAP_ETIMEDOUT;
+    adder->wrong += shmap_mutex_lock(&adder->shared->mutex[0], SHMAP_TRY) !=
+                    SHMAP_ETIMEDOUT;
     adder->wrong += shmap_mutex_unlock(&adder->shared->mutex[0]) != SHMAP_EPERM;
 }
 
@@ -655,7 +670,7 @@ static void test_mutex__memory_need_not_be_shared(void **state)
 
     (void)state;
     assert_non_null(memory);
-    assert_code(shmap_mutex_lock(&memory->mutex[0], 0), 0);
+    assert_code(shmap_mutex_lock(&memory->mutex[0], SHMAP_TRY), 0);
     assert_int_equal(
         uv_thread_create(&adder.thread, lock_and_unlock_in_a_thread, &adder),
         0);
@@ -677,7 +692,7 @@ static void test_mutex__sleeping_waiters_cost_nothing(void **state)
     (void)state;
     hand_do(owner, "lock m0 0");
     assert_int_equal(uv_getrusage(&before), 0);
-    assert_code(shmap_mutex_lock(&shared->mutex[0], shmap_after(1000000000)),
+    assert_code(shmap_mutex_lock(&shared->mutex[0], shmap_after(SHMAP_S(1))),
                 SHMAP_ETIMEDOUT);
     assert_int_equal(uv_getrusage(&after), 0);
     used = (long)(after.ru_utime.tv_sec - before.ru_utime.tv_sec) * 1000000 +

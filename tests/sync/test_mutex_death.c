@@ -52,10 +52,10 @@ static void expect_end_by(const char *command)
     hand_do(owner, "lock m0 0");
     hand_do(owner, "lock m1 0");
     hand_tell(owner, "%s", command);
-    assert_code(shmap_mutex_lock(&shared->mutex[1], shmap_after(10000000000)),
+    assert_code(shmap_mutex_lock(&shared->mutex[1], shmap_after(SHMAP_S(10))),
                 SHMAP_OWNER_DIED);
     assert_code(shmap_mutex_unlock(&shared->mutex[1]), 0);
-    assert_code(shmap_mutex_lock(&shared->mutex[0], shmap_after(10000000000)),
+    assert_code(shmap_mutex_lock(&shared->mutex[0], shmap_after(SHMAP_S(10))),
                 SHMAP_OWNER_DIED);
     assert_code(shmap_mutex_unlock(&shared->mutex[0]), 0);
     hands_end();
@@ -87,7 +87,7 @@ static void lock_and_stay(void *argument)
 {
     shmap_mutex *mutex = argument;
 
-    role_check_code(shmap_mutex_lock(mutex, 0), 0);
+    role_check_code(shmap_mutex_lock(mutex, SHMAP_TRY), 0);
     uv_sem_post(&have_locked);
     for (;;)
         uv_sleep(10000);
@@ -105,7 +105,7 @@ static int play_crowd(int count, char **arguments)
     for (int i = 0; i < CROWD; i++)
         role_check(uv_thread_create(&threads[i], lock_and_stay,
                                     &shared->mutex[i]) == 0);
-    role_check_code(shmap_mutex_lock(&shared->mutex[CROWD], 0), 0);
+    role_check_code(shmap_mutex_lock(&shared->mutex[CROWD], SHMAP_TRY), 0);
     for (int i = 0; i < CROWD; i++)
         uv_sem_wait(&have_locked);
     say("locked");
@@ -121,7 +121,8 @@ static void test_mutex_death__all_threads_die_with_their_process(void **state)
     (void)state;
     child_expect(crowd, "locked");
     for (int i = 0; i <= CROWD; i++)
-        assert_code(shmap_mutex_lock(&shared->mutex[i], 0), SHMAP_ETIMEDOUT);
+        assert_code(shmap_mutex_lock(&shared->mutex[i], SHMAP_TRY),
+                    SHMAP_ETIMEDOUT);
     child_end(crowd);
     for (int i = 0; i <= CROWD; i++)
         expect_death(&shared->mutex[i]);
@@ -146,9 +147,10 @@ static int play_headless(int count, char **arguments)
     role_check(count == 1);
     shared = hands_join(arguments[0]);
     role_check(shared != NULL);
-    role_check_code(shmap_mutex_lock(&shared->mutex[0], 0), 0);
-    role_check_code(shmap_rwlock_read_lock(&shared->rwlock[0], 0), 0);
-    role_check_code(shmap_once_begin(&shared->once[0], 0), SHMAP_ONCE_YOURS);
+    role_check_code(shmap_mutex_lock(&shared->mutex[0], SHMAP_TRY), 0);
+    role_check_code(shmap_rwlock_read_lock(&shared->rwlock[0], SHMAP_TRY), 0);
+    role_check_code(shmap_once_begin(&shared->once[0], SHMAP_TRY),
+                    SHMAP_ONCE_YOURS);
     role_check(uv_thread_create(&survivor, live_on, NULL) == 0);
     say("locked");
     os_end_thread();
@@ -164,7 +166,7 @@ static void test_mutex_death__first_thread_may_end_before_the_others(
 
     (void)state;
     child_expect(headless, "locked");
-    deadline = shmap_after(10000000000);
+    deadline = shmap_after(SHMAP_S(10));
     assert_code(shmap_mutex_lock(&shared->mutex[0], deadline),
                 SHMAP_OWNER_DIED);
     assert_code(shmap_mutex_unlock(&shared->mutex[0]), 0);
@@ -402,7 +404,8 @@ static void test_mutex_death__of_one_who_came_in_between_is_told(void **state)
     child_tell(hand_child(waiter), "go");
     assert_code(hand_result(waiter), SHMAP_OWNER_DIED);
     hand_do(waiter, "unlock m0");
-    assert_code(shmap_mutex_lock(&shared->mutex[0], 0), SHMAP_OWNER_DIED);
+    assert_code(shmap_mutex_lock(&shared->mutex[0], SHMAP_TRY),
+                SHMAP_OWNER_DIED);
     assert_code(shmap_mutex_unlock(&shared->mutex[0]), 0);
     hands_end();
 }
@@ -564,21 +567,21 @@ static void test_mutex_death__stopped_is_not_dead(void **state)
     hand_do(owner, "lock r0 0");
     assert_code(hand(owner, "lock o0 0"), SHMAP_ONCE_YOURS);
     assert_true(os_suspend(child_pid(hand_child(owner))));
-    deadline = shmap_after(500000000);
+    deadline = shmap_after(SHMAP_MS(500));
     assert_code(shmap_mutex_lock(&shared->mutex[0], deadline), SHMAP_ETIMEDOUT);
-    deadline = shmap_after(300000000);
+    deadline = shmap_after(SHMAP_MS(300));
     assert_code(shmap_rwlock_write_lock(&shared->rwlock[0], deadline),
                 SHMAP_ETIMEDOUT);
-    deadline = shmap_after(300000000);
+    deadline = shmap_after(SHMAP_MS(300));
     assert_code(shmap_once_begin(&shared->once[0], deadline), SHMAP_ETIMEDOUT);
     assert_true(os_resume(child_pid(hand_child(owner))));
     hand_do(owner, "unlock m0");
     hand_do(owner, "unlock r0");
     hand_do(owner, "consistent o0");
     expect_life(&shared->mutex[0]);
-    assert_code(shmap_rwlock_write_lock(&shared->rwlock[0], 0), 0);
+    assert_code(shmap_rwlock_write_lock(&shared->rwlock[0], SHMAP_TRY), 0);
     assert_code(shmap_rwlock_unlock(&shared->rwlock[0]), 0);
-    assert_code(shmap_once_begin(&shared->once[0], 0), 0);
+    assert_code(shmap_once_begin(&shared->once[0], SHMAP_TRY), 0);
     hands_end();
 }
 
@@ -620,8 +623,10 @@ static void unmapping_gives_up(struct shared *shared, enum hand_kind kind)
         expect_death(&shared->mutex[0]);
         expect_life(&shared->mutex[1]);
         expect_death(&shared->mutex[2]);
-        assert_code(shmap_mutex_lock(&shared->mutex[3], 0), SHMAP_ETIMEDOUT);
-        assert_code(shmap_mutex_lock(&shared->mutex[4], 0), SHMAP_ETIMEDOUT);
+        assert_code(shmap_mutex_lock(&shared->mutex[3], SHMAP_TRY),
+                    SHMAP_ETIMEDOUT);
+        assert_code(shmap_mutex_lock(&shared->mutex[4], SHMAP_TRY),
+                    SHMAP_ETIMEDOUT);
         assert_code(hand(owner, "unlock m0"), SHMAP_EPERM);
         hand_do(owner, "lock m0 0");
         hand_do(owner, "unlock m3");
@@ -679,7 +684,8 @@ static void unmapping_after_unlock_elsewhere(struct shared *shared,
     hand_do(owner, "unlock m0 0");
     hand_do(owner, "lock m0 0 0");
     hand_do(owner, "detach 1");
-    assert_code(shmap_mutex_lock(&shared->mutex[0], 0), SHMAP_ETIMEDOUT);
+    assert_code(shmap_mutex_lock(&shared->mutex[0], SHMAP_TRY),
+                SHMAP_ETIMEDOUT);
     hand_do(owner, "unlock m0");
     expect_life(&shared->mutex[0]);
 }
@@ -694,7 +700,7 @@ static void test_mutex_death__unmapping_keeps_what_was_locked_elsewhere(
 /* A thread ends with a mutex at the first address that can be read. */
 static void end_with_it(void *argument)
 {
-    shmap_mutex_lock(argument, 0);
+    shmap_mutex_lock(argument, SHMAP_TRY);
 }
 
 static void test_mutex_death__at_the_start_of_a_view_is_told(void **state)
@@ -755,12 +761,14 @@ static void all_kinds_are_reported(struct shared *shared, enum hand_kind kind)
     hand_end(owner);
     for (int i = 0; i < EACH; i++) {
         expect_death(&shared->mutex[i]);
-        assert_code(shmap_rwlock_write_lock(&shared->rwlock[i], 0), 0);
+        assert_code(shmap_rwlock_write_lock(&shared->rwlock[i], SHMAP_TRY), 0);
         assert_code(shmap_rwlock_unlock(&shared->rwlock[i]), 0);
-        assert_code(shmap_rwlock_write_lock(&shared->rwlock[EACH + i], 0),
-                    SHMAP_OWNER_DIED);
+        assert_code(
+            shmap_rwlock_write_lock(&shared->rwlock[EACH + i], SHMAP_TRY),
+            SHMAP_OWNER_DIED);
         assert_code(shmap_rwlock_unlock(&shared->rwlock[EACH + i]), 0);
-        assert_code(shmap_once_begin(&shared->once[i], 0), SHMAP_OWNER_DIED);
+        assert_code(shmap_once_begin(&shared->once[i], SHMAP_TRY),
+                    SHMAP_OWNER_DIED);
         assert_code(shmap_once_abandon(&shared->once[i]), 0);
     }
 }

@@ -11,11 +11,11 @@
 
 static void expect_done(shmap_once *once)
 {
-    assert_code(shmap_once_begin(once, 0), 0);
+    assert_code(shmap_once_begin(once, SHMAP_TRY), 0);
     assert_code(shmap_once_begin(once, SHMAP_FOREVER), 0);
     assert_code(shmap_once_commit(once), SHMAP_EPERM);
     assert_code(shmap_once_abandon(once), SHMAP_EPERM);
-    assert_code(shmap_once_begin(once, 0), 0);
+    assert_code(shmap_once_begin(once, SHMAP_TRY), 0);
 }
 
 /* Results. */
@@ -38,7 +38,7 @@ static void test_once__pointers_are_checked(void **state)
     shmap_once *odd = (void *)((char *)onces + 4);
 
     (void)state;
-    assert_code(shmap_once_begin(NULL, 0), SHMAP_EINVAL);
+    assert_code(shmap_once_begin(NULL, SHMAP_TRY), SHMAP_EINVAL);
     assert_code(shmap_once_commit(NULL), SHMAP_EINVAL);
     assert_code(shmap_once_abandon(NULL), SHMAP_EINVAL);
     assert_code(shmap_once_begin(odd, SHMAP_FOREVER), SHMAP_EINVAL);
@@ -57,11 +57,11 @@ static void test_once__who_did_not_begin_cannot_end(void **state)
     assert_code(shmap_once_commit(&once), SHMAP_EPERM);
     assert_code(shmap_once_abandon(&once), SHMAP_EPERM);
     assert_memory_equal(&once, &before, sizeof once);
-    assert_code(shmap_once_begin(&once, 0), SHMAP_ONCE_YOURS);
+    assert_code(shmap_once_begin(&once, SHMAP_TRY), SHMAP_ONCE_YOURS);
     assert_code(shmap_once_abandon(&once), 0);
     assert_code(shmap_once_commit(&once), SHMAP_EPERM);
     assert_code(shmap_once_abandon(&once), SHMAP_EPERM);
-    assert_code(shmap_once_begin(&once, 0), SHMAP_ONCE_YOURS);
+    assert_code(shmap_once_begin(&once, SHMAP_TRY), SHMAP_ONCE_YOURS);
     assert_code(shmap_once_commit(&once), 0);
     expect_done(&once);
 }
@@ -72,9 +72,9 @@ static void test_once__begins_once_at_a_time(void **state)
     shmap_once before;
 
     (void)state;
-    assert_code(shmap_once_begin(&once, 0), SHMAP_ONCE_YOURS);
+    assert_code(shmap_once_begin(&once, SHMAP_TRY), SHMAP_ONCE_YOURS);
     before = once;
-    assert_code(shmap_once_begin(&once, 0), SHMAP_EDEADLK);
+    assert_code(shmap_once_begin(&once, SHMAP_TRY), SHMAP_EDEADLK);
     assert_code(shmap_once_begin(&once, SHMAP_FOREVER), SHMAP_EDEADLK);
     assert_memory_equal(&once, &before, sizeof once);
     assert_code(shmap_once_commit(&once), 0);
@@ -86,7 +86,8 @@ static void others_are_refused(struct shared *shared, enum hand_kind kind)
     shmap_once before;
 
     assert_code(hand(other, "lock o1 0"), SHMAP_ONCE_YOURS);
-    assert_code(shmap_once_begin(&shared->once[0], 0), SHMAP_ONCE_YOURS);
+    assert_code(shmap_once_begin(&shared->once[0], SHMAP_TRY),
+                SHMAP_ONCE_YOURS);
     before = shared->once[0];
     assert_code(hand(other, "lock o0 0"), SHMAP_ETIMEDOUT);
     assert_code(hand(other, "lock o0 -1"), SHMAP_ETIMEDOUT);
@@ -122,7 +123,7 @@ static void all_wait(struct shared *shared, enum hand_kind kind)
         int64_t start;
 
         snprintf(object, sizeof object, "o%d", round);
-        assert_code(shmap_once_begin(&shared->once[round], 0),
+        assert_code(shmap_once_begin(&shared->once[round], SHMAP_TRY),
                     SHMAP_ONCE_YOURS);
         for (size_t i = 0; i < COUNT(waiters); i++)
             hand_tell(waiters[i], "lock %s -", object);
@@ -152,14 +153,16 @@ static void one_takes_over(struct shared *shared, enum hand_kind kind)
     for (int round = 0; round < ROUNDS; round++) {
         int64_t start;
 
-        assert_code(shmap_once_begin(&shared->once[0], 0), SHMAP_ONCE_YOURS);
+        assert_code(shmap_once_begin(&shared->once[0], SHMAP_TRY),
+                    SHMAP_ONCE_YOURS);
         hand_tell(first, "lock o0 -");
         hands_wait_for("o0");
         start = clock_ms();
         assert_code(shmap_once_abandon(&shared->once[0]), 0);
         assert_code(hand_result(first), SHMAP_ONCE_YOURS);
         prompt += hands_are_prompt(start);
-        assert_code(shmap_once_begin(&shared->once[0], 0), SHMAP_ETIMEDOUT);
+        assert_code(shmap_once_begin(&shared->once[0], SHMAP_TRY),
+                    SHMAP_ETIMEDOUT);
         hand_tell(second, "lock o0 -");
         hands_wait_for("o0");
         hand_do(first, "unlock o0");
@@ -221,13 +224,15 @@ static void death_is_reported(struct shared *shared, enum hand_kind kind)
         assert_code(hand(second, "lock o%u %s", i, past[i]), SHMAP_OWNER_DIED);
         /* It cannot either: the next one hears of it, too. */
         hand_do(second, "unlock o%u", i);
-        assert_code(shmap_once_begin(&shared->once[i], 0), SHMAP_OWNER_DIED);
+        assert_code(shmap_once_begin(&shared->once[i], SHMAP_TRY),
+                    SHMAP_OWNER_DIED);
         assert_code(hand(second, "lock o%u 0", i), SHMAP_ETIMEDOUT);
         assert_code(hand(second, "lock o%u 20", i), SHMAP_ETIMEDOUT);
         assert_code(shmap_once_abandon(&shared->once[i]), 0);
         assert_code(hand(second, "lock o%u 0", i), SHMAP_OWNER_DIED);
         hand_end(second);
-        assert_code(shmap_once_begin(&shared->once[i], 0), SHMAP_OWNER_DIED);
+        assert_code(shmap_once_begin(&shared->once[i], SHMAP_TRY),
+                    SHMAP_OWNER_DIED);
         assert_code(shmap_once_commit(&shared->once[i]), 0);
         expect_done(&shared->once[i]);
     }
@@ -267,7 +272,8 @@ static void waiter_dies(struct shared *shared, enum hand_kind kind)
     struct hand *victim = hand_start(HAND_PROCESS);
     struct hand *waiter = hand_start(kind);
 
-    assert_code(shmap_once_begin(&shared->once[0], 0), SHMAP_ONCE_YOURS);
+    assert_code(shmap_once_begin(&shared->once[0], SHMAP_TRY),
+                SHMAP_ONCE_YOURS);
     hand_tell(victim, "lock o0 -");
     hands_wait_for("o0");
     hand_tell(waiter, "lock o0 -");
@@ -292,7 +298,7 @@ static void test_once__exit_is_a_death(void **state)
     (void)state;
     assert_code(hand(leaves, "lock o0 0"), SHMAP_ONCE_YOURS);
     hand_tell(leaves, "leave");
-    assert_code(shmap_once_begin(&shared->once[0], shmap_after(5000000000)),
+    assert_code(shmap_once_begin(&shared->once[0], shmap_after(SHMAP_S(5))),
                 SHMAP_OWNER_DIED);
     assert_code(shmap_once_commit(&shared->once[0]), 0);
     hands_end();
@@ -311,7 +317,7 @@ static void test_once__exec_is_a_death(void **state)
     execs = hand_start(HAND_PROCESS);
     assert_code(hand(execs, "lock o0 0"), SHMAP_ONCE_YOURS);
     hand_do(execs, "exec");
-    assert_code(shmap_once_begin(&shared->once[0], shmap_after(5000000000)),
+    assert_code(shmap_once_begin(&shared->once[0], shmap_after(SHMAP_S(5))),
                 SHMAP_OWNER_DIED);
     assert_code(shmap_once_commit(&shared->once[0]), 0);
     hands_end();
@@ -334,7 +340,7 @@ static void unmapping_is_a_death(struct shared *shared, enum hand_kind kind)
     hand_do(waiter, "consistent o0");
     assert_code(hand(owner, "consistent o0"), SHMAP_EPERM);
     expect_done(&shared->once[0]);
-    assert_code(shmap_once_begin(&shared->once[1], 0), SHMAP_ETIMEDOUT);
+    assert_code(shmap_once_begin(&shared->once[1], SHMAP_TRY), SHMAP_ETIMEDOUT);
     hand_do(owner, "consistent o1");
     expect_done(&shared->once[1]);
     expect_done(&shared->once[2]);
@@ -360,24 +366,28 @@ static void test_once__is_one_in_two_views(void **state)
 
         for (int j = 0; j < 3; j++) {
             begun[j] = i >> j & 1 ? &b->once[j] : &a->once[j];
-            assert_code(shmap_once_begin(begun[j], 0), SHMAP_ONCE_YOURS);
+            assert_code(shmap_once_begin(begun[j], SHMAP_TRY),
+                        SHMAP_ONCE_YOURS);
         }
         for (int j = 0; j < 3; j++) {
             int k = (i / 8 + j) % 3;
 
-            assert_code(shmap_once_begin(&a->once[k], 0), SHMAP_EDEADLK);
-            assert_code(shmap_once_begin(&b->once[k], 0), SHMAP_EDEADLK);
+            assert_code(shmap_once_begin(&a->once[k], SHMAP_TRY),
+                        SHMAP_EDEADLK);
+            assert_code(shmap_once_begin(&b->once[k], SHMAP_TRY),
+                        SHMAP_EDEADLK);
             assert_code(
                 shmap_once_abandon(i >> 3 & 1 ? &b->once[k] : &a->once[k]), 0);
         }
     }
     /* Nothing of that is still thought to be held. */
     for (int i = 0; i < SHMAP_LOCKS_MAX; i++)
-        assert_code(shmap_once_begin(&a->once[i], 0), SHMAP_ONCE_YOURS);
-    assert_code(shmap_once_begin(&a->once[SHMAP_LOCKS_MAX], 0), SHMAP_ENOLCK);
+        assert_code(shmap_once_begin(&a->once[i], SHMAP_TRY), SHMAP_ONCE_YOURS);
+    assert_code(shmap_once_begin(&a->once[SHMAP_LOCKS_MAX], SHMAP_TRY),
+                SHMAP_ENOLCK);
     for (int i = 0; i < SHMAP_LOCKS_MAX; i++)
         assert_code(shmap_once_commit(&b->once[i]), 0);
-    assert_code(shmap_once_begin(&a->once[SHMAP_LOCKS_MAX], 0),
+    assert_code(shmap_once_begin(&a->once[SHMAP_LOCKS_MAX], SHMAP_TRY),
                 SHMAP_ONCE_YOURS);
     assert_code(shmap_once_commit(&a->once[SHMAP_LOCKS_MAX]), 0);
     expect_done(&a->once[0]);
@@ -402,7 +412,7 @@ static void test_once__forked_child_did_not_begin(void **state)
     assert_code(hand(parent, "child lock o0 0"), SHMAP_ETIMEDOUT);
     assert_code(hand(parent, "child lock o1 0"), SHMAP_ONCE_YOURS);
     assert_int_equal(hand(parent, "wait"), 0);
-    assert_code(shmap_once_begin(&shared->once[0], 0), SHMAP_ETIMEDOUT);
+    assert_code(shmap_once_begin(&shared->once[0], SHMAP_TRY), SHMAP_ETIMEDOUT);
     hand_do(parent, "consistent o0");
     expect_done(&shared->once[0]);
     assert_code(hand(parent, "lock o1 0"), SHMAP_OWNER_DIED);
@@ -420,7 +430,7 @@ static void set_up_all(struct shared *shared)
     for (int i = 0; i < ONCES; i++) {
         int result = shmap_once_begin(&shared->once[i], SHMAP_FOREVER);
 
-        role_check_code(result < 0 ? result : 0, 0);
+        role_check_code(SHMAP_FAILED(result) ? result : 0, 0);
         if (result == SHMAP_ONCE_YOURS) {
             /* What is set up are plain numbers, beside each once. */
             shared->rwlock[i].reader_[0]++;
@@ -496,7 +506,7 @@ static void begin_all(void *argument)
             beginner->set_up++;
             beginner->wrong += shmap_once_commit(&shared->once[i]) != 0;
         }
-        beginner->wrong += result < 0 || result == SHMAP_OWNER_DIED;
+        beginner->wrong += SHMAP_FAILED(result) || result == SHMAP_OWNER_DIED;
         beginner->wrong += shared->rwlock[i].reader_[0] != 1;
     }
 }

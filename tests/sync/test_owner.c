@@ -35,7 +35,7 @@ static void test_owner__next_thread_is_not_taken_for_the_owner(void **state)
         assert_code(hand(next, "lock o0 0"), SHMAP_OWNER_DIED);
         hand_do(next, "lock w0 0");
         hand_end(next);
-        assert_code(shmap_rwlock_write_lock(&shared->rwlock[0], 0),
+        assert_code(shmap_rwlock_write_lock(&shared->rwlock[0], SHMAP_TRY),
                     SHMAP_OWNER_DIED);
         assert_code(shmap_rwlock_consistent(&shared->rwlock[0]), 0);
         assert_code(shmap_rwlock_unlock(&shared->rwlock[0]), 0);
@@ -124,7 +124,7 @@ static void test_owner__unmourned_is_dead(void **state)
     hand_do(parent, "child lock r0 0");
     assert_code(hand(parent, "child lock o0 0"), SHMAP_ONCE_YOURS);
     assert_int_equal(uv_kill(pid, SIGKILL), 0);
-    deadline = shmap_after(10000000000);
+    deadline = shmap_after(SHMAP_S(10));
     assert_code(shmap_mutex_lock(&shared->mutex[0], deadline),
                 SHMAP_OWNER_DIED);
     assert_code(shmap_once_begin(&shared->once[0], deadline), SHMAP_OWNER_DIED);
@@ -326,7 +326,7 @@ static void test_owner__strangers_write_one_record(void **state)
     record->writer_ = writer; /* As one that is in the middle of it. */
     assert_code(shmap_record_write(record, &value, 8), SHMAP_EBUSY);
     hand_end(there);
-    assert_code(shmap_mutex_lock(&shared->mutex[0], shmap_after(9000000000)),
+    assert_code(shmap_mutex_lock(&shared->mutex[0], shmap_after(SHMAP_S(9))),
                 SHMAP_OWNER_DIED);
     assert_eventually(shmap_record_write(record, &value, 8) == 0);
     assert_code(shmap_mutex_unlock(&shared->mutex[0]), 0);
@@ -346,25 +346,26 @@ static void test_owner__what_is_seen_of_proc_makes_no_difference(void **state)
 
         for (int turn = 0; turn < 2; turn++) {
             hand_do(service, "lock m0 0");
-            assert_code(shmap_mutex_lock(&shared->mutex[0], 0),
+            assert_code(shmap_mutex_lock(&shared->mutex[0], SHMAP_TRY),
                         SHMAP_ETIMEDOUT);
             hand_do(service, "unlock m0");
-            assert_code(shmap_mutex_lock(&shared->mutex[0], 0), 0);
+            assert_code(shmap_mutex_lock(&shared->mutex[0], SHMAP_TRY), 0);
             assert_code(hand(service, "lock m0 0"), SHMAP_ETIMEDOUT);
             assert_code(shmap_mutex_unlock(&shared->mutex[0]), 0);
         }
         hand_do(service, "lock r0 0");
         assert_code(hand(service, "lock o0 0"),
                     i == 0 ? SHMAP_ONCE_YOURS : SHMAP_OWNER_DIED);
-        assert_code(shmap_rwlock_write_lock(&shared->rwlock[0], 0),
+        assert_code(shmap_rwlock_write_lock(&shared->rwlock[0], SHMAP_TRY),
                     SHMAP_ETIMEDOUT);
-        assert_code(shmap_once_begin(&shared->once[0], 0), SHMAP_ETIMEDOUT);
+        assert_code(shmap_once_begin(&shared->once[0], SHMAP_TRY),
+                    SHMAP_ETIMEDOUT);
         hand_end(service);
         assert_code(shmap_rwlock_write_lock(&shared->rwlock[0],
-                                            shmap_after(9000000000)),
+                                            shmap_after(SHMAP_S(9))),
                     0);
         assert_code(shmap_rwlock_unlock(&shared->rwlock[0]), 0);
-        assert_code(shmap_once_begin(&shared->once[0], shmap_after(9000000000)),
+        assert_code(shmap_once_begin(&shared->once[0], shmap_after(SHMAP_S(9))),
                     SHMAP_OWNER_DIED);
         assert_code(shmap_once_abandon(&shared->once[0]), 0);
     }
@@ -487,7 +488,8 @@ static void test_owner__without_proc_locks_work(void **state)
     hand_do(b, "lock m0 0");
     hand_do(b, "unlock m0");
     hand_do(a, "lock m0 0");
-    assert_code(shmap_mutex_lock(&shared->mutex[0], 0), SHMAP_ETIMEDOUT);
+    assert_code(shmap_mutex_lock(&shared->mutex[0], SHMAP_TRY),
+                SHMAP_ETIMEDOUT);
     hand_tell(b, "lock m0 -");
     hands_wait_for("m0");
     hand_end(a);
@@ -605,13 +607,14 @@ static void test_owner__restart_of_the_machine_is_one(void **state)
     restart(shared);
     expect_death(&shared->mutex[0]);
     restart(shared);
-    assert_code(shmap_once_begin(&shared->once[0], 0), SHMAP_OWNER_DIED);
+    assert_code(shmap_once_begin(&shared->once[0], SHMAP_TRY),
+                SHMAP_OWNER_DIED);
     assert_code(shmap_once_commit(&shared->once[0]), 0);
-    assert_code(shmap_rwlock_write_lock(&shared->rwlock[0], 0),
+    assert_code(shmap_rwlock_write_lock(&shared->rwlock[0], SHMAP_TRY),
                 SHMAP_OWNER_DIED);
     assert_code(shmap_rwlock_unlock(&shared->rwlock[0]), 0);
     restart(shared);
-    assert_code(shmap_rwlock_read_lock(&shared->rwlock[0], 0),
+    assert_code(shmap_rwlock_read_lock(&shared->rwlock[0], SHMAP_TRY),
                 SHMAP_OWNER_DIED);
     assert_code(shmap_rwlock_unlock(&shared->rwlock[0]), 0);
     expect_death(&shared->mutex[0]);
@@ -632,7 +635,8 @@ static void test_owner__restart_is_found_by_who_comes_in_between(void **state)
     slow = hand_start(HAND_PROCESS);
     restart(shared);
     stops_run_into_first(hand_child(slow), "owner.dead", "lock m0 -");
-    assert_code(shmap_mutex_lock(&shared->mutex[0], 0), SHMAP_OWNER_DIED);
+    assert_code(shmap_mutex_lock(&shared->mutex[0], SHMAP_TRY),
+                SHMAP_OWNER_DIED);
     child_tell(hand_child(slow), "go");
     hands_wait_for("m0");
     assert_code(shmap_mutex_consistent(&shared->mutex[0]), 0);

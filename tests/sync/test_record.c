@@ -77,7 +77,7 @@ static void test_record__refuses_bad_arguments(void **state)
         assert_code(shmap_record_read(record, value, absurd[i], &version),
                     SHMAP_EINVAL);
     }
-    assert_code(shmap_record_wait(NULL, 0, 0), SHMAP_EINVAL);
+    assert_code(shmap_record_wait(NULL, 0, SHMAP_TRY), SHMAP_EINVAL);
     assert_code(shmap_record_wait(odd(record), 0, SHMAP_FOREVER), SHMAP_EINVAL);
     assert_int_equal(shmap_system_error(), 0);
     assert_memory_equal(record, before, sizeof before);
@@ -98,9 +98,9 @@ static void test_record__has_no_value_at_first(void **state)
                 SHMAP_ENOTREADY);
     assert_memory_equal(value, kept, sizeof kept);
     assert_true(version == 77);
-    assert_code(shmap_record_wait(record, 0, 0), SHMAP_ETIMEDOUT);
+    assert_code(shmap_record_wait(record, 0, SHMAP_TRY), SHMAP_ETIMEDOUT);
     assert_code(write_next(record, value, VALUE_SIZE), 0);
-    assert_code(shmap_record_wait(record, 0, 0), 0);
+    assert_code(shmap_record_wait(record, 0, SHMAP_TRY), 0);
     assert_holds(record, VALUE_SIZE, 1);
     assert_code(shmap_record_read(record, value, VALUE_SIZE, NULL), 0);
     free(record);
@@ -194,7 +194,7 @@ static void test_record__waits_end_with_their_deadlines(void **state)
     for (size_t i = 0; i < COUNT(past); i++)
         assert_code(shmap_record_wait(record, 0, past[i]), SHMAP_ETIMEDOUT);
     for (int ms = 1; ms <= 256; ms *= 4) {
-        int64_t deadline = shmap_after(ms * 1000000);
+        int64_t deadline = shmap_after(SHMAP_MS(ms));
 
         assert_code(shmap_record_wait(record, 0, deadline), SHMAP_ETIMEDOUT);
         assert_true(shmap_now() >= deadline);
@@ -212,10 +212,10 @@ static void test_record__wait_is_over_at_another_version(void **state)
     for (int i = 0; i < 3; i++)
         assert_code(write_next(record, value, VALUE_SIZE), 0);
     assert_code(shmap_record_wait(record, 0, SHMAP_FOREVER), 0);
-    assert_code(shmap_record_wait(record, 2, 0), 0);
-    assert_code(shmap_record_wait(record, 3, 0), SHMAP_ETIMEDOUT);
+    assert_code(shmap_record_wait(record, 2, SHMAP_TRY), 0);
+    assert_code(shmap_record_wait(record, 3, SHMAP_TRY), SHMAP_ETIMEDOUT);
     assert_code(shmap_record_wait(record, 4, SHMAP_FOREVER), 0);
-    assert_code(shmap_record_wait(record, (uint64_t)3 << 32 | 3, 0), 0);
+    assert_code(shmap_record_wait(record, (uint64_t)3 << 32 | 3, SHMAP_TRY), 0);
     free(record);
 }
 
@@ -391,7 +391,7 @@ static void test_record__followers_see_the_last_value(void **state)
     for (int i = 0; i < READERS; i++)
         child_expect(followers[i], "ready");
     for (int i = 0; i < VERSIONS; i++) {
-        int64_t pause = shmap_after(dice_roll(&dice, 200) * 1000);
+        int64_t pause = shmap_after(SHMAP_US(dice_roll(&dice, 200)));
 
         assert_code(write_next(stage_at(&stage, 0), value, VALUE_SIZE), 0);
         while (shmap_now() < pause)
@@ -541,7 +541,7 @@ static void test_record__a_first_writer_can_die(void **state)
         assert_code(
             shmap_record_read(stage_at(&stage, 0), value, VALUE_SIZE, NULL),
             SHMAP_ENOTREADY);
-        assert_code(shmap_record_wait(stage_at(&stage, 0), 0, 0),
+        assert_code(shmap_record_wait(stage_at(&stage, 0), 0, SHMAP_TRY),
                     SHMAP_ETIMEDOUT);
         assert_eventually(write_next(stage_at(&stage, 0), value, VALUE_SIZE) ==
                           0);

@@ -26,9 +26,9 @@ struct next {
 static void own(void *unused)
 {
     (void)unused;
-    if (shmap_mutex_lock(&mutex, 0) != 0 ||
-        shmap_once_begin(&once, 0) != SHMAP_ONCE_YOURS ||
-        shmap_rwlock_read_lock(&rwlock, 0) != 0)
+    if (shmap_mutex_lock(&mutex, SHMAP_TRY) != 0 ||
+        shmap_once_begin(&once, SHMAP_TRY) != SHMAP_ONCE_YOURS ||
+        shmap_rwlock_read_lock(&rwlock, SHMAP_TRY) != 0)
         return;
     died = mutex.owner_;
 }
@@ -43,7 +43,7 @@ static void show(void *argument)
     struct next *next = argument;
     shmap_mutex own_mutex = {0};
 
-    if (shmap_mutex_lock(&own_mutex, 0) == 0) {
+    if (shmap_mutex_lock(&own_mutex, SHMAP_TRY) == 0) {
         next->id = own_mutex.owner_;
         shmap_mutex_unlock(&own_mutex);
     }
@@ -80,9 +80,9 @@ static void test_reuse__of_a_number_is_not_the_owner(void **state)
     found = find(&next, &thread);
     if (found) {
         assert_true(next.id != died);
-        assert_code(shmap_mutex_lock(&mutex, 0), SHMAP_OWNER_DIED);
-        assert_code(shmap_once_begin(&once, 0), SHMAP_OWNER_DIED);
-        assert_code(shmap_rwlock_write_lock(&rwlock, 0), 0);
+        assert_code(shmap_mutex_lock(&mutex, SHMAP_TRY), SHMAP_OWNER_DIED);
+        assert_code(shmap_once_begin(&once, SHMAP_TRY), SHMAP_OWNER_DIED);
+        assert_code(shmap_rwlock_write_lock(&rwlock, SHMAP_TRY), 0);
         uv_sem_post(&next.leave);
         uv_thread_join(&thread);
         shmap_rwlock_unlock(&rwlock);

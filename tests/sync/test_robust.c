@@ -24,7 +24,7 @@ struct mixed {
 /* Even ones are ours. */
 static int lock_mixed(struct shared *shared, int i)
 {
-    return i % 2 == 0 ? shmap_mutex_lock(&shared->mutex[i], 0)
+    return i % 2 == 0 ? shmap_mutex_lock(&shared->mutex[i], SHMAP_TRY)
                       : os_robust_lock(shared->robust[i]);
 }
 

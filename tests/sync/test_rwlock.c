@@ -11,9 +11,9 @@
 
 static void expect_free(shmap_rwlock *rwlock)
 {
-    assert_code(shmap_rwlock_write_lock(rwlock, 0), 0);
+    assert_code(shmap_rwlock_write_lock(rwlock, SHMAP_TRY), 0);
     assert_code(shmap_rwlock_unlock(rwlock), 0);
-    assert_code(shmap_rwlock_read_lock(rwlock, 0), 0);
+    assert_code(shmap_rwlock_read_lock(rwlock, SHMAP_TRY), 0);
     assert_code(shmap_rwlock_unlock(rwlock), 0);
 }
 
@@ -42,12 +42,12 @@ static void test_rwlock__pointers_are_checked(void **state)
     (void)state;
     memset(rwlocks, 0, sizeof rwlocks);
     memset(untouched, 0, sizeof untouched);
-    assert_code(shmap_rwlock_read_lock(NULL, 0), SHMAP_EINVAL);
-    assert_code(shmap_rwlock_write_lock(NULL, 0), SHMAP_EINVAL);
+    assert_code(shmap_rwlock_read_lock(NULL, SHMAP_TRY), SHMAP_EINVAL);
+    assert_code(shmap_rwlock_write_lock(NULL, SHMAP_TRY), SHMAP_EINVAL);
     assert_code(shmap_rwlock_unlock(NULL), SHMAP_EINVAL);
     assert_code(shmap_rwlock_consistent(NULL), SHMAP_EINVAL);
-    assert_code(shmap_rwlock_read_lock(odd, 0), SHMAP_EINVAL);
-    assert_code(shmap_rwlock_write_lock(odd, 0), SHMAP_EINVAL);
+    assert_code(shmap_rwlock_read_lock(odd, SHMAP_TRY), SHMAP_EINVAL);
+    assert_code(shmap_rwlock_write_lock(odd, SHMAP_TRY), SHMAP_EINVAL);
     assert_code(shmap_rwlock_unlock(odd), SHMAP_EINVAL);
     assert_code(shmap_rwlock_consistent(odd), SHMAP_EINVAL);
     assert_int_equal(shmap_system_error(), 0);
@@ -63,11 +63,11 @@ static void test_rwlock__unlock_without_lock_is_refused(void **state)
     assert_code(shmap_rwlock_unlock(&rwlock), SHMAP_EPERM);
     assert_code(shmap_rwlock_consistent(&rwlock), SHMAP_EPERM);
     assert_memory_equal(&rwlock, &before, sizeof rwlock);
-    assert_code(shmap_rwlock_read_lock(&rwlock, 0), 0);
+    assert_code(shmap_rwlock_read_lock(&rwlock, SHMAP_TRY), 0);
     assert_code(shmap_rwlock_consistent(&rwlock), SHMAP_EPERM);
     assert_code(shmap_rwlock_unlock(&rwlock), 0);
     assert_code(shmap_rwlock_unlock(&rwlock), SHMAP_EPERM);
-    assert_code(shmap_rwlock_write_lock(&rwlock, 0), 0);
+    assert_code(shmap_rwlock_write_lock(&rwlock, SHMAP_TRY), 0);
     assert_code(shmap_rwlock_consistent(&rwlock), SHMAP_EINVAL);
     assert_code(shmap_rwlock_unlock(&rwlock), 0);
     assert_code(shmap_rwlock_unlock(&rwlock), SHMAP_EPERM);
@@ -79,19 +79,19 @@ static void test_rwlock__thread_does_not_wait_for_itself(void **state)
     shmap_rwlock before;
 
     (void)state;
-    assert_code(shmap_rwlock_read_lock(&rwlock, 0), 0);
+    assert_code(shmap_rwlock_read_lock(&rwlock, SHMAP_TRY), 0);
     before = rwlock;
     assert_code(shmap_rwlock_write_lock(&rwlock, SHMAP_FOREVER), SHMAP_EDEADLK);
     assert_memory_equal(&rwlock, &before, sizeof rwlock);
-    assert_code(shmap_rwlock_read_lock(&rwlock, 0), 0);
-    assert_code(shmap_rwlock_write_lock(&rwlock, 0), SHMAP_EDEADLK);
+    assert_code(shmap_rwlock_read_lock(&rwlock, SHMAP_TRY), 0);
+    assert_code(shmap_rwlock_write_lock(&rwlock, SHMAP_TRY), SHMAP_EDEADLK);
     assert_code(shmap_rwlock_unlock(&rwlock), 0);
-    assert_code(shmap_rwlock_write_lock(&rwlock, 0), SHMAP_EDEADLK);
+    assert_code(shmap_rwlock_write_lock(&rwlock, SHMAP_TRY), SHMAP_EDEADLK);
     assert_code(shmap_rwlock_unlock(&rwlock), 0);
-    assert_code(shmap_rwlock_write_lock(&rwlock, 0), 0);
+    assert_code(shmap_rwlock_write_lock(&rwlock, SHMAP_TRY), 0);
     assert_code(shmap_rwlock_write_lock(&rwlock, SHMAP_FOREVER), SHMAP_EDEADLK);
     assert_code(shmap_rwlock_read_lock(&rwlock, SHMAP_FOREVER), SHMAP_EDEADLK);
-    assert_code(shmap_rwlock_read_lock(&rwlock, 0), SHMAP_EDEADLK);
+    assert_code(shmap_rwlock_read_lock(&rwlock, SHMAP_TRY), SHMAP_EDEADLK);
     assert_code(shmap_rwlock_unlock(&rwlock), 0);
     expect_free(&rwlock);
 }
@@ -100,7 +100,7 @@ static void test_rwlock__thread_does_not_wait_for_itself(void **state)
 static void read_often(shmap_rwlock *rwlock, int count)
 {
     for (int i = 0; i < count; i++)
-        assert_code(shmap_rwlock_read_lock(rwlock, 0), 0);
+        assert_code(shmap_rwlock_read_lock(rwlock, SHMAP_TRY), 0);
 }
 
 static void unlock_often(shmap_rwlock *rwlock, int count)
@@ -118,7 +118,7 @@ static void test_rwlock__reader_of_all_places_does_not_wait(void **state)
     read_often(&rwlock, SHMAP_RWLOCK_READERS);
     before = rwlock;
     assert_code(shmap_rwlock_read_lock(&rwlock, SHMAP_FOREVER), SHMAP_ENOLCK);
-    assert_code(shmap_rwlock_read_lock(&rwlock, 0), SHMAP_ENOLCK);
+    assert_code(shmap_rwlock_read_lock(&rwlock, SHMAP_TRY), SHMAP_ENOLCK);
     assert_memory_equal(&rwlock, &before, sizeof rwlock);
     unlock_often(&rwlock, 1);
     read_often(&rwlock, 1);
@@ -168,13 +168,13 @@ static void readers_share(struct shared *shared, enum hand_kind kind)
 
     hand_do(a, "lock r0 0");
     hand_do(b, "lock r0 0");
-    assert_code(shmap_rwlock_read_lock(&shared->rwlock[0], 0), 0);
+    assert_code(shmap_rwlock_read_lock(&shared->rwlock[0], SHMAP_TRY), 0);
     assert_code(shmap_rwlock_unlock(&shared->rwlock[0]), 0);
     assert_code(shmap_rwlock_unlock(&shared->rwlock[0]), SHMAP_EPERM);
-    assert_code(shmap_rwlock_write_lock(&shared->rwlock[0], 0),
+    assert_code(shmap_rwlock_write_lock(&shared->rwlock[0], SHMAP_TRY),
                 SHMAP_ETIMEDOUT);
     hand_do(a, "unlock r0");
-    assert_code(shmap_rwlock_write_lock(&shared->rwlock[0], 0),
+    assert_code(shmap_rwlock_write_lock(&shared->rwlock[0], SHMAP_TRY),
                 SHMAP_ETIMEDOUT);
     assert_code(hand(a, "unlock r0"), SHMAP_EPERM);
     hand_do(b, "unlock r0");
@@ -192,8 +192,9 @@ static void writer_is_alone(struct shared *shared, enum hand_kind kind)
     struct hand *writer = hand_start(kind);
 
     hand_do(writer, "lock w0 0");
-    assert_code(shmap_rwlock_read_lock(&shared->rwlock[0], 0), SHMAP_ETIMEDOUT);
-    assert_code(shmap_rwlock_write_lock(&shared->rwlock[0], 0),
+    assert_code(shmap_rwlock_read_lock(&shared->rwlock[0], SHMAP_TRY),
+                SHMAP_ETIMEDOUT);
+    assert_code(shmap_rwlock_write_lock(&shared->rwlock[0], SHMAP_TRY),
                 SHMAP_ETIMEDOUT);
     assert_code(shmap_rwlock_unlock(&shared->rwlock[0]), SHMAP_EPERM);
     assert_code(shmap_rwlock_consistent(&shared->rwlock[0]), SHMAP_EPERM);
@@ -218,7 +219,8 @@ static void writer_that_waits_is_first(struct shared *shared,
     hand_tell(writer, "lock w0 -");
     hands_wait_for("w0");
     /* Those who come later wait; who reads may do so again. */
-    assert_code(shmap_rwlock_read_lock(&shared->rwlock[0], 0), SHMAP_ETIMEDOUT);
+    assert_code(shmap_rwlock_read_lock(&shared->rwlock[0], SHMAP_TRY),
+                SHMAP_ETIMEDOUT);
     assert_code(hand(late, "lock r0 20"), SHMAP_ETIMEDOUT);
     hand_do(reader, "lock r0 -");
     hand_do(reader, "lock r0 0");
@@ -369,12 +371,12 @@ static void has_room_for_64(struct shared *shared, enum hand_kind kind)
 
     for (int i = 0; i < SHMAP_RWLOCK_READERS; i++)
         hand_do(i % 2 == 0 ? a : b, "lock r0 0");
-    assert_code(shmap_rwlock_read_lock(rwlock, 0), SHMAP_ETIMEDOUT);
+    assert_code(shmap_rwlock_read_lock(rwlock, SHMAP_TRY), SHMAP_ETIMEDOUT);
     assert_code(hand(c, "lock r0 0"), SHMAP_ETIMEDOUT);
     assert_code(hand(c, "lock r0 20"), SHMAP_ETIMEDOUT);
-    assert_code(shmap_rwlock_write_lock(rwlock, 0), SHMAP_ETIMEDOUT);
+    assert_code(shmap_rwlock_write_lock(rwlock, SHMAP_TRY), SHMAP_ETIMEDOUT);
     hand_do(a, "unlock r0");
-    assert_code(shmap_rwlock_read_lock(rwlock, 0), 0);
+    assert_code(shmap_rwlock_read_lock(rwlock, SHMAP_TRY), 0);
     hand_tell(c, "lock r0 -");
     assert_code(shmap_rwlock_unlock(rwlock), 0);
     assert_code(hand_result(c), 0);
@@ -398,10 +400,10 @@ static void dead_readers_make_room(struct shared *shared, enum hand_kind kind)
 
     for (int i = 0; i < SHMAP_RWLOCK_READERS; i++)
         hand_do(readers, "lock r0 0");
-    assert_code(shmap_rwlock_read_lock(rwlock, 0), SHMAP_ETIMEDOUT);
+    assert_code(shmap_rwlock_read_lock(rwlock, SHMAP_TRY), SHMAP_ETIMEDOUT);
     hand_end(readers);
     /* A try looks for the dead only now and then. */
-    assert_eventually(shmap_rwlock_read_lock(rwlock, 0) == 0);
+    assert_eventually(shmap_rwlock_read_lock(rwlock, SHMAP_TRY) == 0);
     assert_code(shmap_rwlock_unlock(rwlock), 0);
     expect_free(rwlock);
 }
@@ -424,8 +426,8 @@ static void dead_reader_is_found(struct shared *shared, enum hand_kind kind)
     hand_do(dead, "lock r0 0");
     hand_do(alive, "lock r0 0");
     hand_end(dead);
-    assert_code(shmap_rwlock_write_lock(rwlock, 0), SHMAP_ETIMEDOUT);
-    assert_code(shmap_rwlock_write_lock(rwlock, shmap_after(1000000)),
+    assert_code(shmap_rwlock_write_lock(rwlock, SHMAP_TRY), SHMAP_ETIMEDOUT);
+    assert_code(shmap_rwlock_write_lock(rwlock, shmap_after(SHMAP_MS(1))),
                 SHMAP_ETIMEDOUT);
     hand_do(alive, "unlock r0");
     /* Readers leave nothing half done. */
@@ -472,22 +474,22 @@ static void dead_writer_is_reported(struct shared *shared, enum hand_kind kind)
     hand_end(writer);
     /* To readers, together and one after the other. */
     assert_code(hand(other, "lock r0 0"), SHMAP_OWNER_DIED);
-    assert_code(shmap_rwlock_read_lock(rwlock, 0), SHMAP_OWNER_DIED);
+    assert_code(shmap_rwlock_read_lock(rwlock, SHMAP_TRY), SHMAP_OWNER_DIED);
     assert_code(shmap_rwlock_consistent(rwlock), SHMAP_EPERM);
-    assert_code(shmap_rwlock_write_lock(rwlock, 0), SHMAP_EDEADLK);
+    assert_code(shmap_rwlock_write_lock(rwlock, SHMAP_TRY), SHMAP_EDEADLK);
     assert_code(shmap_rwlock_unlock(rwlock), 0);
-    assert_code(shmap_rwlock_write_lock(rwlock, 0), SHMAP_ETIMEDOUT);
-    assert_code(shmap_rwlock_write_lock(rwlock, shmap_after(1000000)),
+    assert_code(shmap_rwlock_write_lock(rwlock, SHMAP_TRY), SHMAP_ETIMEDOUT);
+    assert_code(shmap_rwlock_write_lock(rwlock, shmap_after(SHMAP_MS(1))),
                 SHMAP_ETIMEDOUT);
     hand_do(other, "unlock r0");
     /* And to writers. */
     assert_code(hand(other, "lock w0 0"), SHMAP_OWNER_DIED);
     hand_do(other, "unlock w0");
-    assert_code(shmap_rwlock_read_lock(rwlock, 0), SHMAP_OWNER_DIED);
+    assert_code(shmap_rwlock_read_lock(rwlock, SHMAP_TRY), SHMAP_OWNER_DIED);
     assert_code(shmap_rwlock_unlock(rwlock), 0);
     assert_code(hand(other, "lock w0 0"), SHMAP_OWNER_DIED);
     hand_end(other);
-    assert_code(shmap_rwlock_write_lock(rwlock, 0), SHMAP_OWNER_DIED);
+    assert_code(shmap_rwlock_write_lock(rwlock, SHMAP_TRY), SHMAP_OWNER_DIED);
     assert_code(shmap_rwlock_consistent(rwlock), 0);
     assert_code(shmap_rwlock_consistent(rwlock), SHMAP_EINVAL);
     assert_code(shmap_rwlock_unlock(rwlock), 0);
@@ -546,10 +548,10 @@ static void waiting_writer_dies(struct shared *shared, enum hand_kind kind)
     hand_end(writer);
     hand_do(reader, "unlock r0");
     /* Nobody can tell whether it had begun to write. */
-    result = shmap_rwlock_read_lock(&shared->rwlock[0], 0);
+    result = shmap_rwlock_read_lock(&shared->rwlock[0], SHMAP_TRY);
     assert_true(result == 0 || result == SHMAP_OWNER_DIED);
     assert_code(shmap_rwlock_unlock(&shared->rwlock[0]), 0);
-    assert_true(shmap_rwlock_write_lock(&shared->rwlock[0], 0) >= 0);
+    assert_true(shmap_rwlock_write_lock(&shared->rwlock[0], SHMAP_TRY) >= 0);
     assert_code(shmap_rwlock_unlock(&shared->rwlock[0]), 0);
 }
 
@@ -600,11 +602,11 @@ static void test_rwlock__exec_lets_go(void **state)
     hand_tell(reader, "exec");
     hand_tell(writer, "exec");
     assert_code(
-        shmap_rwlock_read_lock(&shared->rwlock[1], shmap_after(5000000000)),
+        shmap_rwlock_read_lock(&shared->rwlock[1], shmap_after(SHMAP_S(5))),
         SHMAP_OWNER_DIED);
     assert_code(shmap_rwlock_unlock(&shared->rwlock[1]), 0);
     assert_code(
-        shmap_rwlock_write_lock(&shared->rwlock[0], shmap_after(5000000000)),
+        shmap_rwlock_write_lock(&shared->rwlock[0], shmap_after(SHMAP_S(5))),
         0);
     assert_code(shmap_rwlock_unlock(&shared->rwlock[0]), 0);
     hands_end();
@@ -632,7 +634,7 @@ static void unmapping_lets_go(struct shared *shared, enum hand_kind kind)
     expect_free(&shared->rwlock[2]);
     /* What it has in another view stays. */
     for (int i = 0; i <= 4; i += i == 0 ? 3 : 1)
-        assert_code(shmap_rwlock_write_lock(&shared->rwlock[i], 0),
+        assert_code(shmap_rwlock_write_lock(&shared->rwlock[i], SHMAP_TRY),
                     SHMAP_ETIMEDOUT);
     assert_code(hand(owner, "unlock r1"), SHMAP_EPERM);
     hand_do(owner, "unlock r0");
@@ -686,13 +688,16 @@ static void test_rwlock__is_one_in_two_views(void **state)
         struct shared *a = hands_shared(i);
         struct shared *b = hands_shared(1 - i);
 
-        assert_code(shmap_rwlock_write_lock(&a->rwlock[0], 0), 0);
-        assert_code(shmap_rwlock_write_lock(&b->rwlock[0], 0), SHMAP_EDEADLK);
-        assert_code(shmap_rwlock_read_lock(&b->rwlock[0], 0), SHMAP_EDEADLK);
+        assert_code(shmap_rwlock_write_lock(&a->rwlock[0], SHMAP_TRY), 0);
+        assert_code(shmap_rwlock_write_lock(&b->rwlock[0], SHMAP_TRY),
+                    SHMAP_EDEADLK);
+        assert_code(shmap_rwlock_read_lock(&b->rwlock[0], SHMAP_TRY),
+                    SHMAP_EDEADLK);
         assert_code(shmap_rwlock_unlock(&b->rwlock[0]), 0);
-        assert_code(shmap_rwlock_read_lock(&a->rwlock[0], 0), 0);
-        assert_code(shmap_rwlock_write_lock(&b->rwlock[0], 0), SHMAP_EDEADLK);
-        assert_code(shmap_rwlock_read_lock(&b->rwlock[0], 0), 0);
+        assert_code(shmap_rwlock_read_lock(&a->rwlock[0], SHMAP_TRY), 0);
+        assert_code(shmap_rwlock_write_lock(&b->rwlock[0], SHMAP_TRY),
+                    SHMAP_EDEADLK);
+        assert_code(shmap_rwlock_read_lock(&b->rwlock[0], SHMAP_TRY), 0);
         assert_code(shmap_rwlock_unlock(&b->rwlock[0]), 0);
         assert_code(shmap_rwlock_unlock(&b->rwlock[0]), 0);
         assert_code(shmap_rwlock_unlock(&b->rwlock[0]), SHMAP_EPERM);
@@ -703,7 +708,7 @@ static void test_rwlock__is_one_in_two_views(void **state)
         unsigned i = dice_roll(&dice, 3);
 
         if (count[i] < 8 && dice_roll(&dice, 2) == 0) {
-            assert_code(shmap_rwlock_read_lock(&at->rwlock[i], 0), 0);
+            assert_code(shmap_rwlock_read_lock(&at->rwlock[i], SHMAP_TRY), 0);
             count[i]++;
         } else {
             assert_code(shmap_rwlock_unlock(&at->rwlock[i]),
@@ -747,9 +752,9 @@ static void test_rwlock__forked_child_has_none_of_its_parents(void **state)
     assert_code(hand(parent, "lock w0 0"), SHMAP_ETIMEDOUT);
     hand_do(parent, "lock r0 0");
     assert_int_equal(hand(parent, "wait"), 0);
-    assert_code(shmap_rwlock_write_lock(&shared->rwlock[0], 0),
+    assert_code(shmap_rwlock_write_lock(&shared->rwlock[0], SHMAP_TRY),
                 SHMAP_ETIMEDOUT);
-    assert_code(shmap_rwlock_write_lock(&shared->rwlock[1], 0),
+    assert_code(shmap_rwlock_write_lock(&shared->rwlock[1], SHMAP_TRY),
                 SHMAP_ETIMEDOUT);
     hand_do(parent, "unlock r0");
     hand_do(parent, "unlock w1");

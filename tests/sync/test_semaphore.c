@@ -37,7 +37,7 @@ static void test_semaphore__refuses_bad_arguments(void **state)
     assert_code(shmap_semaphore_value(odd(semaphores), &value), SHMAP_EINVAL);
     assert_code(shmap_semaphore_value(semaphores, NULL), SHMAP_EINVAL);
     assert_int_equal(value, 77);
-    assert_code(shmap_semaphore_wait(NULL, 0), SHMAP_EINVAL);
+    assert_code(shmap_semaphore_wait(NULL, SHMAP_TRY), SHMAP_EINVAL);
     assert_code(shmap_semaphore_wait(odd(semaphores), SHMAP_FOREVER),
                 SHMAP_EINVAL);
     assert_int_equal(shmap_system_error(), 0);
@@ -49,14 +49,14 @@ static void test_semaphore__counts(void **state)
     shmap_semaphore semaphore = {0};
 
     (void)state;
-    assert_code(shmap_semaphore_wait(&semaphore, 0), SHMAP_ETIMEDOUT);
+    assert_code(shmap_semaphore_wait(&semaphore, SHMAP_TRY), SHMAP_ETIMEDOUT);
     assert_code(shmap_semaphore_post(&semaphore, 1), 0);
     assert_code(shmap_semaphore_post(&semaphore, 3), 0);
     for (int i = 0; i < 4; i++)
         assert_code(
             shmap_semaphore_wait(&semaphore, i % 2 == 0 ? 0 : SHMAP_FOREVER),
             0);
-    assert_code(shmap_semaphore_wait(&semaphore, 0), SHMAP_ETIMEDOUT);
+    assert_code(shmap_semaphore_wait(&semaphore, SHMAP_TRY), SHMAP_ETIMEDOUT);
     assert_int_equal(semaphore.value_, 0);
 }
 
@@ -77,13 +77,13 @@ static void test_semaphore__first_value_is_given_once(void **state)
     assert_code(shmap_semaphore_init(&semaphore, 2), 0);
     assert_code(shmap_semaphore_init(&semaphore, 5), 0);
     assert_int_equal(value_of(&semaphore), 2);
-    assert_code(shmap_semaphore_wait(&semaphore, 0), 0);
-    assert_code(shmap_semaphore_wait(&semaphore, 0), 0);
-    assert_code(shmap_semaphore_wait(&semaphore, 0), SHMAP_ETIMEDOUT);
+    assert_code(shmap_semaphore_wait(&semaphore, SHMAP_TRY), 0);
+    assert_code(shmap_semaphore_wait(&semaphore, SHMAP_TRY), 0);
+    assert_code(shmap_semaphore_wait(&semaphore, SHMAP_TRY), SHMAP_ETIMEDOUT);
     /* Also when nothing of it is left. */
     assert_code(shmap_semaphore_init(&semaphore, 2), 0);
     assert_int_equal(value_of(&semaphore), 0);
-    assert_code(shmap_semaphore_wait(&semaphore, 0), SHMAP_ETIMEDOUT);
+    assert_code(shmap_semaphore_wait(&semaphore, SHMAP_TRY), SHMAP_ETIMEDOUT);
 }
 
 static void test_semaphore__first_value_can_be_any(void **state)
@@ -98,7 +98,7 @@ static void test_semaphore__first_value_can_be_any(void **state)
     assert_code(shmap_semaphore_init(&most, SHMAP_SEMAPHORE_MAX), 0);
     assert_int_equal(value_of(&most), SHMAP_SEMAPHORE_MAX);
     assert_code(shmap_semaphore_post(&most, 1), SHMAP_EOVERFLOW);
-    assert_code(shmap_semaphore_wait(&most, 0), 0);
+    assert_code(shmap_semaphore_wait(&most, SHMAP_TRY), 0);
     assert_code(shmap_semaphore_post(&most, 1), 0);
     assert_int_equal(value_of(&most), SHMAP_SEMAPHORE_MAX);
 }
@@ -130,7 +130,7 @@ static void test_semaphore__does_not_overflow(void **state)
     assert_code(shmap_semaphore_post(&semaphore, SHMAP_SEMAPHORE_MAX), 0);
     assert_code(shmap_semaphore_post(&semaphore, 1), SHMAP_EOVERFLOW);
     assert_int_equal(semaphore.value_, SHMAP_SEMAPHORE_MAX);
-    assert_code(shmap_semaphore_wait(&semaphore, 0), 0);
+    assert_code(shmap_semaphore_wait(&semaphore, SHMAP_TRY), 0);
     assert_code(shmap_semaphore_post(&semaphore, 2), SHMAP_EOVERFLOW);
     assert_code(shmap_semaphore_post(&semaphore, 1), 0);
     assert_int_equal(semaphore.value_, SHMAP_SEMAPHORE_MAX);
@@ -145,7 +145,7 @@ static void test_semaphore__waits_end_with_their_deadlines(void **state)
     for (size_t i = 0; i < COUNT(past); i++)
         assert_code(shmap_semaphore_wait(&semaphore, past[i]), SHMAP_ETIMEDOUT);
     for (int ms = 1; ms <= 256; ms *= 4) {
-        int64_t deadline = shmap_after(ms * 1000000);
+        int64_t deadline = shmap_after(SHMAP_MS(ms));
 
         assert_code(shmap_semaphore_wait(&semaphore, deadline),
                     SHMAP_ETIMEDOUT);
@@ -191,7 +191,7 @@ static void test_semaphore__is_exact_among_threads(void **state)
         uv_thread_join(&threads[i]);
         assert_int_equal(wrong[i], 0);
     }
-    assert_code(shmap_semaphore_wait(&items, 0), SHMAP_ETIMEDOUT);
+    assert_code(shmap_semaphore_wait(&items, SHMAP_TRY), SHMAP_ETIMEDOUT);
     assert_int_equal(waiters_count(&items.waiters_), 0);
 }
 
@@ -224,7 +224,7 @@ static void test_semaphore__giving_up_races_with_posting(void **state)
     for (int i = 0; i < 4; i++)
         uv_thread_join(&threads[i]);
     assert_int_equal(wrong, 0);
-    while (shmap_semaphore_wait(&items, 0) == 0)
+    while (shmap_semaphore_wait(&items, SHMAP_TRY) == 0)
         left++;
     assert_int_equal(taken[0] + taken[1] + taken[2] + left, EACH);
     assert_int_equal(waiters_count(&items.waiters_), 0);
@@ -276,7 +276,7 @@ static void test_semaphore__is_exact_among_processes(void **state)
     for (int i = 0; i < 2 * SIDES; i++)
         assert_int_equal(child_wait(children[i], PATIENCE), 0);
     assert_int_equal(semaphore->value_, 0);
-    assert_code(shmap_semaphore_wait(semaphore, 0), SHMAP_ETIMEDOUT);
+    assert_code(shmap_semaphore_wait(semaphore, SHMAP_TRY), SHMAP_ETIMEDOUT);
     stage_end(&stage);
 }
 
@@ -311,7 +311,7 @@ static void test_semaphore__wakes_as_many_as_were_posted(void **state)
     assert_code(shmap_semaphore_post(semaphore, 3), 0);
     assert_eventually(value_of(semaphore) == 0);
     assert_eventually(waiters_count(&semaphore->waiters_) == WAITERS - 3);
-    assert_code(shmap_semaphore_wait(semaphore, 0), SHMAP_ETIMEDOUT);
+    assert_code(shmap_semaphore_wait(semaphore, SHMAP_TRY), SHMAP_ETIMEDOUT);
     /* More than there are waiters: the rest remains. */
     assert_code(shmap_semaphore_post(semaphore, 4), 0);
     waiters_have_it(waiters);
@@ -330,8 +330,9 @@ static void test_semaphore__who_dies_having_taken_has_it(void **state)
     assert_code(shmap_semaphore_post(stage_at(&stage, 0), 2), 0);
     stops_run_into_first(taker, "semaphore.taken", "semaphore_wait 0 -1");
     child_end(taker);
-    assert_code(shmap_semaphore_wait(stage_at(&stage, 0), 0), 0);
-    assert_code(shmap_semaphore_wait(stage_at(&stage, 0), 0), SHMAP_ETIMEDOUT);
+    assert_code(shmap_semaphore_wait(stage_at(&stage, 0), SHMAP_TRY), 0);
+    assert_code(shmap_semaphore_wait(stage_at(&stage, 0), SHMAP_TRY),
+                SHMAP_ETIMEDOUT);
     stage_end(&stage);
 }
 
@@ -351,8 +352,9 @@ static void test_semaphore__who_dies_waiting_takes_nothing(void **state)
         stops_run_into_first(taker, points[i], "semaphore_wait 0 -1");
         child_end(taker);
         assert_code(shmap_semaphore_post(semaphore, 1), 0);
-        assert_code(shmap_semaphore_wait(semaphore, 0), 0);
-        assert_code(shmap_semaphore_wait(semaphore, 0), SHMAP_ETIMEDOUT);
+        assert_code(shmap_semaphore_wait(semaphore, SHMAP_TRY), 0);
+        assert_code(shmap_semaphore_wait(semaphore, SHMAP_TRY),
+                    SHMAP_ETIMEDOUT);
     }
     stage_end(&stage);
 }

@@ -124,7 +124,7 @@ static int use_cond(void)
 
     if (result == 0)
         result = shmap_cond_wait(&objects.cond, &objects.mutex,
-                                 shmap_after(1000000));
+                                 shmap_after(SHMAP_MS(1)));
     if (result == 0 || result == SHMAP_ETIMEDOUT)
         result = shmap_mutex_unlock(&objects.mutex);
     return result != 0 ? result : shmap_cond_signal(&objects.cond);
@@ -201,10 +201,10 @@ static const struct interrupted calls[] = {
 
 static void expect_left(const struct interrupted *interrupted)
 {
-    int events = shmap_event_take(&objects.event, 0) == 0;
+    int events = shmap_event_take(&objects.event, SHMAP_TRY) == 0;
     int units = 0;
 
-    while (shmap_semaphore_wait(&objects.semaphore, 0) == 0)
+    while (shmap_semaphore_wait(&objects.semaphore, SHMAP_TRY) == 0)
         units++;
     assert_int_equal(events, interrupted->events);
     assert_int_equal(units, interrupted->units);
@@ -283,7 +283,7 @@ static int play_waiter(int count, char **arguments)
         role_check_code(take_event(), 0);
     }
     signal(SIGTERM, SIG_IGN);
-    while (shmap_semaphore_wait(&objects.semaphore, 0) == 0)
+    while (shmap_semaphore_wait(&objects.semaphore, SHMAP_TRY) == 0)
         units++;
     role_check(handled == wanted + units && wrong == 0);
     say("ended");

@@ -69,7 +69,7 @@ static void test_unmap__ends_of_holders_make_it_possible(void **state)
     hand_end(holder);
     assert_code(hands_obey("detach 1"), 0);
     expect_death(&shared->mutex[0]);
-    assert_code(shmap_rwlock_read_lock(&shared->rwlock[1], 0),
+    assert_code(shmap_rwlock_read_lock(&shared->rwlock[1], SHMAP_TRY),
                 SHMAP_OWNER_DIED);
     assert_code(shmap_rwlock_unlock(&shared->rwlock[1]), 0);
     hands_end();
@@ -107,7 +107,7 @@ static void test_unmap__waits_for_those_that_lock(void **state)
         skip_because("the system has no list of what a thread locks");
     }
     assert_code(hands_obey("attach 1"), 0);
-    assert_code(shmap_mutex_lock(&shared->mutex[0], 0), 0);
+    assert_code(shmap_mutex_lock(&shared->mutex[0], SHMAP_TRY), 0);
     hand_tell(waiter, "lock m0 - 1");
     hands_wait_for("m0");
     expect_busy("detach 1");
@@ -185,7 +185,7 @@ static int play_locker(int count, char **arguments)
     role_check(count == 1);
     role_check_code(shmap_region_open(&region, arguments[0], NULL), 0);
     role_check_code(shmap_view_map(&view, region, NULL), 0);
-    say("%s", shmap_error_name(shmap_mutex_lock(view.data, 0)));
+    say("%s", shmap_error_name(shmap_mutex_lock(view.data, SHMAP_TRY)));
     shmap_view_unmap(&view);
     shmap_region_close(region);
     return 0;
@@ -206,7 +206,7 @@ static void test_unmap__place_is_free_for_another_at_once(void **state)
     units_release(successor.options.address, size);
     assert_code(shmap_region_create(&region, NULL, size, NULL), 0);
     assert_code(shmap_view_map(&view, region, &successor.options), 0);
-    if (shmap_mutex_lock(view.data, 0) == SHMAP_ENOTSUP) {
+    if (shmap_mutex_lock(view.data, SHMAP_TRY) == SHMAP_ENOTSUP) {
         shmap_view_unmap(&view);
         shmap_region_close(region);
         skip_because("there are no locks here");
@@ -224,7 +224,7 @@ static void test_unmap__place_is_free_for_another_at_once(void **state)
         skip_because("the library remembers no views here");
     }
     assert_code(successor.result, 0);
-    assert_code(shmap_mutex_lock(successor.view.data, 0), 0);
+    assert_code(shmap_mutex_lock(successor.view.data, SHMAP_TRY), 0);
     child_expect(child_start("locker", place.name, NULL), "SHMAP_ETIMEDOUT");
     assert_code(shmap_mutex_unlock(successor.view.data), 0);
     assert_code(shmap_view_unmap(&successor.view), 0);

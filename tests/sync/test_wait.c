@@ -268,7 +268,7 @@ static void test_wait__for_mutexes_costs_no_processor_time(void **state)
     stage_make(&stage, __func__, sizeof *objects);
     objects = stage_at(&stage, 0);
     waiter = caller_start(&stage);
-    assert_code(shmap_mutex_lock(&objects->mutex, 0), 0);
+    assert_code(shmap_mutex_lock(&objects->mutex, SHMAP_TRY), 0);
     called = call(waiter, "mutex_lock %d 450", AT(mutex));
     assert_code(called.code, SHMAP_ETIMEDOUT);
     assert_in_range(called.cpu_us, 0, scaled(20000));
@@ -434,7 +434,7 @@ static void play_pong(void *argument)
     struct partner *partner = argument;
 
     while (memory_load(&partner->ended) == 0) {
-        if (shmap_event_take(&partner->ping, shmap_after(10 * MS)) == 0)
+        if (shmap_event_take(&partner->ping, shmap_after(SHMAP_MS(10))) == 0)
             shmap_event_set(&partner->pong);
     }
 }
@@ -446,7 +446,7 @@ static uint32_t level_of(const shmap_event *event)
 
 static void wait_for_long(struct partner *partner)
 {
-    assert_code(shmap_event_take(&partner->pong, shmap_after(2 * MS)),
+    assert_code(shmap_event_take(&partner->pong, shmap_after(SHMAP_MS(2))),
                 SHMAP_ETIMEDOUT);
 }
 
@@ -763,9 +763,9 @@ static void test_wait__forgets_those_who_died_at_a_barrier(void **state)
     child_end(victim);
     child_tell(waiter, "barrier_wait 0 3 -1");
     assert_eventually(waiters_count(&barrier->waiters_) == 2);
-    assert_code(shmap_barrier_wait(barrier, 3, 0), SHMAP_LAST);
+    assert_code(shmap_barrier_wait(barrier, 3, SHMAP_TRY), SHMAP_LAST);
     assert_code(call_result(waiter).code, 0);
-    assert_code(shmap_barrier_wait(barrier, 1, 0), SHMAP_LAST);
+    assert_code(shmap_barrier_wait(barrier, 1, SHMAP_TRY), SHMAP_LAST);
     assert_true(memory_load(&barrier->waiters_.who_) == 0);
     stage_end(&stage);
 }
@@ -797,7 +797,7 @@ static int64_t post_to_the_forgotten(void)
     stops_run_into_first(waiter, "wait.entered", command);
     post_semaphore(command, sizeof command);
     stops_run_into_first(poster, "wake.counted", command);
-    assert_code(shmap_semaphore_wait(&objects->semaphore, 0), 0);
+    assert_code(shmap_semaphore_wait(&objects->semaphore, SHMAP_TRY), 0);
     child_tell(waiter, "go wait.looked 1");
     child_expect(waiter, "stopped wait.looked");
     child_tell(poster, "go");
