@@ -11,7 +11,7 @@
 #include "base/error.h"
 #include "region/options.h"
 #include "region/region.h"
-#include "sync/thread.h"
+#include "sync/held.h"
 
 enum { GRANULARITY = SHMAP_VIEW_GRANULARITY };
 

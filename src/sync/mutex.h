@@ -4,7 +4,7 @@
 #ifndef SHMAP_MUTEX_INTERNAL_H
 #define SHMAP_MUTEX_INTERNAL_H
 
-#include "sync/thread.h"
+#include "sync/held.h"
 
 /* What ticket_ holds: the owner's ticket, also of the last owner, and flags
  * that the next lock clears. See cond.c. */

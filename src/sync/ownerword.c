@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "base/stop.h"
-#include "sync/thread.h"
+#include "sync/held.h"
 
 int shmap__owner_settle_slowly(const void *object)
 {

@@ -28,7 +28,7 @@
 #include <string.h>
 
 #include "base/atomic.h"
-#include "sync/thread.h"
+#include "sync/held.h"
 
 static inline void *shmap__node_get(const void *at)
 {

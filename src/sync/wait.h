@@ -11,7 +11,7 @@
 #include "base/compiler.h"
 #include "base/error.h"
 #include "platform.h"
-#include "sync/thread.h"
+#include "sync/held.h"
 
 /* Whether a pointer can be that of a synchronisation object. */
 static inline bool shmap__is_object(const void *object)

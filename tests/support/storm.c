@@ -12,7 +12,7 @@
 #define SHMAP_STOP_POINTS
 #endif
 #include "base/stop.h"
-#include "sync/thread.h"
+#include "sync/held.h"
 
 #define JOURNAL       COUNT(((struct storm_death *)NULL)->journal)
 #define PAGE          4096

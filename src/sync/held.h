@@ -7,8 +7,8 @@
  * the system's list of it (robust.h) never depends on what others wrote into
  * shared memory. Every call that locks begins by asking for this, once.
  */
-#ifndef SHMAP_THREAD_H
-#define SHMAP_THREAD_H
+#ifndef SHMAP_HELD_H
+#define SHMAP_HELD_H
 
 #include <stdbool.h>
 #include <stddef.h>

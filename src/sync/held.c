@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
 /* What is known of the calling thread. */
-#include "sync/thread.h"
+#include "sync/held.h"
 
 #include <stdint.h>
 
