@@ -237,7 +237,7 @@ int shmap_view_unmap(shmap_view *view)
         return shmap__result(shmap__refuse_because(
             SHMAP_EBUSY, "another thread of this process holds a lock in the "
                          "view: it must unlock, or end, first"));
-    shmap__held_give_up(view->base_, view->mapped_);
+    shmap__held_abandon(view->base_, view->mapped_);
     status = shmap__os_view_unmap(view->base_, view->mapped_);
     if (status.code < 0)
         return shmap__result(status);

@@ -20,46 +20,68 @@ static uint8_t first_slot(uint64_t id)
     return (uint8_t)(number % LINES * PER_LINE + number / LINES % PER_LINE);
 }
 
-/* Whether the word that says so is still this thread's. */
-static bool is_owned(const shmap__thread *thread, const shmap__held *held)
+static const uint64_t *owner_word(const shmap__held *held)
 {
-    const uint64_t *word;
+    const char *object = held->object;
 
-    if (held->kind == SHMAP__HELD_READ)
-        word = &((const shmap_rwlock *)held->object)->reader_[held->slot];
-    else if (held->kind == SHMAP__HELD_ONCE)
-        word = &((const shmap_once *)held->object)->owner_;
-    else
-        word = &((const shmap_mutex *)held->object)->owner_;
-    return shmap__owner_of(shmap__load64(word)) == thread->self.id;
+    return (const uint64_t *)(const void *)(object + held->kind->owner) +
+           held->slot;
 }
 
-/* Whether somebody has written over what was held: the thread no longer has it,
- * or could lock it once more. */
+static bool is_owned(const shmap__thread *thread, const shmap__held *held)
+{
+    return shmap__owner_of(shmap__load64(owner_word(held))) == thread->self.id;
+}
+
+/* Whether another thread has written over the owner word: this thread no longer
+ * has the lock of this ticket, or could lock it once more. */
 static bool is_lost(const shmap__thread *thread, unsigned ticket)
+{
+    const uint64_t *word = owner_word(&thread->held[ticket]);
+
+    if (!is_owned(thread, &thread->held[ticket]))
+        return true;
+    while (++ticket <= thread->held_up) {
+        if (thread->held[ticket].object != NULL &&
+            owner_word(&thread->held[ticket]) == word)
+            return true;
+    }
+    return false;
+}
+
+/* Remove an entry from this thread's list and the system's. For the latter that
+ * has only begun: shmap__robust_end ends it. */
+static void forget(shmap__thread *thread, unsigned ticket)
 {
     const shmap__held *held = &thread->held[ticket];
 
-    if (!is_owned(thread, held))
-        return true;
-    return held->kind != SHMAP__HELD_READ &&
-           shmap__held_find(thread, held->kind, held->object) != ticket;
+    if (held->kind->forget != NULL)
+        held->kind->forget(thread, held->object, ticket);
+    else
+        shmap__held_remove(thread, ticket);
 }
 
 static void forget_lost(shmap__thread *thread)
 {
     for (unsigned ticket = thread->held_up; ticket != 0; ticket--) {
-        const shmap__held *held = &thread->held[ticket];
-
-        if (held->kind == 0 || !is_lost(thread, ticket))
+        if (thread->held[ticket].object == NULL || !is_lost(thread, ticket))
             continue;
-        if (held->kind == SHMAP__HELD_MUTEX) {
-            shmap__mutex_forget(thread, held->object, ticket);
-            shmap__robust_end(thread);
-        } else {
-            shmap__held_remove(thread, ticket);
-        }
+        forget(thread, ticket);
+        shmap__robust_end(thread);
     }
+}
+
+/* Move an entry to a lower ticket, and tell the object if that keeps it. */
+static void renumber(shmap__thread *thread, unsigned from, unsigned to)
+{
+    const shmap__held *held = &thread->held[from];
+    char *kept = (char *)held->object + held->kind->ticket;
+
+    if (held->kind->ticket != 0)
+        shmap__poke16((uint16_t *)(void *)kept, (uint16_t)to);
+    shmap__poke_pointer(&thread->held[to].object, held->object);
+    thread->held[to].kind = held->kind;
+    thread->held[to].slot = held->slot;
 }
 
 bool shmap__held_tidy(shmap__thread *thread)
@@ -68,24 +90,15 @@ bool shmap__held_tidy(shmap__thread *thread)
 
     forget_lost(thread);
     for (unsigned ticket = 1; ticket <= thread->held_up; ticket++) {
-        shmap__held held = thread->held[ticket];
-
-        if (held.kind == 0)
-            continue;
-        kept++;
-        shmap__poke_pointer(&thread->held[kept].object, held.object);
-        shmap__poke16(&thread->held[kept].kind, held.kind);
-        thread->held[kept].slot = held.slot;
-        if (held.kind == SHMAP__HELD_MUTEX)
-            shmap__poke16(&((shmap_mutex *)held.object)->ticket_,
-                          (uint16_t)kept);
+        if (thread->held[ticket].object != NULL)
+            renumber(thread, ticket, ++kept);
     }
     shmap__poke32(&thread->held_up, kept);
     return kept < SHMAP_LOCKS_MAX;
 }
 
-void shmap__held_forget(shmap__thread *thread, int kind, const void *object,
-                        unsigned slot)
+void shmap__held_forget(shmap__thread *thread, const shmap__held_kind *kind,
+                        const void *object, unsigned slot)
 {
     unsigned other = 0;
     unsigned ticket;
@@ -93,7 +106,7 @@ void shmap__held_forget(shmap__thread *thread, int kind, const void *object,
     for (ticket = thread->held_up; ticket != 0; ticket--) {
         const shmap__held *found = &thread->held[ticket];
 
-        if (found->kind != kind || found->slot != slot)
+        if (found->object == NULL || found->kind != kind || found->slot != slot)
             continue;
         if (found->object == object)
             break;
@@ -158,10 +171,9 @@ static bool holds(shmap__thread *thread, const void *base, size_t size)
     uint32_t held_up = shmap__peek32(&thread->held_up);
 
     for (uint32_t ticket = 1; ticket <= held_up; ticket++) {
-        const shmap__held *held = &thread->held[ticket];
+        const void *object = shmap__peek_pointer(&thread->held[ticket].object);
 
-        if (shmap__peek16(&held->kind) != 0 &&
-            is_inside(shmap__peek_pointer(&held->object), base, size))
+        if (is_inside(object, base, size))
             return true;
     }
     return is_inside(shmap__robust_pending(thread), base, size);
@@ -178,46 +190,45 @@ bool shmap__held_by_others(const void *base, size_t size)
     return found;
 }
 
-/* What was held, and is in the list of it no longer. */
-static void give_up(const shmap__thread *thread, const shmap__held *held)
+/* Abandon one object. `listed` tells whether it is in the system's list. */
+static void abandon(shmap__thread *thread, unsigned ticket, bool listed)
 {
-    switch (held->kind) {
-    case SHMAP__HELD_MUTEX:
-        shmap__mutex_give_up(thread, held->object);
-        break;
-    case SHMAP__HELD_READ:
-        shmap__rwlock_give_up(thread, held->object, held->slot);
-        break;
-    case SHMAP__HELD_ONCE:
-        shmap__once_give_up(thread, held->object);
-        break;
-    default: /* A hole. */
-        break;
-    }
+    const shmap__held held = thread->held[ticket];
+
+    if (listed)
+        forget(thread, ticket);
+    held.kind->abandon(thread, held.object, held.slot);
+    shmap__robust_end(thread);
 }
 
-void shmap__held_give_up(const void *base, size_t size)
+void shmap__held_abandon(const void *base, size_t size)
 {
     shmap__thread *thread = shmap__thread_here();
 
     if (thread->self.id == 0)
         return;
     for (unsigned ticket = thread->held_up; ticket != 0; ticket--) {
-        shmap__held found = thread->held[ticket];
+        const void *object = thread->held[ticket].object;
 
-        if (found.kind == 0 || !is_inside(found.object, base, size))
-            continue;
-        if (found.kind == SHMAP__HELD_MUTEX)
-            shmap__mutex_forget(thread, found.object, ticket);
-        else
-            shmap__held_remove(thread, ticket);
-        give_up(thread, &found);
+        if (object != NULL && is_inside(object, base, size))
+            abandon(thread, ticket, true);
     }
 }
 
+/* Return the last object that is in the system's list, or NULL. */
+static void *last_listed(const shmap__thread *thread)
+{
+    unsigned ticket = thread->held_up;
+
+    while (ticket != 0 && (thread->held[ticket].object == NULL ||
+                           thread->held[ticket].kind->forget == NULL))
+        ticket--;
+    return ticket == 0 ? NULL : thread->held[ticket].object;
+}
+
 /* At the thread's end. Some of it may have been unmapped without this library,
- * and could not be taken out of the system's list one by one. */
-static void give_up_all(void)
+ * and could not be removed from the system's list one by one. */
+static void abandon_all(void)
 {
     shmap__thread *thread = shmap__thread_here();
     bool emptied;
@@ -225,17 +236,14 @@ static void give_up_all(void)
     unwatch(thread);
     if (thread->self.id == 0)
         return;
-    /* First out of the list, and then given up: who has it next writes to its
-     * node. */
-    emptied = shmap__robust_empty(thread);
+    /* First remove all from the system's list: the next owner of an object
+     * writes to its node. */
+    emptied = shmap__robust_empty(thread, last_listed(thread));
     for (unsigned ticket = thread->held_up; ticket != 0; ticket--) {
-        shmap__held found = thread->held[ticket];
+        const void *object = thread->held[ticket].object;
 
-        if (found.kind == 0 || !shmap__os_is_mapped(found.object))
-            continue;
-        if (found.kind == SHMAP__HELD_MUTEX && !emptied)
-            shmap__mutex_forget(thread, found.object, ticket);
-        give_up(thread, &found);
+        if (object != NULL && shmap__os_is_mapped(object))
+            abandon(thread, ticket, !emptied);
     }
     shmap__poke32(&thread->held_up, 0);
 }
@@ -253,7 +261,7 @@ int shmap__thread_start(void)
         shmap__poke32(&thread->held_up, 0);
         thread->mixed = false;
     }
-    if (shmap__os_at_thread_end(give_up_all))
+    if (shmap__os_at_thread_end(abandon_all))
         watch(thread);
     return 0;
 }

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 
-/* What is known of the calling thread: who it is, and what it holds.
+/* What is known of the calling thread: its id, and what it holds.
  *
- * That is needed so that what it holds can be given up when the memory is
- * unmapped, and is not unmapped by other threads, which look here; and so that
- * the system's list of it (robust.h) never depends on what others wrote into
- * shared memory. Every call that locks begins by asking for this, once.
+ * The list of what it holds is needed so that this can be abandoned when the
+ * memory is unmapped, and is not unmapped by other threads, which look here;
+ * and so that the system's list of it (robust.h) never depends on what others
+ * wrote into shared memory. Every call that locks begins by asking for the
+ * thread, once.
+ *
+ * Nothing here knows what can be held: each primitive describes its own objects
+ * by a constant, to which every entry points.
  */
 #ifndef SHMAP_HELD_H
 #define SHMAP_HELD_H
@@ -18,31 +22,41 @@
 #include "base/compiler.h"
 #include "platform.h"
 
-enum shmap__held_kind {
-    SHMAP__HELD_MUTEX = 1,
-    SHMAP__HELD_READ, /* of a rwlock */
-    SHMAP__HELD_ONCE
-};
+typedef struct shmap__thread shmap__thread;
 
-/* A place in the order in which things were locked, numbered from 1: its number
- * is what was locked there's ticket. */
+/* One kind of object that a thread can hold. */
+typedef struct shmap__held_kind {
+    uint16_t owner;  /* offset of the owner word; with slots, of the first of
+                        an array of owner words */
+    uint16_t ticket; /* offset of a uint16_t in which the object keeps its
+                        ticket; 0: it keeps none */
+    /* Remove an object from the system's list and from the thread's, and leave
+     * it to the caller to tell the system that this is done. NULL: objects of
+     * this kind are not in the system's list. */
+    void (*forget)(shmap__thread *thread, void *object, unsigned ticket);
+    /* Make an object that was forgotten one whose owner has died. */
+    void (*abandon)(const shmap__thread *thread, void *object, unsigned slot);
+} shmap__held_kind;
+
+/* One lock that a thread holds. Entries are in the order of locking and are
+ * numbered from 1: the number is the lock's ticket. */
 typedef struct shmap__held {
-    void *object;
-    uint16_t kind; /* 0: unlocked already, while later ones are not */
-    uint16_t slot; /* of a reader */
+    void *object; /* NULL: unlocked already, while later ones are not */
+    const shmap__held_kind *kind;
+    uint16_t slot; /* the index of the owner word; 0 without slots */
 } shmap__held;
 
-typedef struct shmap__thread {
+struct shmap__thread {
     shmap__os_self self;
     shmap__os_status refused; /* the last that could not be told of a thread */
     uint64_t owner;   /* of what follows: after fork, nothing is the child's */
-    uint32_t held_up; /* the last ticket; it is one of something held */
+    uint32_t held_up; /* the last ticket, of a lock that is held; 0: none */
     uint8_t slot;     /* where it looks first for a slot as reader */
     uint16_t before;  /* ticket_ of the mutex that it locked last, before */
     bool mixed;       /* see robust.h */
     shmap__held held[SHMAP_LOCKS_MAX + 1];
-    struct shmap__thread *next; /* see shmap__held_by_others */
-} shmap__thread;
+    shmap__thread *next; /* see shmap__held_by_others */
+};
 
 extern SHMAP__THREAD_LOCAL shmap__thread shmap__this_thread;
 
@@ -83,14 +97,15 @@ static inline bool shmap__held_has_room(shmap__thread *thread)
 }
 
 /* Remember a lock that this thread has now. Returns its ticket. */
-static inline unsigned shmap__held_add(shmap__thread *thread, int kind,
+static inline unsigned shmap__held_add(shmap__thread *thread,
+                                       const shmap__held_kind *kind,
                                        void *object, unsigned slot)
 {
     uint32_t ticket = thread->held_up + 1;
     shmap__held *added = &thread->held[ticket];
 
     shmap__poke_pointer(&added->object, object);
-    shmap__poke16(&added->kind, (uint16_t)kind);
+    added->kind = kind;
     added->slot = (uint16_t)slot;
     shmap__poke32(&thread->held_up, ticket);
     return ticket;
@@ -99,18 +114,19 @@ static inline unsigned shmap__held_add(shmap__thread *thread, int kind,
 static inline void shmap__held_remove(shmap__thread *thread, unsigned ticket)
 {
     if (ticket != thread->held_up) {
-        shmap__poke16(&thread->held[ticket].kind, 0);
+        shmap__poke_pointer(&thread->held[ticket].object, NULL);
         return;
     }
     do {
         ticket--;
-    } while (ticket != 0 && thread->held[ticket].kind == 0);
+    } while (ticket != 0 && thread->held[ticket].object == NULL);
     shmap__poke32(&thread->held_up, ticket);
 }
 
-/* What has this ticket, if there is such a one of this kind. */
+/* Return the object with this ticket if it is of this kind, else NULL. */
 static inline void *shmap__held_object(const shmap__thread *thread,
-                                       unsigned ticket, int kind)
+                                       const shmap__held_kind *kind,
+                                       unsigned ticket)
 {
     if (ticket == 0 || ticket > thread->held_up ||
         thread->held[ticket].kind != kind)
@@ -118,36 +134,41 @@ static inline void *shmap__held_object(const shmap__thread *thread,
     return thread->held[ticket].object;
 }
 
-/* The mutexes locked next after this ticket and last before it, or NULL. */
-static inline shmap_mutex *shmap__held_above(const shmap__thread *thread,
-                                             unsigned ticket)
+/* Return what was locked next after this ticket, or last before it, of this
+ * kind; NULL if there is nothing. */
+static inline void *shmap__held_above(const shmap__thread *thread,
+                                      const shmap__held_kind *kind,
+                                      unsigned ticket)
 {
     while (++ticket <= thread->held_up) {
-        if (thread->held[ticket].kind == SHMAP__HELD_MUTEX)
+        if (thread->held[ticket].kind == kind &&
+            thread->held[ticket].object != NULL)
             return thread->held[ticket].object;
     }
     return NULL;
 }
 
-static inline shmap_mutex *shmap__held_below(const shmap__thread *thread,
-                                             unsigned ticket)
+static inline void *shmap__held_below(const shmap__thread *thread,
+                                      const shmap__held_kind *kind,
+                                      unsigned ticket)
 {
     while (--ticket != 0) {
-        if (thread->held[ticket].kind == SHMAP__HELD_MUTEX)
+        if (thread->held[ticket].kind == kind &&
+            thread->held[ticket].object != NULL)
             return thread->held[ticket].object;
     }
     return NULL;
 }
 
-/* Forget what this thread no longer owns: the object at this address, or, if it
- * was locked through another mapping of the same memory, what shows it. Not for
- * mutexes. */
-void shmap__held_forget(shmap__thread *thread, int kind, const void *object,
-                        unsigned slot);
+/* Remove an object of this kind, which this thread no longer owns: that at this
+ * address, or, if it was locked through another mapping of the same memory, one
+ * whose owner word shows it. Not for what is in the system's list. */
+void shmap__held_forget(shmap__thread *thread, const shmap__held_kind *kind,
+                        const void *object, unsigned slot);
 
-/* The ticket of what this thread holds at this address, the latest first; 0 if
- * there is nothing. */
-static inline unsigned shmap__held_find(const shmap__thread *thread, int kind,
+/* Return the latest ticket of the object of this kind at this address, or 0. */
+static inline unsigned shmap__held_find(const shmap__thread *thread,
+                                        const shmap__held_kind *kind,
                                         const void *object)
 {
     unsigned ticket = thread->held_up;
@@ -164,15 +185,8 @@ static inline unsigned shmap__held_find(const shmap__thread *thread, int kind,
  * thread is not told, with which what it holds is forgotten. */
 bool shmap__held_by_others(const void *base, size_t size);
 
-/* Give up, as died, what this thread holds in a range that will be unmapped. */
-void shmap__held_give_up(const void *base, size_t size);
-
-/* What giving up means: for mutexes, in two steps. */
-void shmap__mutex_forget(shmap__thread *thread, shmap_mutex *mutex,
-                         unsigned ticket);
-void shmap__mutex_give_up(const shmap__thread *thread, shmap_mutex *mutex);
-void shmap__rwlock_give_up(const shmap__thread *thread, shmap_rwlock *rwlock,
-                           unsigned slot);
-void shmap__once_give_up(const shmap__thread *thread, shmap_once *once);
+/* Abandon what this thread holds in a range that will be unmapped: to others
+ * its owner has died. */
+void shmap__held_abandon(const void *base, size_t size);
 
 #endif

@@ -33,17 +33,29 @@ typedef struct mutex_locking {
     uint64_t flags; /* to take it with */
 } mutex_locking;
 
+static void forget_held(shmap__thread *thread, void *mutex, unsigned ticket);
+static void abandon_held(const shmap__thread *thread, void *mutex,
+                         unsigned slot);
+
+static const shmap__held_kind mutex_held = {
+    .owner = offsetof(shmap_mutex, owner_),
+    .ticket = offsetof(shmap_mutex, ticket_),
+    .forget = forget_held,
+    .abandon = abandon_held,
+};
+
 /* After the word was taken. */
-SHMAP__FAST_PATH int have(shmap__thread *thread, shmap_mutex *mutex,
-                          uint64_t was)
+SHMAP__FAST_PATH int mutex_taken(shmap__thread *thread, shmap_mutex *mutex,
+                                 uint64_t was)
 {
     unsigned ticket;
 
     SHMAP__STOP("mutex.taken");
-    ticket = shmap__held_add(thread, SHMAP__HELD_MUTEX, mutex, 0);
+    ticket = shmap__held_add(thread, &mutex_held, mutex, 0);
     thread->before = shmap__peek16(&mutex->ticket_);
     shmap__poke16(&mutex->ticket_, (uint16_t)ticket);
-    shmap__robust_add(thread, mutex, shmap__held_below(thread, ticket));
+    shmap__robust_add(thread, mutex,
+                      shmap__held_below(thread, &mutex_held, ticket));
     SHMAP__STOP("mutex.added");
     return (was & SHMAP__OS_OWNER_DIED) != 0 ? SHMAP_OWNER_DIED : SHMAP__DONE;
 }
@@ -59,7 +71,7 @@ static int try_lock(void *context)
         uint64_t flags = (found & SHMAP__OS_FLAGS) | locking->flags;
 
         if (shmap__cas64(word, &found, locking->thread->self.id | flags))
-            return have(locking->thread, locking->mutex, found);
+            return mutex_taken(locking->thread, locking->mutex, found);
     }
     return 0;
 }
@@ -194,7 +206,7 @@ SHMAP__FAST_PATH int lock(shmap_mutex *mutex, shmap__thread *thread,
     shmap__robust_begin(thread, mutex);
     SHMAP__STOP("mutex.begun");
     if (shmap__cas64(&mutex->owner_, &nobody, thread->self.id))
-        result = have(thread, mutex, 0);
+        result = mutex_taken(thread, mutex, 0);
     else
         result = lock_slowly(thread, mutex, deadline);
     shmap__robust_end(thread);
@@ -225,9 +237,8 @@ static SHMAP__SLOW_PATH unsigned find_ticket_elsewhere(shmap_mutex *mutex,
                                                        shmap__thread *thread,
                                                        unsigned ticket)
 {
-    unsigned own = shmap__held_find(thread, SHMAP__HELD_MUTEX, mutex);
-    const shmap_mutex *locked =
-        shmap__held_object(thread, ticket, SHMAP__HELD_MUTEX);
+    unsigned own = shmap__held_find(thread, &mutex_held, mutex);
+    const shmap_mutex *locked = shmap__held_object(thread, &mutex_held, ticket);
     bool same;
 
     if (own != 0 || locked == NULL)
@@ -240,14 +251,14 @@ static SHMAP__SLOW_PATH unsigned find_ticket_elsewhere(shmap_mutex *mutex,
     return same ? ticket : 0;
 }
 
-/* What this thread has it as, or 0. */
+/* Return this thread's ticket for the mutex, or 0 if it does not hold it. */
 static inline unsigned find_ticket(shmap_mutex *mutex, shmap__thread *thread)
 {
     unsigned ticket = shmap__peek16(&mutex->ticket_) & SHMAP__TICKET;
 
     if (!has(mutex, thread))
         return 0;
-    if (shmap__held_object(thread, ticket, SHMAP__HELD_MUTEX) == mutex)
+    if (shmap__held_object(thread, &mutex_held, ticket) == mutex)
         return ticket;
     return find_ticket_elsewhere(mutex, thread, ticket);
 }
@@ -283,12 +294,13 @@ SHMAP__FAST_PATH void let_go(shmap_mutex *mutex, uint64_t flags)
         wake_one(mutex);
 }
 
-/* Take it out of what this thread has. */
+/* Remove it from what this thread holds. */
 SHMAP__FAST_PATH void forget(shmap__thread *thread, shmap_mutex *locked,
                              unsigned ticket)
 {
-    shmap__robust_remove(thread, locked, shmap__held_above(thread, ticket),
-                         shmap__held_below(thread, ticket));
+    shmap__robust_remove(thread, locked,
+                         shmap__held_above(thread, &mutex_held, ticket),
+                         shmap__held_below(thread, &mutex_held, ticket));
     shmap__held_remove(thread, ticket);
     SHMAP__STOP("unlock.removed");
 }
@@ -313,19 +325,19 @@ int shmap__mutex_unlock(shmap_mutex *mutex, shmap__thread *thread)
     return unlock(mutex, thread);
 }
 
-void shmap__mutex_forget(shmap__thread *thread, shmap_mutex *mutex,
-                         unsigned ticket)
+static void forget_held(shmap__thread *thread, void *mutex, unsigned ticket)
 {
     shmap__robust_begin(thread, mutex);
     forget(thread, mutex, ticket);
 }
 
-void shmap__mutex_give_up(const shmap__thread *thread, shmap_mutex *mutex)
+/* Only a process that writes where it must not can have made it another's. */
+static void abandon_held(const shmap__thread *thread, void *mutex,
+                         unsigned slot)
 {
-    /* Only who writes where it must not can have changed that. */
+    (void)slot;
     if (has(mutex, thread))
         let_go(mutex, SHMAP__OS_OWNER_DIED);
-    shmap__robust_end(thread);
 }
 
 int shmap__mutex_consistent(shmap_mutex *mutex, shmap__thread *thread)

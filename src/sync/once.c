@@ -23,9 +23,26 @@ typedef struct once_beginning {
     shmap__thread *thread;
 } once_beginning;
 
-static int have(shmap_once *once, shmap__thread *thread, uint64_t was)
+/* What this thread has begun: nobody's any more, after a death. */
+static void abandon_held(const shmap__thread *thread, void *held, unsigned slot)
 {
-    shmap__held_add(thread, SHMAP__HELD_ONCE, once, 0);
+    shmap_once *once = held;
+    uint64_t word = shmap__load64(&once->owner_);
+
+    (void)slot;
+    if (shmap__owner_of(word) == thread->self.id &&
+        shmap__cas64(&once->owner_, &word, SHMAP__OS_OWNER_DIED))
+        shmap__wake(&once->waiters_, 1);
+}
+
+static const shmap__held_kind once_held = {
+    .owner = offsetof(shmap_once, owner_),
+    .abandon = abandon_held,
+};
+
+static int once_taken(shmap_once *once, shmap__thread *thread, uint64_t was)
+{
+    shmap__held_add(thread, &once_held, once, 0);
     SHMAP__STOP("once.begun");
     return (was & SHMAP__OS_OWNER_DIED) != 0 ? SHMAP_OWNER_DIED
                                              : SHMAP_ONCE_YOURS;
@@ -42,7 +59,7 @@ static int try_begin(void *context)
         if ((found & committed) != 0)
             return SHMAP__DONE;
         if (shmap__cas64(owner, &found, id | (found & SHMAP__OS_OWNER_DIED)))
-            return have(beginning->once, beginning->thread, found);
+            return once_taken(beginning->once, beginning->thread, found);
     }
     return shmap__owner_of(found) == id ? SHMAP_EDEADLK : 0;
 }
@@ -103,7 +120,7 @@ static int end(shmap_once *once, bool done)
     shmap__exchange64(&once->owner_,
                       done ? committed : word & SHMAP__OS_OWNER_DIED);
     SHMAP__STOP("once.ended");
-    shmap__held_forget(thread, SHMAP__HELD_ONCE, once, 0);
+    shmap__held_forget(thread, &once_held, once, 0);
     shmap__wake(&once->waiters_, done ? SHMAP__EVERYBODY : 1);
     return 0;
 }
@@ -116,13 +133,4 @@ int shmap_once_commit(shmap_once *once)
 int shmap_once_abandon(shmap_once *once)
 {
     return shmap__end(end(once, false));
-}
-
-void shmap__once_give_up(const shmap__thread *thread, shmap_once *once)
-{
-    uint64_t word = shmap__load64(&once->owner_);
-
-    if (shmap__owner_of(word) == thread->self.id &&
-        shmap__cas64(&once->owner_, &word, SHMAP__OS_OWNER_DIED))
-        shmap__wake(&once->waiters_, 1);
 }

@@ -5,18 +5,14 @@
 
 enum { NODES_MAX = 2048 }; /* of which the kernel looks at no more */
 
-/* Let the node to which a pointer leads, if it is the C library's, point back.
- * Those that do so have that pointer just before the one that leads on. */
+/* Let a node of the C library, to which a pointer leads, point back. Those that
+ * do so have that pointer just before the one that leads on. */
 static void point_back(const shmap__thread *thread, const void *to, void *back)
 {
     char *node = shmap__node_at(to);
-    const shmap_mutex *mutex =
-        (const shmap_mutex *)(void *)(node - thread->self.node);
 
-    if (!thread->self.doubly || node == (char *)thread->self.list ||
-        shmap__held_find(thread, SHMAP__HELD_MUTEX, mutex) != 0)
-        return;
-    shmap__node_set(node - sizeof(void *), back);
+    if (thread->self.doubly && node != (char *)thread->self.list)
+        shmap__node_set(node - sizeof(void *), back);
 }
 
 void shmap__robust_add_mixed(const shmap__thread *thread, void *node)
@@ -24,7 +20,8 @@ void shmap__robust_add_mixed(const shmap__thread *thread, void *node)
     point_back(thread, shmap__node_get(node), node);
 }
 
-void shmap__robust_remove_mixed(const shmap__thread *thread, const void *node)
+void shmap__robust_remove_mixed(const shmap__thread *thread, const void *node,
+                                const void *below)
 {
     void *back = thread->self.list;
     void *on = shmap__node_get(node);
@@ -35,5 +32,6 @@ void shmap__robust_remove_mixed(const shmap__thread *thread, const void *node)
         back = shmap__node_at(shmap__node_get(back));
     }
     shmap__node_set(back, on);
-    point_back(thread, on, back);
+    if (shmap__node_at(on) != below)
+        point_back(thread, on, back);
 }

@@ -114,11 +114,11 @@ static inline void shmap__robust_add(shmap__thread *thread, shmap_mutex *mutex,
     list->first = node;
 }
 
-/* The thread is to have none. False if the C library's nodes are among them. */
-static inline bool shmap__robust_empty(const shmap__thread *thread)
+/* The thread is to have none; `last` is the mutex that it locked last, or NULL.
+ * False if the C library's nodes are among them. */
+static inline bool shmap__robust_empty(const shmap__thread *thread,
+                                       shmap_mutex *last)
 {
-    shmap_mutex *last = shmap__held_below(thread, thread->held_up + 1);
-
     if (thread->self.list == NULL)
         return true;
     if (thread->mixed ||
@@ -128,9 +128,11 @@ static inline bool shmap__robust_empty(const shmap__thread *thread)
     return true;
 }
 
-/* With nodes of the C library in between, as that does it. */
+/* With nodes of the C library in between, as that does it; `below` is the node
+ * of the mutex locked before. */
 SHMAP__SLOW_PATH void shmap__robust_remove_mixed(const shmap__thread *thread,
-                                                 const void *node);
+                                                 const void *node,
+                                                 const void *below);
 
 /* The thread is to have it no longer. */
 static inline void shmap__robust_remove(const shmap__thread *thread,
@@ -144,7 +146,7 @@ static inline void shmap__robust_remove(const shmap__thread *thread,
     if (list == NULL)
         return;
     if (thread->mixed || (above == NULL && list->first != node))
-        shmap__robust_remove_mixed(thread, node);
+        shmap__robust_remove_mixed(thread, node, on);
     else
         shmap__node_set(shmap__node_of(thread, above), on);
     shmap__compiler_fence();

@@ -77,6 +77,21 @@ SHMAP__FAST_PATH void tell_of_slot(shmap_rwlock *rwlock)
     shmap__wake(&rwlock->readers_, 1);
 }
 
+/* At the end of a thread that reads, or of its memory. */
+static void abandon_held(const shmap__thread *thread, void *held, unsigned slot)
+{
+    shmap_rwlock *rwlock = held;
+    uint64_t reader = thread->self.id;
+
+    if (shmap__cas64(&rwlock->reader_[slot], &reader, 0))
+        tell_of_slot(rwlock);
+}
+
+static const shmap__held_kind read_held = {
+    .owner = offsetof(shmap_rwlock, reader_),
+    .abandon = abandon_held,
+};
+
 SHMAP__FAST_PATH void leave_slot(shmap_rwlock *rwlock, unsigned slot)
 {
     shmap__exchange64(&rwlock->reader_[slot], 0);
@@ -160,7 +175,7 @@ SHMAP__FAST_PATH int read_now(shmap_rwlock *rwlock, shmap__thread *thread)
         }
         shmap__exchange32(&rwlock->read_, AGAIN);
     }
-    shmap__held_add(thread, SHMAP__HELD_READ, rwlock, (unsigned)slot);
+    shmap__held_add(thread, &read_held, rwlock, (unsigned)slot);
     SHMAP__STOP("rwlock.reading");
     return (writer & SHMAP__OS_OWNER_DIED) != 0 ? SHMAP_OWNER_DIED
                                                 : SHMAP__DONE;
@@ -231,7 +246,7 @@ static int is_drained_thoroughly(void *context)
     return drained != 0 ? drained : buried;
 }
 
-SHMAP__FAST_PATH int begin(shmap_rwlock *rwlock, shmap__thread **thread)
+SHMAP__FAST_PATH int begin_locking(shmap_rwlock *rwlock, shmap__thread **thread)
 {
     int result = shmap__begin(rwlock, thread);
 
@@ -253,7 +268,7 @@ static int read_waiting(shmap_rwlock *rwlock, shmap__thread *thread,
 static SHMAP__SLOW_PATH int read_lock(shmap_rwlock *rwlock, int64_t deadline)
 {
     shmap__thread *thread;
-    int result = begin(rwlock, &thread);
+    int result = begin_locking(rwlock, &thread);
 
     if (result == 0 && !shmap__held_has_room(thread))
         result = SHMAP_ENOLCK;
@@ -278,7 +293,7 @@ int shmap_rwlock_read_lock(shmap_rwlock *rwlock, int64_t deadline)
         SHMAP__STOP("rwlock.entered");
         say_read(rwlock);
         if (shmap__load64(&rwlock->writer_.owner_) == 0) {
-            shmap__held_add(thread, SHMAP__HELD_READ, rwlock, thread->slot);
+            shmap__held_add(thread, &read_held, rwlock, thread->slot);
             SHMAP__STOP("rwlock.reading");
             return 0;
         }
@@ -334,7 +349,7 @@ static int write_lock(shmap_rwlock *rwlock, shmap__thread *thread,
 int shmap_rwlock_write_lock(shmap_rwlock *rwlock, int64_t deadline)
 {
     shmap__thread *thread;
-    int result = begin(rwlock, &thread);
+    int result = begin_locking(rwlock, &thread);
 
     if (result == 0)
         result = write_lock(rwlock, thread, deadline);
@@ -346,7 +361,7 @@ int shmap_rwlock_write_lock(shmap_rwlock *rwlock, int64_t deadline)
 static inline int slot_of(const shmap_rwlock *rwlock,
                           const shmap__thread *thread)
 {
-    unsigned ticket = shmap__held_find(thread, SHMAP__HELD_READ, rwlock);
+    unsigned ticket = shmap__held_find(thread, &read_held, rwlock);
 
     if (ticket != 0)
         return thread->held[ticket].slot;
@@ -371,7 +386,7 @@ static SHMAP__SLOW_PATH int unlock(shmap_rwlock *rwlock)
     if (slot < 0)
         return shmap__end(unlock_writer(rwlock, thread));
     leave_slot(rwlock, (unsigned)slot);
-    shmap__held_forget(thread, SHMAP__HELD_READ, rwlock, (unsigned)slot);
+    shmap__held_forget(thread, &read_held, rwlock, (unsigned)slot);
     return 0;
 }
 
@@ -383,7 +398,7 @@ int shmap_rwlock_unlock(shmap_rwlock *rwlock)
     const shmap__held *last = &thread->held[ticket];
 
     if (thread->self.id == 0 || ticket == 0 || last->object != rwlock ||
-        last->kind != SHMAP__HELD_READ)
+        last->kind != &read_held)
         return unlock(rwlock);
     shmap__held_remove(thread, ticket);
     leave_slot(rwlock, last->slot);
@@ -398,13 +413,4 @@ int shmap_rwlock_consistent(shmap_rwlock *rwlock)
     if (result == 0)
         result = shmap__mutex_consistent(&rwlock->writer_, thread);
     return shmap__end(result);
-}
-
-void shmap__rwlock_give_up(const shmap__thread *thread, shmap_rwlock *rwlock,
-                           unsigned slot)
-{
-    uint64_t reader = thread->self.id;
-
-    if (shmap__cas64(&rwlock->reader_[slot], &reader, 0))
-        tell_of_slot(rwlock);
 }
