@@ -10,6 +10,7 @@
 
 static SHMAP__THREAD_LOCAL int last_system_error;
 static SHMAP__THREAD_LOCAL char last_detail[192];
+static SHMAP__THREAD_LOCAL shmap__os_status remembered;
 
 typedef struct result_text {
     int number;
@@ -82,6 +83,18 @@ int shmap__result(shmap__os_status status)
         tell(status.detail == NULL ? "" : status.detail);
     }
     return status.code;
+}
+
+int shmap__remember(shmap__os_status status)
+{
+    remembered = status;
+    return status.code;
+}
+
+int shmap__result_remembered(int error)
+{
+    return shmap__result(remembered.code == error ? remembered
+                                                  : shmap__refuse(error));
 }
 
 int shmap__result_meaning(shmap__os_status status, const shmap__meaning *list)

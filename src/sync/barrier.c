@@ -5,8 +5,8 @@
 #include "shmap/barrier.h"
 
 #include "base/atomic.h"
-#include "base/error.h"
 #include "base/stop.h"
+#include "sync/call.h"
 #include "sync/wait.h"
 
 enum { PARTIES_MAX = 65535 };

@@ -21,9 +21,9 @@
 #include "shmap/cond.h"
 
 #include "base/atomic.h"
-#include "base/error.h"
-#include "sync/mutex.h"
 #include "base/stop.h"
+#include "sync/call.h"
+#include "sync/mutex.h"
 #include "sync/wait.h"
 
 typedef struct cond_waiting {

@@ -5,8 +5,8 @@
 #include "shmap/event.h"
 
 #include "base/atomic.h"
-#include "base/error.h"
 #include "base/stop.h"
+#include "sync/call.h"
 #include "sync/wait.h"
 
 static int is_set(void *context)

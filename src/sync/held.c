@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 
+#include "base/error.h"
 #include "sync/ownerword.h"
 #include "sync/robust.h"
 
@@ -252,9 +253,10 @@ int shmap__thread_start(void)
 {
     shmap__thread *thread = &shmap__this_thread;
 
-    thread->refused = shmap__os_self_find(&thread->self);
-    if (thread->refused.code < 0)
-        return thread->refused.code;
+    int error = shmap__remember(shmap__os_self_find(&thread->self));
+
+    if (error < 0)
+        return error;
     thread->slot = first_slot(thread->self.id);
     if (thread->owner != thread->self.id) {
         thread->owner = thread->self.id;

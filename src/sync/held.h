@@ -48,7 +48,6 @@ typedef struct shmap__held {
 
 struct shmap__thread {
     shmap__os_self self;
-    shmap__os_status refused; /* the last that could not be told of a thread */
     uint64_t owner;   /* of what follows: after fork, nothing is the child's */
     uint32_t held_up; /* the last ticket, of a lock that is held; 0: none */
     uint8_t slot;     /* where it looks first for a slot as reader */

@@ -16,11 +16,11 @@
  */
 #include "shmap/mutex.h"
 
-#include "base/error.h"
+#include "base/stop.h"
+#include "sync/call.h"
 #include "sync/mutex.h"
 #include "sync/ownerword.h"
 #include "sync/robust.h"
-#include "base/stop.h"
 #include "sync/wait.h"
 
 /* Nobody waits for a mutex as long as for an event, and who has it needs the

@@ -10,9 +10,9 @@
  */
 #include "shmap/once.h"
 
-#include "base/error.h"
-#include "sync/ownerword.h"
 #include "base/stop.h"
+#include "sync/call.h"
+#include "sync/ownerword.h"
 #include "sync/wait.h"
 
 /* The word of an owner has no such flag here. */

@@ -5,23 +5,17 @@
 
 #include "base/error.h"
 #include "base/stop.h"
-#include "sync/held.h"
 
 int shmap__owner_settle_slowly(const void *object)
 {
-    shmap__os_status status = shmap__os_settle(object);
-
-    if (status.code < 0)
-        shmap__thread_here()->refused = status;
-    return status.code;
+    return shmap__remember(shmap__os_settle(object));
 }
 
 int shmap__owner_unknown(void)
 {
-    shmap__thread_here()->refused = shmap__refuse_because(
+    return shmap__remember(shmap__refuse_because(
         SHMAP_ENOTSUP, "a process of another PID namespace has it, and whether "
-                       "that process lives cannot be told from here");
-    return SHMAP_ENOTSUP;
+                       "that process lives cannot be told from here"));
 }
 
 int shmap__owner_bury(uint64_t *word, uint64_t found)

@@ -9,9 +9,9 @@
  */
 #include "shmap/record.h"
 
-#include "base/error.h"
-#include "sync/ownerword.h"
 #include "base/stop.h"
+#include "sync/call.h"
+#include "sync/ownerword.h"
 #include "sync/wait.h"
 
 enum { PLACES = 3, TRIES = 1000, ROUNDING = 64 };

@@ -29,10 +29,10 @@
  */
 #include "shmap/rwlock.h"
 
-#include "base/error.h"
+#include "base/stop.h"
+#include "sync/call.h"
 #include "sync/mutex.h"
 #include "sync/ownerword.h"
-#include "base/stop.h"
 #include "sync/wait.h"
 
 enum { SLOTS = SHMAP_RWLOCK_READERS };

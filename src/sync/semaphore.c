@@ -5,8 +5,8 @@
 #include "shmap/semaphore.h"
 
 #include "base/atomic.h"
-#include "base/error.h"
 #include "base/stop.h"
+#include "sync/call.h"
 #include "sync/wait.h"
 
 static const uint32_t initialised = SHMAP_SEMAPHORE_MAX + 1;

@@ -23,8 +23,8 @@
 #include "sync/wait.h"
 
 #include "base/atomic.h"
-#include "shmap/wait.h"
 #include "base/stop.h"
+#include "shmap/wait.h"
 
 enum {
     COUNT_BITS = 64 - SHMAP__WAIT_ID_BITS,
@@ -42,16 +42,6 @@ enum {
 uint64_t shmap__wait_id_of(uint64_t who)
 {
     return who >> COUNT_BITS;
-}
-
-int shmap__refused(int error)
-{
-    const shmap__thread *thread = shmap__thread_here();
-
-    /* What the system or the owner's judge said. */
-    if (thread->refused.code == error)
-        return shmap__result(thread->refused);
-    return shmap__result(shmap__refuse(error));
 }
 
 static unsigned count_of(uint64_t who)

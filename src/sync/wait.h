@@ -9,44 +9,11 @@
 
 #include "base/atomic.h"
 #include "base/compiler.h"
-#include "base/error.h"
 #include "platform.h"
-#include "sync/held.h"
-
-/* Whether a pointer can be that of a synchronisation object. */
-static inline bool shmap__is_object(const void *object)
-{
-    return object != NULL && (uintptr_t)object % 8 == 0;
-}
 
 /* Do what is waited for, if that is possible now. Returns 0 if not, else the
  * result, of which SHMAP__DONE means 0. */
 typedef int shmap__attempt(void *context);
-
-enum { SHMAP__DONE = 1000 };
-
-/* The result of an attempt as the caller's. */
-static inline int shmap__outcome(int result)
-{
-    return result == SHMAP__DONE ? 0 : result;
-}
-
-/* Begin of a public call that needs to know who calls. 0 or an error. */
-static inline int shmap__begin(const void *object, shmap__thread **thread)
-{
-    int error = SHMAP_EINVAL;
-
-    *thread = shmap__is_object(object) ? shmap__thread_get(&error) : NULL;
-    return *thread == NULL ? error : 0;
-}
-
-/* End of a public call with such a result. */
-SHMAP__SLOW_PATH int shmap__refused(int error);
-
-static inline int shmap__end(int result)
-{
-    return result < 0 ? shmap__refused(result) : shmap__outcome(result);
-}
 
 /* Attempt until it succeeds or fails, or SHMAP_ETIMEDOUT: at once, then
  * spinning, then each time after shmap__wake, and at least every 200 ms.

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+
+/* How every public call on a synchronisation object begins and ends. */
+#ifndef SHMAP_CALL_H
+#define SHMAP_CALL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "sync/held.h"
+
+/* Whether a pointer can be that of a synchronisation object. */
+static inline bool shmap__is_object(const void *object)
+{
+    return object != NULL && (uintptr_t)object % 8 == 0;
+}
+
+/* Find the calling thread, for a call on an object. Returns 0 or an error. */
+static inline int shmap__begin(const void *object, shmap__thread **thread)
+{
+    int error = SHMAP_EINVAL;
+
+    *thread = shmap__is_object(object) ? shmap__thread_get(&error) : NULL;
+    return *thread == NULL ? error : 0;
+}
+
+/* Inside the library 0 often means "not yet". Then this means 0. */
+enum { SHMAP__DONE = 1000 };
+
+/* Return such a result as the caller's. */
+static inline int shmap__outcome(int result)
+{
+    return result == SHMAP__DONE ? 0 : result;
+}
+
+/* Remember what failed. Returns the result as the caller's. */
+static inline int shmap__end(int result)
+{
+    return result < 0 ? shmap__result_remembered(result)
+                      : shmap__outcome(result);
+}
+
+#endif
