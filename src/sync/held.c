@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 #include "sync/ownerword.h"
-#include "sync/robust.h"
+#include "posix/linux/robust.h"
 
 SHMAP__THREAD_LOCAL shmap__thread shmap__this_thread;
 

@@ -20,7 +20,7 @@
 #include "sync/call.h"
 #include "sync/mutex.h"
 #include "sync/ownerword.h"
-#include "sync/robust.h"
+#include "posix/linux/robust.h"
 #include "sync/wait.h"
 
 /* Nobody waits for a mutex as long as for an event, and who has it needs the

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
 /* The rare part of the system's list: with the C library's own nodes in it. */
-#include "sync/robust.h"
+#include "posix/linux/robust.h"
 
 enum { NODES_MAX = 2048 }; /* of which the kernel looks at no more */
 
