@@ -295,36 +295,28 @@ shmap__os_status shmap__os_receive(intptr_t channel,
                                    char message[SHMAP__OS_MESSAGE], int owner,
                                    shmap__os_gift *gift, int64_t deadline);
 
-/* identity.c: who is who among threads. */
-
-/* The list of a thread's mutexes, as the Linux kernel knows it. */
-typedef struct shmap__os_list {
-    void *first;   /* the node that was added last, or the list itself */
-    long offset;   /* of the words from their nodes */
-    void *pending; /* the node that is being added or removed, or NULL */
-} shmap__os_list;
-
-/* This thread, as others see it. */
-typedef struct shmap__os_self {
-    uint64_t id;          /* below: a number that its system calls it by, as
-                             SHMAP__OS_ID_MASK; above: what tells it from those
-                             that had the number before, or have it elsewhere */
-    bool doubly;          /* the list's nodes point back, too */
-    ptrdiff_t node;       /* where a mutex has its node */
-    shmap__os_list *list; /* NULL: the system keeps none */
-} shmap__os_self;
-
-/* What can be in the low half of a word that holds an id, beside it: the Linux
- * kernel sets OWNER_DIED, and removes the id, when a thread ends. */
+/* thread.c: which thread is which.
+ *
+ * A thread's id is a word. Its low half has the number that the system calls
+ * the thread by, in the bits of SHMAP__OS_ID_MASK; its high half distinguishes
+ * the thread from earlier threads with the same number, and from those that
+ * have it in other PID namespaces.
+ *
+ * Words of owners hold an id and, in the other bits of the low half, flags: the
+ * Linux kernel sets OWNER_DIED, and removes the id, when a thread ends. */
 #define SHMAP__OS_ID_MASK    UINT64_C(0x000000003FFFFFFF)
 #define SHMAP__OS_OWNER_DIED UINT64_C(0x0000000040000000)
 #define SHMAP__OS_WAITERS    UINT64_C(0x0000000080000000)
 #define SHMAP__OS_FLAGS      (SHMAP__OS_OWNER_DIED | SHMAP__OS_WAITERS)
 
-/* Fill it for the calling thread, which has only this one. In a child after
- * fork, its id becomes 0. SHMAP_ENOTSUP if threads cannot be told apart here or
- * their deaths are not told, SHMAP_EMFILE. */
-shmap__os_status shmap__os_self_find(shmap__os_self *self);
+/* The system's record of the mutexes that a thread has, from which it tells of
+ * the thread's death: see inline.h, below. */
+typedef struct shmap__os_robust shmap__os_robust;
+
+/* Find the calling thread's id and record, which it keeps at these addresses.
+ * In a child after fork, the id becomes 0. SHMAP_ENOTSUP if threads cannot be
+ * told apart here or their deaths are not told, SHMAP_EMFILE. */
+shmap__os_status shmap__os_self_find(uint64_t *id, shmap__os_robust *robust);
 
 /* Have this called in the calling thread when that ends, as late as possible,
  * for it may unlock until then. False where that cannot be had. */
@@ -418,5 +410,38 @@ shmap__os_status shmap__os_view_prefault(const shmap__os_object *object,
  * disk. `start` need not be aligned. */
 shmap__os_status shmap__os_view_flush(const shmap__os_object *object,
                                       void *start, size_t size, bool durable);
+
+/* inline.h: what is compiled into every lock. Each family's header defines
+ * struct shmap__os_robust and these functions, which are about the calling
+ * thread's record of its mutexes. Where the system keeps none they do nothing.
+ *
+ * The thread is about to lock or to unlock a mutex; and that is done. */
+static inline void shmap__os_robust_begin(const shmap__os_robust *robust,
+                                          shmap_mutex *mutex);
+static inline void shmap__os_robust_end(const shmap__os_robust *robust);
+
+/* Return an address in the mutex that a thread, maybe another, is about to lock
+ * or to unlock; NULL if there is none. */
+static inline const void *shmap__os_robust_pending(
+    const shmap__os_robust *robust);
+
+/* Add a mutex that the thread has locked; `below` is the mutex that it locked
+ * last before and still has, or NULL. */
+static inline void shmap__os_robust_add(shmap__os_robust *robust,
+                                        shmap_mutex *mutex, shmap_mutex *below);
+
+/* Remove a mutex before it is unlocked; `above` and `below` are the mutexes
+ * that the thread locked next after it and last before it, or NULL. */
+static inline void shmap__os_robust_remove(const shmap__os_robust *robust,
+                                           shmap_mutex *mutex,
+                                           shmap_mutex *above,
+                                           shmap_mutex *below);
+
+/* Remove all mutexes at once; `last` is the one locked last, or NULL. False if
+ * that is not possible, since others than ours are among them. */
+static inline bool shmap__os_robust_empty(const shmap__os_robust *robust,
+                                          shmap_mutex *last);
+
+#include "inline.h"
 
 #endif

@@ -358,13 +358,8 @@ void shmap__posix_presence_end(shmap__os_object *object);
 /* Whether a process of this tag is there, in the region that the word is in. */
 enum shmap__os_life shmap__posix_presence_of(const void *word, uint32_t tag);
 
-/* identity.c: in a child after fork. */
+/* thread.c: in a child after fork. */
 void shmap__posix_identity_forget(void);
-
-/* list.c: find the list of this thread. False if there is none. And in a child
- * after fork: empty it. */
-bool shmap__posix_list_find(shmap__os_self *self);
-void shmap__posix_list_forget(shmap__os_list *list);
 
 /* The byte that a holder of a region marks with a read lock; one who removes a
  * region has a write lock on both, one who removes a link on the second. */

@@ -7,7 +7,6 @@
 
 #include "base/error.h"
 #include "sync/ownerword.h"
-#include "posix/linux/robust.h"
 
 SHMAP__THREAD_LOCAL shmap__thread shmap__this_thread;
 
@@ -31,7 +30,7 @@ static const uint64_t *owner_word(const shmap__held *held)
 
 static bool is_owned(const shmap__thread *thread, const shmap__held *held)
 {
-    return shmap__owner_of(shmap__load64(owner_word(held))) == thread->self.id;
+    return shmap__owner_of(shmap__load64(owner_word(held))) == thread->id;
 }
 
 /* Whether another thread has written over the owner word: this thread no longer
@@ -51,8 +50,8 @@ static bool is_lost(const shmap__thread *thread, unsigned ticket)
 }
 
 /* Remove an entry from this thread's list and the system's. For the latter that
- * has only begun: shmap__robust_end ends it. */
-static void forget(shmap__thread *thread, unsigned ticket)
+ * has only begun: shmap__os_robust_end ends it. */
+static void forget_entry(shmap__thread *thread, unsigned ticket)
 {
     const shmap__held *held = &thread->held[ticket];
 
@@ -67,8 +66,8 @@ static void forget_lost(shmap__thread *thread)
     for (unsigned ticket = thread->held_up; ticket != 0; ticket--) {
         if (thread->held[ticket].object == NULL || !is_lost(thread, ticket))
             continue;
-        forget(thread, ticket);
-        shmap__robust_end(thread);
+        forget_entry(thread, ticket);
+        shmap__os_robust_end(&thread->robust);
     }
 }
 
@@ -177,7 +176,7 @@ static bool holds(shmap__thread *thread, const void *base, size_t size)
         if (is_inside(object, base, size))
             return true;
     }
-    return is_inside(shmap__robust_pending(thread), base, size);
+    return is_inside(shmap__os_robust_pending(&thread->robust), base, size);
 }
 
 bool shmap__held_by_others(const void *base, size_t size)
@@ -192,27 +191,27 @@ bool shmap__held_by_others(const void *base, size_t size)
 }
 
 /* Abandon one object. `listed` tells whether it is in the system's list. */
-static void abandon(shmap__thread *thread, unsigned ticket, bool listed)
+static void abandon_entry(shmap__thread *thread, unsigned ticket, bool listed)
 {
     const shmap__held held = thread->held[ticket];
 
     if (listed)
-        forget(thread, ticket);
+        forget_entry(thread, ticket);
     held.kind->abandon(thread, held.object, held.slot);
-    shmap__robust_end(thread);
+    shmap__os_robust_end(&thread->robust);
 }
 
 void shmap__held_abandon(const void *base, size_t size)
 {
     shmap__thread *thread = shmap__thread_here();
 
-    if (thread->self.id == 0)
+    if (thread->id == 0)
         return;
     for (unsigned ticket = thread->held_up; ticket != 0; ticket--) {
         const void *object = thread->held[ticket].object;
 
         if (object != NULL && is_inside(object, base, size))
-            abandon(thread, ticket, true);
+            abandon_entry(thread, ticket, true);
     }
 }
 
@@ -235,16 +234,16 @@ static void abandon_all(void)
     bool emptied;
 
     unwatch(thread);
-    if (thread->self.id == 0)
+    if (thread->id == 0)
         return;
     /* First remove all from the system's list: the next owner of an object
      * writes to its node. */
-    emptied = shmap__robust_empty(thread, last_listed(thread));
+    emptied = shmap__os_robust_empty(&thread->robust, last_listed(thread));
     for (unsigned ticket = thread->held_up; ticket != 0; ticket--) {
         const void *object = thread->held[ticket].object;
 
         if (object != NULL && shmap__os_is_mapped(object))
-            abandon(thread, ticket, !emptied);
+            abandon_entry(thread, ticket, !emptied);
     }
     shmap__poke32(&thread->held_up, 0);
 }
@@ -253,15 +252,15 @@ int shmap__thread_start(void)
 {
     shmap__thread *thread = &shmap__this_thread;
 
-    int error = shmap__remember(shmap__os_self_find(&thread->self));
+    int error =
+        shmap__remember(shmap__os_self_find(&thread->id, &thread->robust));
 
     if (error < 0)
         return error;
-    thread->slot = first_slot(thread->self.id);
-    if (thread->owner != thread->self.id) {
-        thread->owner = thread->self.id;
+    thread->slot = first_slot(thread->id);
+    if (thread->owner != thread->id) {
+        thread->owner = thread->id;
         shmap__poke32(&thread->held_up, 0);
-        thread->mixed = false;
     }
     if (shmap__os_at_thread_end(abandon_all))
         watch(thread);

@@ -4,7 +4,7 @@
  *
  * The list of what it holds is needed so that this can be abandoned when the
  * memory is unmapped, and is not unmapped by other threads, which look here;
- * and so that the system's list of it (robust.h) never depends on what others
+ * and so that the system's list of it (platform.h) never depends on what others
  * wrote into shared memory. Every call that locks begins by asking for the
  * thread, once.
  *
@@ -47,12 +47,12 @@ typedef struct shmap__held {
 } shmap__held;
 
 struct shmap__thread {
-    shmap__os_self self;
+    uint64_t id; /* 0: it is not known yet */
+    shmap__os_robust robust;
     uint64_t owner;   /* of what follows: after fork, nothing is the child's */
     uint32_t held_up; /* the last ticket, of a lock that is held; 0: none */
     uint8_t slot;     /* where it looks first for a slot as reader */
     uint16_t before;  /* ticket_ of the mutex that it locked last, before */
-    bool mixed;       /* see robust.h */
     shmap__held held[SHMAP_LOCKS_MAX + 1];
     shmap__thread *next; /* see shmap__held_by_others */
 };
@@ -77,7 +77,7 @@ static inline shmap__thread *shmap__thread_get(int *error)
 {
     shmap__thread *thread = shmap__thread_here();
 
-    if (thread->self.id == 0) {
+    if (thread->id == 0) {
         *error = shmap__thread_start();
         if (*error < 0)
             return NULL;

@@ -8,11 +8,11 @@
  *     OWNER_DIED                 nobody has it, and somebody died with it
  *     id | OWNER_DIED            that thread has it, and was told so
  *
- * On Linux the kernel knows which mutexes a thread has (robust.h); when it
- * ends, the kernel puts OWNER_DIED in the place of the id's lower half, and
- * wakes one who sleeps on the word. Elsewhere, who waits finds out. A thread
- * that was woken takes the mutex with WAITERS, because it cannot know whether
- * others sleep.
+ * On Linux the kernel knows which mutexes a thread has (posix/linux/robust.h);
+ * when it ends, the kernel puts OWNER_DIED in the place of the id's lower half,
+ * and wakes one who sleeps on the word. Elsewhere, who waits finds out. A
+ * thread that was woken takes the mutex with WAITERS, because it cannot know
+ * whether others sleep.
  */
 #include "shmap/mutex.h"
 
@@ -20,7 +20,6 @@
 #include "sync/call.h"
 #include "sync/mutex.h"
 #include "sync/ownerword.h"
-#include "posix/linux/robust.h"
 #include "sync/wait.h"
 
 /* Nobody waits for a mutex as long as for an event, and who has it needs the
@@ -54,8 +53,8 @@ SHMAP__FAST_PATH int mutex_taken(shmap__thread *thread, shmap_mutex *mutex,
     ticket = shmap__held_add(thread, &mutex_held, mutex, 0);
     thread->before = shmap__peek16(&mutex->ticket_);
     shmap__poke16(&mutex->ticket_, (uint16_t)ticket);
-    shmap__robust_add(thread, mutex,
-                      shmap__held_below(thread, &mutex_held, ticket));
+    shmap__os_robust_add(&thread->robust, mutex,
+                         shmap__held_below(thread, &mutex_held, ticket));
     SHMAP__STOP("mutex.added");
     return (was & SHMAP__OS_OWNER_DIED) != 0 ? SHMAP_OWNER_DIED : SHMAP__DONE;
 }
@@ -70,7 +69,7 @@ static int try_lock(void *context)
     while (shmap__owner_of(found) == 0) {
         uint64_t flags = (found & SHMAP__OS_FLAGS) | locking->flags;
 
-        if (shmap__cas64(word, &found, locking->thread->self.id | flags))
+        if (shmap__cas64(word, &found, locking->thread->id | flags))
             return mutex_taken(locking->thread, locking->mutex, found);
     }
     return 0;
@@ -184,7 +183,7 @@ static SHMAP__SLOW_PATH int lock_slowly(shmap__thread *thread,
     uint64_t word = shmap__load64(&mutex->owner_);
     int result;
 
-    if (shmap__owner_of(word) == thread->self.id)
+    if (shmap__owner_of(word) == thread->id)
         return SHMAP_EDEADLK;
     result = try_lock(&locking);
     if (result != 0)
@@ -203,13 +202,13 @@ SHMAP__FAST_PATH int lock(shmap_mutex *mutex, shmap__thread *thread,
         return result;
     if (!shmap__held_has_room(thread))
         return SHMAP_ENOLCK;
-    shmap__robust_begin(thread, mutex);
+    shmap__os_robust_begin(&thread->robust, mutex);
     SHMAP__STOP("mutex.begun");
-    if (shmap__cas64(&mutex->owner_, &nobody, thread->self.id))
+    if (shmap__cas64(&mutex->owner_, &nobody, thread->id))
         result = mutex_taken(thread, mutex, 0);
     else
         result = lock_slowly(thread, mutex, deadline);
-    shmap__robust_end(thread);
+    shmap__os_robust_end(&thread->robust);
     return shmap__outcome(result);
 }
 
@@ -221,7 +220,7 @@ int shmap__mutex_lock(shmap_mutex *mutex, shmap__thread *thread,
 
 static inline bool has(const shmap_mutex *mutex, const shmap__thread *thread)
 {
-    return shmap__owner_of(shmap__load64(&mutex->owner_)) == thread->self.id;
+    return shmap__owner_of(shmap__load64(&mutex->owner_)) == thread->id;
 }
 
 bool shmap__mutex_is_owner(const shmap_mutex *mutex,
@@ -295,12 +294,12 @@ SHMAP__FAST_PATH void let_go(shmap_mutex *mutex, uint64_t flags)
 }
 
 /* Remove it from what this thread holds. */
-SHMAP__FAST_PATH void forget(shmap__thread *thread, shmap_mutex *locked,
-                             unsigned ticket)
+SHMAP__FAST_PATH void forget_mutex(shmap__thread *thread, shmap_mutex *locked,
+                                   unsigned ticket)
 {
-    shmap__robust_remove(thread, locked,
-                         shmap__held_above(thread, &mutex_held, ticket),
-                         shmap__held_below(thread, &mutex_held, ticket));
+    shmap__os_robust_remove(&thread->robust, locked,
+                            shmap__held_above(thread, &mutex_held, ticket),
+                            shmap__held_below(thread, &mutex_held, ticket));
     shmap__held_remove(thread, ticket);
     SHMAP__STOP("unlock.removed");
 }
@@ -313,10 +312,10 @@ SHMAP__FAST_PATH int unlock(shmap_mutex *mutex, shmap__thread *thread)
     if (ticket == 0)
         return SHMAP_EPERM;
     locked = thread->held[ticket].object;
-    shmap__robust_begin(thread, locked);
-    forget(thread, locked, ticket);
+    shmap__os_robust_begin(&thread->robust, locked);
+    forget_mutex(thread, locked, ticket);
     let_go(mutex, shmap__load64(&mutex->owner_) & SHMAP__OS_OWNER_DIED);
-    shmap__robust_end(thread);
+    shmap__os_robust_end(&thread->robust);
     return 0;
 }
 
@@ -327,8 +326,8 @@ int shmap__mutex_unlock(shmap_mutex *mutex, shmap__thread *thread)
 
 static void forget_held(shmap__thread *thread, void *mutex, unsigned ticket)
 {
-    shmap__robust_begin(thread, mutex);
-    forget(thread, mutex, ticket);
+    shmap__os_robust_begin(&thread->robust, mutex);
+    forget_mutex(thread, mutex, ticket);
 }
 
 /* Only a process that writes where it must not can have made it another's. */

@@ -30,7 +30,7 @@ static void abandon_held(const shmap__thread *thread, void *held, unsigned slot)
     uint64_t word = shmap__load64(&once->owner_);
 
     (void)slot;
-    if (shmap__owner_of(word) == thread->self.id &&
+    if (shmap__owner_of(word) == thread->id &&
         shmap__cas64(&once->owner_, &word, SHMAP__OS_OWNER_DIED))
         shmap__wake(&once->waiters_, 1);
 }
@@ -52,7 +52,7 @@ static int try_begin(void *context)
 {
     const once_beginning *beginning = context;
     uint64_t *owner = &beginning->once->owner_;
-    uint64_t id = beginning->thread->self.id;
+    uint64_t id = beginning->thread->id;
     uint64_t found = shmap__load64(owner);
 
     while (shmap__owner_of(found) == 0) {
@@ -115,7 +115,7 @@ static int end(shmap_once *once, bool done)
     if (result < 0)
         return result;
     word = shmap__load64(&once->owner_);
-    if (shmap__owner_of(word) != thread->self.id)
+    if (shmap__owner_of(word) != thread->id)
         return SHMAP_EPERM;
     shmap__exchange64(&once->owner_,
                       done ? committed : word & SHMAP__OS_OWNER_DIED);

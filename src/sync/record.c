@@ -43,7 +43,7 @@ static int claim(shmap_record *record, const shmap__thread *thread)
 
     if (result < 0)
         return result;
-    while (!shmap__cas64(&record->writer_, &found, thread->self.id)) {
+    while (!shmap__cas64(&record->writer_, &found, thread->id)) {
         if (shmap__owner_of(found) != 0) {
             result = shmap__owner_bury(&record->writer_, found);
             if (result <= 0)

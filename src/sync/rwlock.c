@@ -63,7 +63,7 @@ SHMAP__FAST_PATH int take_slot(shmap_rwlock *rwlock,
         uint64_t empty = 0;
 
         if (shmap__load64(&rwlock->reader_[slot]) == 0 &&
-            shmap__cas64(&rwlock->reader_[slot], &empty, thread->self.id))
+            shmap__cas64(&rwlock->reader_[slot], &empty, thread->id))
             return (int)slot;
     }
     return -1;
@@ -81,7 +81,7 @@ SHMAP__FAST_PATH void tell_of_slot(shmap_rwlock *rwlock)
 static void abandon_held(const shmap__thread *thread, void *held, unsigned slot)
 {
     shmap_rwlock *rwlock = held;
-    uint64_t reader = thread->self.id;
+    uint64_t reader = thread->id;
 
     if (shmap__cas64(&rwlock->reader_[slot], &reader, 0))
         tell_of_slot(rwlock);
@@ -150,7 +150,7 @@ static int bury_readers(shmap_rwlock *rwlock)
 static SHMAP__SLOW_PATH int full_for(shmap_rwlock *rwlock,
                                      const shmap__thread *thread)
 {
-    if (count_slots(rwlock, thread->self.id) == 0)
+    if (count_slots(rwlock, thread->id) == 0)
         return 0;
     bury_readers(rwlock);
     return count_slots(rwlock, 0) == 0 ? SHMAP_ENOLCK : 0;
@@ -169,7 +169,7 @@ SHMAP__FAST_PATH int read_now(shmap_rwlock *rwlock, shmap__thread *thread)
     /* A thread that reads already must not wait for the writer, which waits for
      * it. */
     if (writer_has_it(rwlock, &writer)) {
-        if (count_slots(rwlock, thread->self.id) == 1) {
+        if (count_slots(rwlock, thread->id) == 1) {
             leave_slot(rwlock, (unsigned)slot);
             return 0;
         }
@@ -188,9 +188,9 @@ static int try_read(void *context)
 
     /* Not to disturb the writer's wait while it waits for others. */
     if (writer_has_it(locking->rwlock, &writer)) {
-        if (shmap__owner_of(writer) == locking->thread->self.id)
+        if (shmap__owner_of(writer) == locking->thread->id)
             return SHMAP_EDEADLK;
-        if (count_slots(locking->rwlock, locking->thread->self.id) == 0)
+        if (count_slots(locking->rwlock, locking->thread->id) == 0)
             return 0;
     }
     return read_now(locking->rwlock, locking->thread);
@@ -286,10 +286,10 @@ int shmap_rwlock_read_lock(shmap_rwlock *rwlock, int64_t deadline)
     shmap__thread *thread = shmap__thread_here();
     uint64_t empty = 0;
 
-    if (shmap__is_object(rwlock) && thread->self.id != 0 &&
+    if (shmap__is_object(rwlock) && thread->id != 0 &&
         shmap__peek32(&shmap__os_unsettled) == 0 &&
         thread->held_up < SHMAP_LOCKS_MAX &&
-        shmap__cas64(&rwlock->reader_[thread->slot], &empty, thread->self.id)) {
+        shmap__cas64(&rwlock->reader_[thread->slot], &empty, thread->id)) {
         SHMAP__STOP("rwlock.entered");
         say_read(rwlock);
         if (shmap__load64(&rwlock->writer_.owner_) == 0) {
@@ -331,7 +331,7 @@ static int write_lock(shmap_rwlock *rwlock, shmap__thread *thread,
     int drained;
 
     if (thread->held_up != 0 && shmap__load32(&rwlock->read_) != 0 &&
-        count_slots(rwlock, thread->self.id) != 0)
+        count_slots(rwlock, thread->id) != 0)
         return SHMAP_EDEADLK;
     if (shmap__peek32(&rwlock->writer_.spin_ns) != spin_ns)
         shmap__poke32(&rwlock->writer_.spin_ns, spin_ns);
@@ -368,7 +368,7 @@ static inline int slot_of(const shmap_rwlock *rwlock,
     if (shmap__load32(&rwlock->read_) == 0)
         return -1;
     for (unsigned i = 0; i < SLOTS; i++) {
-        if (shmap__load64(&rwlock->reader_[i]) == thread->self.id)
+        if (shmap__load64(&rwlock->reader_[i]) == thread->id)
             return (int)i;
     }
     return -1;
@@ -397,7 +397,7 @@ int shmap_rwlock_unlock(shmap_rwlock *rwlock)
     unsigned ticket = thread->held_up;
     const shmap__held *last = &thread->held[ticket];
 
-    if (thread->self.id == 0 || ticket == 0 || last->object != rwlock ||
+    if (thread->id == 0 || ticket == 0 || last->object != rwlock ||
         last->kind != &read_held)
         return unlock(rwlock);
     shmap__held_remove(thread, ticket);

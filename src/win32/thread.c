@@ -28,16 +28,15 @@ static bool find_beginning(HANDLE thread, uint32_t *hash)
     return true;
 }
 
-shmap__os_status shmap__os_self_find(shmap__os_self *self)
+shmap__os_status shmap__os_self_find(uint64_t *id, shmap__os_robust *robust)
 {
-    static const shmap__os_self nobody = {0};
     const shmap__os_status done = {0, 0};
     uint32_t began;
 
     if (!find_beginning(GetCurrentThread(), &began))
         return shmap__win32_failed_as(SHMAP_ENOTSUP, GetLastError());
-    *self = nobody;
-    self->id = (uint64_t)began << 32 | GetCurrentThreadId() >> NUMBER_SHIFT;
+    (void)robust;
+    *id = (uint64_t)began << 32 | GetCurrentThreadId() >> NUMBER_SHIFT;
     return done;
 }
 

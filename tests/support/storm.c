@@ -12,7 +12,6 @@
 #define SHMAP_STOP_POINTS
 #endif
 #include "base/stop.h"
-#include "sync/held.h"
 
 #define JOURNAL       COUNT(((struct storm_death *)NULL)->journal)
 #define PAGE          4096
@@ -758,7 +757,7 @@ static void check_told(const struct run *run)
     if (run->slow > run->kills / 8)
         fail_msg("too many deaths held others up");
     for (size_t i = 0; i < count; ++i)
-        if (shmap__this_thread.self.list != NULL &&
+        if (os_marks_the_dead() &&
             strcmp(point_name(i), "owner.dead") == 0 &&
             run->passes[i] > run->kills / 20)
             fail_msg("the system did not tell of %u deaths",

@@ -216,6 +216,8 @@ bool os_is_root(void);
 bool os_is_own_user(const char *number);
 /* Whether this is Windows' calls on another system. */
 bool os_is_emulated(void);
+/* Whether the system itself marks the locks of a thread that has died. */
+bool os_marks_the_dead(void);
 size_t os_page_size(void);
 /* How many descriptors or handles this process has open. */
 size_t os_open_handles(void);

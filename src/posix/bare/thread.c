@@ -7,9 +7,9 @@
 
 void shmap__posix_identity_forget(void) {}
 
-shmap__os_status shmap__os_self_find(shmap__os_self *self)
+shmap__os_status shmap__os_self_find(uint64_t *id, shmap__os_robust *robust)
 {
-    (void)self;
+    (void)id, (void)robust;
     return (shmap__os_status){SHMAP_ENOTSUP, 0};
 }
 

@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 
-/* The kernel's list of what a thread has locked (robust.h).
+/* The kernel's list of what a thread has locked: how it is found, and what is
+ * done when the C library's own nodes are in it.
  *
  * Where the C library keeps its nodes, seen from the words, it tells the kernel
  * and so us. Whether they point back is found out by locking two of its
  * mutexes. If anything is not as expected, locks are refused: by programs that
  * imitate Linux without this, for instance.
  */
-#include "posix/os.h"
+#include "posix/linux/robust.h"
 
 #include <pthread.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "base/atomic.h"
+#include "posix/os.h"
 
 /* What is found out once. */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -22,12 +23,7 @@ static bool usable;
 static bool doubly;
 static ptrdiff_t node; /* where a shmap_mutex has its node */
 
-/* A child has none of its parent's locks, and must not write to their nodes. */
-void shmap__posix_list_forget(shmap__os_list *list)
-{
-    list->first = list;
-    list->pending = NULL;
-}
+enum { NODES_MAX = 2048 }; /* of which the kernel looks at no more */
 
 static bool make_robust_mutex(pthread_mutex_t *mutex)
 {
@@ -52,9 +48,9 @@ static void let_go(pthread_mutex_t *mutex)
 
 /* Lock a mutex of the C library, which may begin its list with the first, and
  * find this thread's. NULL if there is none, and then nothing is locked. */
-static shmap__os_list *find_list(pthread_mutex_t *mutex)
+static shmap__posix_list *find_list(pthread_mutex_t *mutex)
 {
-    shmap__os_list *found = NULL;
+    shmap__posix_list *found = NULL;
     size_t size = 0;
 
     if (!make_robust_mutex(mutex))
@@ -73,7 +69,7 @@ static shmap__os_list *find_list(pthread_mutex_t *mutex)
 
 /* Whether a node, with what points back, is inside the space that a mutex has
  * for it. */
-static bool find_node(const shmap__os_list *list)
+static bool find_node(const shmap__posix_list *list)
 {
     static const shmap_mutex mutex;
     const char *start = (const char *)&mutex;
@@ -85,21 +81,13 @@ static bool find_node(const shmap__os_list *list)
                space + (ptrdiff_t)sizeof mutex.node_;
 }
 
-static void *pointer_at(const char *at)
-{
-    void *value;
-
-    memcpy(&value, at, sizeof value);
-    return value;
-}
-
 static bool is_inside(const void *at, const pthread_mutex_t *mutex)
 {
     return (uintptr_t)at - (uintptr_t)mutex < sizeof(pthread_mutex_t);
 }
 
 /* With two mutexes locked, see what the C library made of that. */
-static void look_at_nodes(const shmap__os_list *list,
+static void look_at_nodes(const shmap__posix_list *list,
                           const pthread_mutex_t *below,
                           const pthread_mutex_t *above)
 {
@@ -109,11 +97,11 @@ static void look_at_nodes(const shmap__os_list *list,
 
     if (!is_inside(top, above))
         return;
-    next = pointer_at(top);
+    next = shmap__posix_node_get(top);
     if (!is_inside(next, below))
         return;
     memcpy(&word, top + list->offset, sizeof word);
-    doubly = pointer_at(next - sizeof(void *)) == top;
+    doubly = shmap__posix_node_get(next - sizeof(void *)) == top;
     usable =
         (word & (uint32_t)SHMAP__OS_ID_MASK) == (uint32_t)syscall(SYS_gettid) &&
         find_node(list);
@@ -123,7 +111,7 @@ static void find_out(void)
 {
     pthread_mutex_t below;
     pthread_mutex_t above;
-    const shmap__os_list *list = find_list(&below);
+    const shmap__posix_list *list = find_list(&below);
 
     if (list == NULL)
         return;
@@ -134,18 +122,58 @@ static void find_out(void)
     let_go(&below);
 }
 
-bool shmap__posix_list_find(shmap__os_self *self)
+bool shmap__posix_robust_find(shmap__os_robust *robust)
 {
     pthread_mutex_t mutex;
 
     pthread_once(&once, find_out);
     if (!usable)
         return false;
-    self->list = find_list(&mutex);
-    self->node = node;
-    self->doubly = doubly;
-    if (self->list == NULL)
+    robust->list = find_list(&mutex);
+    robust->node = node;
+    robust->doubly = doubly;
+    robust->mixed = false;
+    if (robust->list == NULL)
         return false;
     let_go(&mutex);
     return true;
+}
+
+void shmap__posix_robust_forget(const shmap__os_robust *robust)
+{
+    robust->list->first = robust->list;
+    robust->list->pending = NULL;
+}
+
+/* Let a node of the C library, to which a pointer leads, point back. Those that
+ * do so have that pointer just before the one that leads on. */
+static void point_back(const shmap__os_robust *robust, const void *to,
+                       void *back)
+{
+    char *first = shmap__posix_node_at(to);
+
+    if (robust->doubly && first != (char *)robust->list)
+        shmap__posix_node_set(first - sizeof(void *), back);
+}
+
+void shmap__posix_robust_add_mixed(const shmap__os_robust *robust, void *added)
+{
+    point_back(robust, shmap__posix_node_get(added), added);
+}
+
+void shmap__posix_robust_remove_mixed(const shmap__os_robust *robust,
+                                      const void *removed, const void *below)
+{
+    void *back = robust->list;
+    void *on = shmap__posix_node_get(removed);
+
+    for (unsigned i = 0;
+         shmap__posix_node_at(shmap__posix_node_get(back)) != removed; i++) {
+        if (i == NODES_MAX)
+            return; /* Others wrote over a node: it cannot be found. */
+        back = shmap__posix_node_at(shmap__posix_node_get(back));
+    }
+    shmap__posix_node_set(back, on);
+    if (shmap__posix_node_at(on) != below)
+        point_back(robust, on, back);
 }

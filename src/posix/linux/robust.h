@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 
-/* The system's list of the mutexes that a thread has, where there is one.
+/* The Linux kernel's list of the mutexes that a thread has.
  *
- * When a thread ends, in whatever way, the Linux kernel walks a list that
- * begins in the thread's own memory and goes through the locks that it has: a
- * word in each that still says the thread's number gets OWNER_DIED in its
- * place, and one who sleeps on it is woken. A thread can have one such list,
- * and the C library has begun it for its own robust mutexes; so ours are in
- * that one, too, as if they were its own (shmap__os_self says where). Windows
- * has no such list.
+ * When a thread ends, in whatever way, the kernel walks a list that begins in
+ * the thread's own memory and goes through the locks that it has: a word in
+ * each that still says the thread's number gets OWNER_DIED in its place, and
+ * one thread that sleeps on it is woken. A thread can have one such list, and
+ * the C library has begun it for its own robust mutexes; so ours are in that
+ * one, too, as if they were its own.
  *
  * The nodes are in shared memory, where others can write. While this thread has
- * none of the C library's robust mutexes they are written and never read: what
- * is above and below is known from elsewhere. Nodes need not be aligned as the
- * C library aligns its own.
+ * none of the C library's robust mutexes they are written and never read: the
+ * caller knows what is above and below. Nodes need not be aligned as the C
+ * library aligns its own.
  *
  * A pointer to the node of a priority-inheriting mutex, which only the C
  * library has, carries a mark in bit 0. It belongs to the pointer, moves with
@@ -25,12 +24,38 @@
 #ifndef SHMAP_ROBUST_H
 #define SHMAP_ROBUST_H
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "base/atomic.h"
-#include "sync/held.h"
+#include "base/compiler.h"
+#include "platform.h"
 
-static inline void *shmap__node_get(const void *at)
+/* As the kernel defines it. */
+typedef struct shmap__posix_list {
+    void *first;   /* the node that was added last, or the list itself */
+    long offset;   /* of the words from their nodes */
+    void *pending; /* the node that is being added or removed, or NULL */
+} shmap__posix_list;
+
+struct shmap__os_robust {
+    shmap__posix_list *list;
+    ptrdiff_t node; /* offset of the node in a shmap_mutex */
+    bool doubly;    /* the C library's nodes point back, too */
+    bool mixed;     /* nodes of the C library may be between ours */
+};
+
+/* Find the list of the calling thread. Returns false if there is none that can
+ * be used. */
+bool shmap__posix_robust_find(shmap__os_robust *robust);
+
+/* In a child after fork, empty it: the child has none of its parent's locks,
+ * and must not write to their nodes. */
+void shmap__posix_robust_forget(const shmap__os_robust *robust);
+
+static inline void *shmap__posix_node_get(const void *at)
 {
     void *value;
 
@@ -38,13 +63,13 @@ static inline void *shmap__node_get(const void *at)
     return value;
 }
 
-static inline void shmap__node_set(void *at, void *value)
+static inline void shmap__posix_node_set(void *at, void *value)
 {
     memcpy(at, &value, sizeof value);
 }
 
 /* The node to which a pointer leads, without the mark. */
-static inline void *shmap__node_at(const void *pointer)
+static inline void *shmap__posix_node_at(const void *pointer)
 {
     uintptr_t marked = (uintptr_t)pointer & 1;
 
@@ -52,103 +77,84 @@ static inline void *shmap__node_at(const void *pointer)
 }
 
 /* The node of a mutex, or the list's head for NULL. */
-static inline void *shmap__node_of(const shmap__thread *thread,
-                                   shmap_mutex *mutex)
+static inline void *shmap__posix_node_of(const shmap__os_robust *robust,
+                                         shmap_mutex *mutex)
 {
-    return mutex == NULL ? (void *)thread->self.list
-                         : (char *)mutex + thread->self.node;
+    return mutex == NULL ? (void *)robust->list : (char *)mutex + robust->node;
 }
 
-/* The thread is about to lock or to unlock a mutex. */
-static inline void shmap__robust_begin(const shmap__thread *thread,
-                                       shmap_mutex *mutex)
+static inline void shmap__os_robust_begin(const shmap__os_robust *robust,
+                                          shmap_mutex *mutex)
 {
-    if (thread->self.list == NULL)
-        return;
-    shmap__poke_pointer(&thread->self.list->pending,
-                        shmap__node_of(thread, mutex));
+    shmap__poke_pointer(&robust->list->pending,
+                        shmap__posix_node_of(robust, mutex));
     shmap__compiler_fence(); /* The kernel may look at any moment. */
 }
 
-/* That is done. */
-static inline void shmap__robust_end(const shmap__thread *thread)
+static inline void shmap__os_robust_end(const shmap__os_robust *robust)
 {
-    if (thread->self.list == NULL)
-        return;
     shmap__compiler_fence();
-    shmap__poke_pointer(&thread->self.list->pending, NULL);
+    shmap__poke_pointer(&robust->list->pending, NULL);
 }
 
-/* The node of what a thread, maybe another, is about to lock or to unlock. */
-static inline const void *shmap__robust_pending(const shmap__thread *thread)
+static inline const void *shmap__os_robust_pending(
+    const shmap__os_robust *robust)
 {
-    return thread->self.list == NULL
-               ? NULL
-               : shmap__peek_pointer(&thread->self.list->pending);
+    return shmap__peek_pointer(&robust->list->pending);
 }
 
 /* The first of the list is to be a node of ours: let the C library's node that
  * is first now point back to that. */
-SHMAP__SLOW_PATH void shmap__robust_add_mixed(const shmap__thread *thread,
-                                              void *node);
+SHMAP__SLOW_PATH void shmap__posix_robust_add_mixed(
+    const shmap__os_robust *robust, void *node);
 
-/* The thread has it. */
-static inline void shmap__robust_add(shmap__thread *thread, shmap_mutex *mutex,
-                                     shmap_mutex *below)
+static inline void shmap__os_robust_add(shmap__os_robust *robust,
+                                        shmap_mutex *mutex, shmap_mutex *below)
 {
-    shmap__os_list *list = thread->self.list;
-    void *node = shmap__node_of(thread, mutex);
+    shmap__posix_list *list = robust->list;
+    void *node = shmap__posix_node_of(robust, mutex);
     void *first;
 
-    if (list == NULL)
-        return;
     first = list->first;
-    shmap__node_set(node, first);
-    if (first != shmap__node_of(thread, below)) {
-        thread->mixed = true;
-        shmap__robust_add_mixed(thread, node);
-    } else if (below == NULL && thread->mixed) {
-        thread->mixed = false;
+    shmap__posix_node_set(node, first);
+    if (first != shmap__posix_node_of(robust, below)) {
+        robust->mixed = true;
+        shmap__posix_robust_add_mixed(robust, node);
+    } else if (below == NULL && robust->mixed) {
+        robust->mixed = false;
     }
     shmap__compiler_fence();
     list->first = node;
 }
 
-/* The thread is to have none; `last` is the mutex that it locked last, or NULL.
- * False if the C library's nodes are among them. */
-static inline bool shmap__robust_empty(const shmap__thread *thread,
-                                       shmap_mutex *last)
+static inline bool shmap__os_robust_empty(const shmap__os_robust *robust,
+                                          shmap_mutex *last)
 {
-    if (thread->self.list == NULL)
-        return true;
-    if (thread->mixed ||
-        thread->self.list->first != shmap__node_of(thread, last))
+    if (robust->mixed ||
+        robust->list->first != shmap__posix_node_of(robust, last))
         return false;
-    thread->self.list->first = thread->self.list;
+    robust->list->first = robust->list;
     return true;
 }
 
 /* With nodes of the C library in between, as that does it; `below` is the node
  * of the mutex locked before. */
-SHMAP__SLOW_PATH void shmap__robust_remove_mixed(const shmap__thread *thread,
-                                                 const void *node,
-                                                 const void *below);
+SHMAP__SLOW_PATH void shmap__posix_robust_remove_mixed(
+    const shmap__os_robust *robust, const void *node, const void *below);
 
-/* The thread is to have it no longer. */
-static inline void shmap__robust_remove(const shmap__thread *thread,
-                                        shmap_mutex *mutex, shmap_mutex *above,
-                                        shmap_mutex *below)
+static inline void shmap__os_robust_remove(const shmap__os_robust *robust,
+                                           shmap_mutex *mutex,
+                                           shmap_mutex *above,
+                                           shmap_mutex *below)
 {
-    shmap__os_list *list = thread->self.list;
-    void *node = shmap__node_of(thread, mutex);
-    void *on = shmap__node_of(thread, below);
+    shmap__posix_list *list = robust->list;
+    void *node = shmap__posix_node_of(robust, mutex);
+    void *on = shmap__posix_node_of(robust, below);
 
-    if (list == NULL)
-        return;
-    if (thread->mixed || (above == NULL && list->first != node))
-        shmap__robust_remove_mixed(thread, node, on);
+    if (robust->mixed || (above == NULL && list->first != node))
+        shmap__posix_robust_remove_mixed(robust, node, on);
     else
-        shmap__node_set(shmap__node_of(thread, above), on);
+        shmap__posix_node_set(shmap__posix_node_of(robust, above), on);
     shmap__compiler_fence();
 }
 

@@ -29,6 +29,7 @@
 #include <unistd.h>
 
 #include "base/compiler.h"
+#include "posix/linux/robust.h"
 
 enum { PRESENT = 0x8000, REST = 0x7FFF, DOMAIN_BITS = 16 };
 
@@ -38,8 +39,9 @@ static uint32_t tag;    /* the upper half of ids; 0: this process has none */
 static bool found;
 static pthread_mutex_t finding = PTHREAD_MUTEX_INITIALIZER;
 
-/* What this thread was told about itself. */
-static SHMAP__THREAD_LOCAL shmap__os_self *told;
+/* Where this thread keeps what it was told about itself; NULL: nothing. */
+static SHMAP__THREAD_LOCAL uint64_t *told_id;
+static SHMAP__THREAD_LOCAL const shmap__os_robust *told_robust;
 
 /* FNV-1a */
 static uint32_t hash(const void *data, size_t size)
@@ -163,22 +165,22 @@ void shmap__posix_identity_forget(void)
     found = false;
     tag = 0;
     shmap__posix_presence_forget();
-    if (told == NULL)
+    if (told_id == NULL)
         return;
-    told->id = 0;
-    shmap__posix_list_forget(told->list);
-    told = NULL;
+    *told_id = 0;
+    shmap__posix_robust_forget(told_robust);
+    told_id = NULL;
 }
 
-shmap__os_status shmap__os_self_find(shmap__os_self *self)
+shmap__os_status shmap__os_self_find(uint64_t *id, shmap__os_robust *robust)
 {
     uint32_t number = (uint32_t)syscall(SYS_gettid);
-    shmap__os_self one = {0};
+    shmap__os_robust found_robust;
     uint32_t above;
     int error;
 
     (void)shmap__posix_forks(); /* From now on, a fork is noticed. */
-    if (!shmap__posix_list_find(&one))
+    if (!shmap__posix_robust_find(&found_robust))
         return (shmap__os_status){
             SHMAP_ENOTSUP, 0,
             "the system keeps no list of a thread's mutexes, so that its death "
@@ -191,9 +193,10 @@ shmap__os_status shmap__os_self_find(shmap__os_self *self)
             SHMAP_ENOTSUP, 0,
             "without /proc others could not tell whether this process lives"};
     above = tag != 0 ? tag : domain << DOMAIN_BITS | find_beginning(number);
-    one.id = (uint64_t)above << 32 | number;
-    *self = one;
-    told = self;
+    *id = (uint64_t)above << 32 | number;
+    *robust = found_robust;
+    told_id = id;
+    told_robust = robust;
     return shmap__posix_done;
 }
 

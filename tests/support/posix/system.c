@@ -53,6 +53,12 @@ bool os_is_emulated(void)
     return false;
 }
 
+/* Where it does not, there are no locks. */
+bool os_marks_the_dead(void)
+{
+    return true;
+}
+
 size_t os_page_size(void)
 {
     return (size_t)sysconf(_SC_PAGESIZE);

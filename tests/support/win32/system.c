@@ -65,6 +65,11 @@ bool os_is_emulated(void)
     return module != NULL && GetProcAddress(module, "wine_get_version") != NULL;
 }
 
+bool os_marks_the_dead(void)
+{
+    return false;
+}
+
 size_t os_page_size(void)
 {
     SYSTEM_INFO info;

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+
+/* What of the seam (platform.h) is compiled into its users on systems that do
+ * not tell of a thread's death.
+ */
+#ifndef SHMAP_INLINE_H
+#define SHMAP_INLINE_H
+
+#include "posix/bare/robust.h"
+
+#endif

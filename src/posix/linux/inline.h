@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: MIT */
+
+/* What of the seam (platform.h) is compiled into its users on Linux. */
+#ifndef SHMAP_INLINE_H
+#define SHMAP_INLINE_H
+
+#include "posix/linux/robust.h"
+
+#endif

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: MIT */
+
+/* What of the seam (platform.h) is compiled into its users on Windows.
+ */
+#ifndef SHMAP_INLINE_H
+#define SHMAP_INLINE_H
+
+#include "win32/robust.h"
+
+#endif
