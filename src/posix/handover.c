@@ -18,34 +18,6 @@ int64_t shmap__os_process_id(void)
     return getpid();
 }
 
-enum { PATH_OF_DESCRIPTOR = sizeof "/proc/self/fd/" + 10 };
-
-static void find_own(char path[PATH_OF_DESCRIPTOR], int fd)
-{
-    snprintf(path, PATH_OF_DESCRIPTOR, "/proc/self/fd/%d", fd);
-}
-
-int shmap__posix_open_again(int fd, int flags)
-{
-    char path[PATH_OF_DESCRIPTOR];
-
-    find_own(path, fd);
-    return shmap__posix_open(path, flags | O_NONBLOCK, 0);
-}
-
-/* An owner can change the mode. */
-bool shmap__posix_cannot_write(int fd, const struct stat *stat)
-{
-    int again;
-
-    if (stat->st_uid == geteuid())
-        return false;
-    again = shmap__posix_open_again(fd, O_RDWR);
-    if (again >= 0)
-        close(again);
-    return again < 0 && (errno == EACCES || errno == EROFS);
-}
-
 static bool is_for_reading(int fd)
 {
     int flags = fcntl(fd, F_GETFL);
@@ -244,10 +216,10 @@ static shmap__os_status check_reach(int fd, const struct stat *stat, int access)
     const mode_t bits = writes ? S_IRUSR | S_IWUSR : S_IRUSR;
     const bool own =
         stat->st_uid == geteuid() && (stat->st_mode & bits) == bits;
-    char path[PATH_OF_DESCRIPTOR];
+    char path[SHMAP__OS_DESCRIPTOR_PATH];
     struct stat link;
 
-    find_own(path, fd);
+    shmap__posix_descriptor_path(path, fd);
     if ((!own && faccessat(AT_FDCWD, path, writes ? R_OK | W_OK : R_OK,
                            AT_EACCESS) != 0) ||
         lstat(path, &link) != 0)

@@ -21,7 +21,7 @@ static const shmap__os_status shmap__posix_done = {0, 0};
 /* error.c: a failure with this errno, as an SHMAP_E... code. */
 shmap__os_status shmap__posix_failed(int error);
 
-/* object.c */
+/* descriptor.c */
 
 /* open(), close-on-exec, without a controlling terminal, with a descriptor
  * above 2: what a program prints must never end up in a region. Returns -1 and
@@ -37,14 +37,16 @@ int shmap__posix_above_stdio(int fd);
 /* close() that leaves errno alone. */
 void shmap__posix_close_quietly(int fd);
 
+/* Open what a descriptor means once more, in a description of its own. -1 and
+ * errno. */
+int shmap__posix_open_again(int fd, int flags);
+
+/* Write the path under which this process finds its own descriptor. */
+enum { SHMAP__OS_DESCRIPTOR_PATH = sizeof "/proc/self/fd/" + 10 };
+void shmap__posix_descriptor_path(char path[SHMAP__OS_DESCRIPTOR_PATH], int fd);
+
 /* Read a small file, as /proc has them, as a string. 0 or errno. */
 int shmap__posix_read_text(const char *path, char *out, size_t room);
-
-/* Give a file `to` bytes instead of `from`, fewer. Committed, the new bytes
- * have room; what fails then has left the size anywhere between. `in_memory`:
- * the pages are the machine's memory. */
-shmap__os_status shmap__posix_extend(int fd, uint64_t from, uint64_t to,
-                                     int commit, bool in_memory);
 
 /* Write zeros, also where a file system cannot allocate. 0 or errno. */
 int shmap__posix_write_zeros(int fd, uint64_t from, uint64_t to);
@@ -52,38 +54,100 @@ int shmap__posix_write_zeros(int fd, uint64_t from, uint64_t to);
 /* Whether a descriptor can be that of a file or of shared memory. */
 bool shmap__posix_can_be_memory(const struct stat *stat);
 
-/* What a descriptor allows, fitted to what is asked, which may be
- * SHMAP_ACCESS_DEFAULT; < 0 is an error. */
-int shmap__posix_access_of(int fd, int asked);
-
 /* Whether this is the device and inode of what a stat is of. */
 bool shmap__posix_identifies(const uint64_t identity[2],
                              const struct stat *stat);
-
-/* A size as regions of these pages can have one: made smaller where they are
- * larger than the system's. */
-uint64_t shmap__posix_whole_pages(uint64_t size, size_t page);
-
-/* Whether a descriptor's file certainly cannot be mapped, as those of /sys and
- * /proc: they have no blocks. */
-bool shmap__posix_cannot_map(int fd, const struct stat *stat);
-
-/* Fill an object for a descriptor whose stat is known. */
-void shmap__posix_object_fill(shmap__os_object *object, int fd,
-                              const struct stat *stat, int kind, int access);
-
-/* The same for what was found, if it has a size and an owner whom
- * SHMAP_OWNER_... accepts, asked by this user. */
-shmap__os_status shmap__posix_object_check(shmap__os_object *object, int fd,
-                                           const struct stat *stat, int kind,
-                                           int access, int owner, uid_t user);
 
 /* Whether the descriptor is still the object's. Programs close descriptors that
  * they do not know (close_range, daemon starters), and the number is used again
  * for something else. Also yields the current stat. */
 bool shmap__posix_still_ours(const shmap__os_object *object, struct stat *stat);
 
-/* memory.c */
+/* byte_lock.c: locks on single bytes, which belong to the open file
+ * description. It lives with its descriptors and mappings, also in forked
+ * children, and with it end its locks. `type` is F_RDLCK, F_WRLCK or F_UNLCK.
+ */
+
+/* Take or change a lock without waiting. Returns 0 or errno; EAGAIN if and only
+ * if another description's lock is in the way. */
+int shmap__posix_lock(int fd, off_t byte, short type);
+
+/* The same for several bytes at once. */
+int shmap__posix_lock_bytes(int fd, off_t from, off_t count, short type);
+
+/* The type of another description's lock on the byte; F_UNLCK if there is none;
+ * -1 and errno if the system refuses to tell. Where it has no such locks,
+ * taking one is ENOTSUP, and every byte is answered to be locked. */
+short shmap__posix_locked(int fd, off_t byte);
+
+/* What it means that one of these failed with this errno. */
+shmap__os_status shmap__posix_lock_failed(int error);
+
+/* fork.c */
+
+/* Keep fork out while this thread has a lock that must not end up in a child.
+ * Nesting is not needed. */
+void shmap__posix_fork_lock(void);
+void shmap__posix_fork_unlock(void);
+
+/* How often this process, or an ancestor, forked since the library was first
+ * used. If it did since a description was opened, a child may share it. */
+uint32_t shmap__posix_forks(void);
+
+/* A number, not 0, that a forked child does not share with its parent. */
+uint32_t shmap__posix_lineage(void);
+
+/* Lock the list of this process's views, which fork must not copy half
+ * changed. */
+void shmap__posix_views_lock(void);
+void shmap__posix_views_unlock(void);
+
+/* child.c: what a child calls after fork, up to NULL. */
+extern void (*const shmap__posix_child_begins[])(void);
+
+/* system.c */
+
+/* Bounded patience with another process in the middle of a step: wait a
+ * little, more from time to time. False after about a second. `*attempt`
+ * begins with 0. */
+bool shmap__posix_wait_a_little(unsigned *attempt);
+
+/* The value of `*attempt` after about 50 milliseconds. */
+enum { SHMAP__OS_ATTEMPTS_BRIEF = 64 + 50 };
+
+/* user.c */
+
+/* Whether SHMAP_OWNER_..., asked by `user`, accepts what `uid` owns. */
+bool shmap__posix_accepts(int owner, uid_t uid, uid_t user);
+
+/* rights.c */
+
+/* The rights that a new file is to have. */
+typedef struct shmap__posix_rights {
+    mode_t mode;
+    bool grouped; /* there is a group that is to have some */
+    gid_t group;
+} shmap__posix_rights;
+
+/* As the options say: before anything is made or looked at, so that an unknown
+ * group is always the same error. */
+shmap__os_status shmap__posix_rights_init(shmap__posix_rights *rights,
+                                          const shmap_region_options *options);
+
+/* Give them to a file, whatever the umask, and these other bits of its mode.
+ * `stat` is the file's until now. */
+shmap__os_status shmap__posix_rights_give(const shmap__posix_rights *rights,
+                                          int fd, mode_t bits,
+                                          const struct stat *stat);
+
+/* Whether this process cannot write to what the descriptor means, and cannot
+ * make that it can. */
+bool shmap__posix_cannot_write(int fd, const struct stat *stat);
+
+/* allocate.c */
+
+/* Where shared memory objects are files, if they are. */
+#define SHMAP__OS_FOLDER "/dev/shm"
 
 /* The machine's memory and swap, in bytes: all, and what is free. All is 0, and
  * there is no bound to what is free, if that cannot be told. */
@@ -110,184 +174,39 @@ int shmap__posix_fill(int fd, uint64_t size);
  * is anywhere between. `in_memory` as above. */
 int shmap__posix_allocate(int fd, uint64_t from, uint64_t to, bool in_memory);
 
-/* lock.c: locks on single bytes, which belong to the open file description. It
- * lives with its descriptors and mappings, also in forked children, and with
- * it end its locks. `type` is F_RDLCK, F_WRLCK or F_UNLCK. */
+/* room.c */
 
-/* Take or change a lock without waiting. Returns 0 or errno; EAGAIN if and only
- * if another description's lock is in the way. */
-int shmap__posix_lock(int fd, off_t byte, short type);
+/* Give a file `to` bytes instead of `from`, fewer. Committed, the new bytes
+ * have room; what fails then has left the size anywhere between. `in_memory`:
+ * the pages are the machine's memory. */
+shmap__os_status shmap__posix_extend(int fd, uint64_t from, uint64_t to,
+                                     int commit, bool in_memory);
 
-/* The same for several bytes at once. */
-int shmap__posix_lock_bytes(int fd, off_t from, off_t count, short type);
+/* query.c */
 
-/* The type of another description's lock on the byte; F_UNLCK if there is none;
- * -1 and errno if the system refuses to tell. Where it has no such locks,
- * taking one is ENOTSUP, and every byte is answered to be locked. */
-short shmap__posix_locked(int fd, off_t byte);
+/* Whether a descriptor's file certainly cannot be mapped, as those of /sys and
+ * /proc: they have no blocks. */
+bool shmap__posix_cannot_map(int fd, const struct stat *stat);
 
-/* What it means that one of these failed with this errno. */
-shmap__os_status shmap__posix_lock_failed(int error);
+/* A size as regions of these pages can have one: made smaller where they are
+ * larger than the system's. */
+uint64_t shmap__posix_whole_pages(uint64_t size, size_t page);
 
-/* Bounded patience with another process in the middle of a step: wait a
- * little, more from time to time. False after about a second. `*attempt`
- * begins with 0. */
-bool shmap__posix_wait_a_little(unsigned *attempt);
+/* Fill an object for a descriptor whose stat is known. */
+void shmap__posix_object_fill(shmap__os_object *object, int fd,
+                              const struct stat *stat, int kind, int access);
 
-/* The value of `*attempt` after about 50 milliseconds. */
-enum { SHMAP__OS_ATTEMPTS_BRIEF = 64 + 50 };
+/* The same for what was found, if it has a size and an owner whom
+ * SHMAP_OWNER_... accepts, asked by this user. */
+shmap__os_status shmap__posix_object_check(shmap__os_object *object, int fd,
+                                           const struct stat *stat, int kind,
+                                           int access, int owner, uid_t user);
 
-/* Keep fork out while this thread has a lock that must not end up in a child.
- * Nesting is not needed. */
-void shmap__posix_fork_lock(void);
-void shmap__posix_fork_unlock(void);
+/* object.c */
 
-/* How often this process, or an ancestor, forked since the library was first
- * used. If it did since a description was opened, a child may share it. */
-uint32_t shmap__posix_forks(void);
-
-/* A number, not 0, that a forked child does not share with its parent. */
-uint32_t shmap__posix_lineage(void);
-
-/* lifetime.c */
-
-#define SHMAP__OS_FOLDER "/dev/shm"
-
-/* Room for a path in that folder. */
-enum { SHMAP__OS_PATH = sizeof SHMAP__OS_FOLDER "/" + 255 };
-
-void shmap__posix_find_path(char path[SHMAP__OS_PATH], const char *os_name);
-
-/* shmap__posix_open for whatever somebody may have put there. `access` is
- * O_RDONLY or O_RDWR. */
-int shmap__posix_open_path(const char *path, int access);
-
-/* Whether open() failed because there is something that cannot be memory. */
-bool shmap__posix_is_other(int error);
-
-/* Objects made by shmap have the sticky bit and are not executable. A blanket
- * `chmod -R 1777` of the folder makes them foreign, and so safe. One that is
- * about to be removed has exactly another mode: its owner can open it, nobody
- * else, and nobody but the owner can change that. A set-user-id bit is cleared
- * by a write of any other user, and some sandboxes forbid to set one. */
-enum {
-    SHMAP__OS_PRIVATE = S_ISVTX | S_IRUSR | S_IWUSR,
-    SHMAP__OS_CONDEMNED_MODE = S_ISVTX | S_IRWXU
-};
-
-enum shmap__posix_make {
-    SHMAP__OS_FOREIGN,
-    SHMAP__OS_REGION,
-    SHMAP__OS_CONDEMNED /* was a region, and is about to be removed */
-};
-
-/* What a mode says, and what a descriptor does, of which `stat` is: a condemned
- * object of ours still has a stamp, another program's of this mode has none. */
-enum shmap__posix_make shmap__posix_make_of(const struct stat *stat);
-enum shmap__posix_make shmap__posix_make_behind(int fd,
-                                                const struct stat *stat);
-
-/* Whether what could not be opened a moment ago is being removed, and may be
- * another user's: a condemned object has this path, or none any more. */
-bool shmap__posix_path_is_going(const char *path);
-
-enum shmap__posix_reaping {
-    SHMAP__OS_REAPED,
-    SHMAP__OS_REAP_NOTHING, /* no leftover has the path, or no longer */
-    SHMAP__OS_REAP_BUSY,    /* another process has a lock on it */
-    SHMAP__OS_REAP_DENIED,  /* it is another user's */
-    SHMAP__OS_REAP_FAILED,  /* errno */
-    SHMAP__OS_REAP_UNTOLD   /* errno, of a lock: it cannot be told */
-};
-
-/* What proves that an object has its name from its owner. */
-enum shmap__posix_names {
-    SHMAP__OS_NAMES_PROVED, /* the object's stamp: user and machine scope */
-    SHMAP__OS_NAMES_NATIVE, /* nothing does */
-    SHMAP__OS_NAMES_LISTED  /* as NATIVE, but an object without any stamp is
-                               another program's */
-};
-
-/* What the names of a scope are, and those of which only the name is known. */
-enum shmap__posix_names shmap__posix_names_of(int scope);
-enum shmap__posix_names shmap__posix_names_like(const char *os_name);
-
-/* Remove what has this path if it is a leftover, or if its owner, this user,
- * gave it another name, and so somebody else linked it here. */
-enum shmap__posix_reaping shmap__posix_remove_leftover(
-    const char *path, enum shmap__posix_names names);
-
-/* Whether the region has the path from its owner. `stat` is that of `fd`. */
-bool shmap__posix_is_proved(int fd, const struct stat *stat, const char *path,
-                            enum shmap__posix_names names);
-
-/* Whether this user owns it and gave it another name. */
-bool shmap__posix_is_link(int fd, const struct stat *stat, const char *path,
-                          enum shmap__posix_names names);
-
-/* Whether a condemned object is locked, and not by one who is just removing
- * it: a stranger who had it open keeps it so. */
-bool shmap__posix_is_kept(int fd);
-
-/* Free the path if what has it is a leftover: 0 if it is free then, or why it
- * cannot be. Counts in `*reaped` what was removed. */
-shmap__os_status shmap__posix_free_name(const char *path,
-                                        enum shmap__posix_names names,
-                                        unsigned *reaped);
-
-/* Close a named region's descriptor, and free the region if nobody else holds
- * it. `stat` is the descriptor's; NULL if it is no longer ours. */
-void shmap__posix_named_close(const shmap__os_object *object,
-                              const char *os_name, const struct stat *stat);
-
-/* later.c: a region was closed. If others still hold it, remember its name,
- * else `os_name` is NULL; and ask for a few names that were remembered before.
- */
-void shmap__posix_later(const char *os_name, const uint64_t identity[2]);
-
-/* Ask for all of them: they are closed, and no leftovers. */
-void shmap__posix_later_all(void);
-
-/* In a child after fork: its parent asks for the names. */
-void shmap__posix_later_forget(void);
-
-/* lifetime.c: whether a name that was closed before still means this object,
- * and that has a holder. Without one it is removed. The identity is that given
- * to shmap__posix_later. `at_exit`: do not wait for other threads. */
-bool shmap__posix_named_is_held(const char *os_name, const uint64_t identity[2],
-                                bool at_exit);
-
-/* Whether a named region's name still means this object. */
-bool shmap__posix_name_means(const char *os_name,
-                             const shmap__os_object *object);
-
-/* Whether no other description holds this named or anonymous region; false if
- * that cannot be told. */
-bool shmap__posix_alone(int fd);
-
-/* view.c: keep the place of a view at this address. MAP_FAILED and errno. */
-void *shmap__posix_reserve(void *address, size_t size);
-
-/* share.c: the rights that a new file is to have. */
-typedef struct shmap__posix_rights {
-    mode_t mode;
-    bool grouped; /* there is a group that is to have some */
-    gid_t group;
-} shmap__posix_rights;
-
-/* As the options say: before anything is made or looked at, so that an unknown
- * group is always the same error. */
-shmap__os_status shmap__posix_rights_init(shmap__posix_rights *rights,
-                                          const shmap_region_options *options);
-
-/* Give them to a file, whatever the umask, and these other bits of its mode.
- * `stat` is the file's until now. */
-shmap__os_status shmap__posix_rights_give(const shmap__posix_rights *rights,
-                                          int fd, mode_t bits,
-                                          const struct stat *stat);
-
-/* Whether SHMAP_OWNER_..., asked by `user`, accepts what `uid` owns. */
-bool shmap__posix_accepts(int owner, uid_t uid, uid_t user);
+/* What a descriptor allows, fitted to what is asked, which may be
+ * SHMAP_ACCESS_DEFAULT; < 0 is an error. */
+int shmap__posix_access_of(int fd, int asked);
 
 /* seal.c */
 
@@ -305,36 +224,10 @@ void *shmap__posix_map_writable(const shmap__os_object *object, uint64_t offset,
 /* Unmap what object->writable is. */
 void shmap__posix_writable_end(const shmap__os_object *object);
 
-/* handover.c */
+/* presence.c: the writable views of this process, and its presence in their
+ * regions. */
 
-/* Whether this process cannot write to what the descriptor means, and cannot
- * make that it can. */
-bool shmap__posix_cannot_write(int fd, const struct stat *stat);
-
-/* Open what a descriptor means once more, in a description of its own. -1 and
- * errno. */
-int shmap__posix_open_again(int fd, int flags);
-
-/* channel.c: wait until there is room for a message. */
-shmap__os_status shmap__posix_channel_await(intptr_t channel, int64_t deadline);
-
-/* named.c: give a holder's mark to a new description of a named region, which
- * is to be given away. And be a holder of one that a descriptor means, which
- * another holder gave to this process: `lent`, with that mark. The descriptor
- * is the object's then. */
-bool shmap__posix_named_lend(int fd);
-shmap__os_status shmap__posix_named_take(shmap__os_object *object, int fd,
-                                         const struct stat *stat, bool lent,
-                                         const char *os_name, int access,
-                                         int owner);
-
-/* lock.c: the list of this process's views, which fork must not copy half
- * changed. */
-void shmap__posix_views_lock(void);
-void shmap__posix_views_unlock(void);
-
-/* presence.c: the writable views of this process. Remembering one is false if
- * there is no memory. */
+/* Remember a view. False if there is no memory. */
 bool shmap__posix_view_remember(const void *base, size_t size,
                                 const shmap__os_object *object);
 
@@ -358,15 +251,20 @@ void shmap__posix_presence_end(shmap__os_object *object);
 /* Whether a process of this tag is there, in the region that the word is in. */
 enum shmap__os_life shmap__posix_presence_of(const void *word, uint32_t tag);
 
-/* thread.c: in a child after fork. */
+/* thread.c */
+
+/* In a child after fork. */
 void shmap__posix_identity_forget(void);
 
-/* The byte that a holder of a region marks with a read lock; one who removes a
- * region has a write lock on both, one who removes a link on the second. */
-enum { SHMAP__OS_MARK = 0, SHMAP__OS_REMOVER = 1 };
+/* birth.c */
 
-/* file.c: whether no other description has the file open for writing; and mark
- * this one as such. */
+/* When the file was made, as a number; 0 where the system does not tell. */
+uint64_t shmap__posix_file_birth(int fd);
+
+/* file.c */
+
+/* Whether no other description has the file open for writing; and mark this one
+ * as such. */
 bool shmap__posix_file_alone(int fd);
 int shmap__posix_file_mark(int fd); /* 0 or errno */
 
@@ -375,8 +273,58 @@ int shmap__posix_file_mark(int fd); /* 0 or errno */
 bool shmap__posix_file_is_lost(const shmap__os_object *object,
                                const struct stat *stat);
 
-/* birth.c: when the file was made, as a number; 0 where the system does not
- * tell. */
-uint64_t shmap__posix_file_birth(int fd);
+/* channel.c */
+
+/* Wait until there is room for a message. */
+shmap__os_status shmap__posix_channel_await(intptr_t channel, int64_t deadline);
+
+/* named.c */
+
+/* Give a holder's mark to a new description of a named region, which is to be
+ * given away. And be a holder of one that a descriptor means, which another
+ * holder gave to this process: `lent`, with that mark. The descriptor is the
+ * object's then. */
+bool shmap__posix_named_lend(int fd);
+shmap__os_status shmap__posix_named_take(shmap__os_object *object, int fd,
+                                         const struct stat *stat, bool lent,
+                                         const char *os_name, int access,
+                                         int owner);
+
+/* lifetime.c */
+
+/* Whether a named region's name still means this object. */
+bool shmap__posix_name_means(const char *os_name,
+                             const shmap__os_object *object);
+
+/* Whether no other description holds this named or anonymous region; false if
+ * that cannot be told. */
+bool shmap__posix_alone(int fd);
+
+/* reap.c */
+
+/* Whether a name that was closed before still means this object, and that has a
+ * holder. Without one it is removed. The identity is that given to
+ * shmap__posix_later. `at_exit`: do not wait for other threads. */
+bool shmap__posix_named_is_held(const char *os_name, const uint64_t identity[2],
+                                bool at_exit);
+
+/* later.c */
+
+/* A region was closed. If others still hold it, remember its name, else
+ * `os_name` is NULL; and ask for a few names that were remembered before. */
+void shmap__posix_later(const char *os_name, const uint64_t identity[2]);
+
+/* Ask for all of them: they are closed, and no leftovers. */
+void shmap__posix_later_all(void);
+
+/* In a child after fork: its parent asks for the names. */
+void shmap__posix_later_forget(void);
+
+/* leave.c */
+
+/* Close a named region's descriptor, and free the region if nobody else holds
+ * it. `stat` is the descriptor's; NULL if it is no longer ours. */
+void shmap__posix_named_close(const shmap__os_object *object,
+                              const char *os_name, const struct stat *stat);
 
 #endif

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Who may open what is made here, and whose it is that was found. */
+/* Rights: which users may open what is made here, and write to it. */
 #include "posix/os.h"
 
 #include <grp.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -116,34 +115,15 @@ shmap__os_status shmap__posix_rights_give(const shmap__posix_rights *rights,
     return shmap__posix_failed(errno);
 }
 
-/* Whether the kernel's number for a user is that user. In a user namespace,
- * all users without a number there look like this one. */
-static bool is_known(uid_t uid)
+/* An owner can change the mode. */
+bool shmap__posix_cannot_write(int fd, const struct stat *stat)
 {
-    enum { UNMAPPED = 65534 };
-    char map[128];
-    unsigned inside;
-    unsigned outside;
-    unsigned count;
+    int again;
 
-    if (uid != UNMAPPED)
-        return true;
-    return shmap__posix_read_text("/proc/self/uid_map", map, sizeof map) == 0 &&
-           sscanf(map, "%u %u %u", &inside, &outside, &count) == 3 &&
-           inside == 0 && outside == 0 && count == UINT32_MAX;
-}
-
-bool shmap__posix_accepts(int owner, uid_t uid, uid_t user)
-{
-    return owner == SHMAP_OWNER_ANYBODY ||
-           (owner == SHMAP_OWNER_SYSTEM && uid == 0) ||
-           (uid == user && is_known(uid));
-}
-
-void shmap__os_owner(const shmap__os_object *object, char *out, size_t size)
-{
-    struct stat stat;
-
-    if (shmap__posix_still_ours(object, &stat) && is_known(stat.st_uid))
-        snprintf(out, size, "%lu", (unsigned long)stat.st_uid);
+    if (stat->st_uid == geteuid())
+        return false;
+    again = shmap__posix_open_again(fd, O_RDWR);
+    if (again >= 0)
+        close(again);
+    return again < 0 && (errno == EACCES || errno == EROFS);
 }

@@ -7,8 +7,6 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
-#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -114,58 +112,17 @@ uint32_t shmap__os_processor(void)
 #endif
 }
 
-/* Room on the file system of a path, or of the folder it is in. */
-static bool file_system_room(const char *path, uint64_t *room)
+bool shmap__posix_wait_a_little(unsigned *attempt)
 {
-    struct statvfs fs;
-    char folder[4096];
-    const char *slash;
-    size_t size;
+    enum { YIELDS = 64, SLEEPS = 1000 };
+    struct timespec millisecond = {0, 1000000};
 
-    if (statvfs(path, &fs) != 0) {
-        slash = strrchr(path, '/');
-        size = slash == NULL ? 0 : (size_t)(slash - path) + 1;
-        if (size >= sizeof folder)
-            return false;
-        memcpy(folder, size == 0 ? "." : path, size == 0 ? 1 : size);
-        folder[size == 0 ? 1 : size] = '\0';
-        if (statvfs(folder, &fs) != 0)
-            return false;
-    }
-    *room = (uint64_t)fs.f_bavail * fs.f_frsize;
-    if (fs.f_files != 0 && fs.f_favail == 0) /* No more files. */
-        *room = 0;
-    return true;
-}
-
-bool shmap__os_room(int kind, const char *path, uint64_t *room,
-                    const char **where)
-{
-    struct rlimit limit;
-    uint64_t total;
-
-    if (kind == SHMAP_KIND_ANONYMOUS) {
-        shmap__posix_memory(&total, room);
-        if (total == 0)
-            return false;
-        *where = "the machine's memory";
-    } else if (kind == SHMAP_KIND_FILE) {
-        if (!file_system_room(path, room))
-            return false;
-        *where = "the file system";
-    } else {
-        struct stat folder;
-
-        /* Not every system keeps shared memory in a folder. */
-        if (lstat(SHMAP__OS_FOLDER, &folder) != 0 ||
-            !file_system_room(SHMAP__OS_FOLDER, room))
-            return false;
-        *where = SHMAP__OS_FOLDER;
-    }
-    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 &&
-        limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < *room) {
-        *room = limit.rlim_cur;
-        *where = "the limit for file sizes (ulimit -f)";
-    }
+    if (*attempt >= YIELDS + SLEEPS)
+        return false;
+    if ((*attempt)++ < YIELDS)
+        sched_yield();
+    else
+        while (nanosleep(&millisecond, &millisecond) != 0 && errno == EINTR)
+            continue;
     return true;
 }

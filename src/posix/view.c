@@ -45,20 +45,6 @@ static shmap__os_status map_failed(const shmap__os_object *object, int error,
     return shmap__posix_failed(error);
 }
 
-void *shmap__posix_reserve(void *address, size_t size)
-{
-    void *place =
-        mmap(address, size, PROT_NONE,
-             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | at_address, -1, 0);
-
-    if (place != MAP_FAILED && place != address) {
-        munmap(place, size);
-        errno = EEXIST;
-        place = MAP_FAILED;
-    }
-    return place;
-}
-
 static bool is_sealed(const shmap__os_object *object)
 {
     int error = errno;

@@ -14,7 +14,7 @@
  *   alive in between, and it stays so. An object without a holder is dead.
  * - A region is made without a name, marked, and then given its name.
  */
-#include "posix/os.h"
+#include "posix/linux/lifetime.h"
 
 #include <string.h>
 #include <sys/file.h>

@@ -3,7 +3,7 @@
 /* Named regions on Linux: making, opening and reaping them. What keeps them
  * alive is in lifetime.c.
  */
-#include "posix/os.h"
+#include "posix/linux/lifetime.h"
 
 #include <dirent.h>
 #include <stdio.h>

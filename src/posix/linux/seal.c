@@ -11,6 +11,9 @@
 #ifndef F_SEAL_FUTURE_WRITE /* Linux 5.1 */
 #define F_SEAL_FUTURE_WRITE 0x0010
 #endif
+#ifndef MAP_FIXED_NOREPLACE /* Linux 4.17: before, the address is a hint. */
+#define MAP_FIXED_NOREPLACE 0x100000
+#endif
 
 static const struct {
     int seal;
@@ -148,6 +151,22 @@ shmap__os_status shmap__posix_forbid_writing(shmap__os_object *object,
     return status;
 }
 
+/* Keep the place of a view at this address. MAP_FAILED and errno. */
+static void *reserve(void *address, size_t size)
+{
+    void *place =
+        mmap(address, size, PROT_NONE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE,
+             -1, 0);
+
+    if (place != MAP_FAILED && place != address) {
+        munmap(place, size);
+        errno = EEXIST;
+        place = MAP_FAILED;
+    }
+    return place;
+}
+
 /* With an old size of 0, the kernel makes a second mapping of shared memory:
  * it asks for no right that the first one has. */
 void *shmap__posix_map_writable(const shmap__os_object *object, uint64_t offset,
@@ -168,7 +187,7 @@ void *shmap__posix_map_writable(const shmap__os_object *object, uint64_t offset,
     if (address == NULL)
         return mremap(from, 0, size, MREMAP_MAYMOVE);
     /* Nothing is replaced but what is put there first. */
-    place = shmap__posix_reserve(address, size);
+    place = reserve(address, size);
     if (place == MAP_FAILED)
         return MAP_FAILED;
     made = mremap(from, 0, size, MREMAP_MAYMOVE | MREMAP_FIXED, place);
