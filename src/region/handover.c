@@ -10,7 +10,7 @@
 #include "base/atomic.h"
 #include "base/error.h"
 #include "region/name.h"
-#include "region/options.h"
+#include "region/request.h"
 #include "region/region.h"
 #include "base/stop.h"
 #include "region/token.h"

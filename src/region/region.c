@@ -10,7 +10,7 @@
 #include "base/atomic.h"
 #include "base/error.h"
 #include "region/name.h"
-#include "region/options.h"
+#include "region/request.h"
 
 shmap_region *shmap__region_new(const char *os_name)
 {

@@ -9,7 +9,7 @@
 
 #include "base/compiler.h"
 #include "base/error.h"
-#include "region/options.h"
+#include "region/request.h"
 #include "region/region.h"
 #include "sync/held.h"
 

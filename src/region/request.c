@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
 /* Options: copying them across versions of the struct, and checking them. */
-#include "region/options.h"
+#include "region/request.h"
 
 #include <string.h>
 
