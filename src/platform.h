@@ -30,12 +30,25 @@
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 #endif
 
+/* How shmap_error_detail is made of a status. */
+enum shmap__os_reason {
+    SHMAP__OS_DETAIL,    /* `detail` says it; NULL: what the code means in the
+                            call */
+    SHMAP__OS_NO_ROOM,   /* `asked` bytes were asked for, and `detail` has room
+                            for `room` */
+    SHMAP__OS_OF_USER,   /* the object belongs to the user of this number */
+    SHMAP__OS_OF_ACCOUNT /* the object belongs to the account `detail` */
+};
+
 typedef struct shmap__os_status {
     int code;           /* 0 or SHMAP_E... */
     int system;         /* errno or GetLastError(); 0 if the system reported
                            none */
-    const char *detail; /* for shmap_error_detail; NULL: what the code means in
-                           the call */
+    const char *detail; /* static, or this thread's until its next failure */
+    int reason;         /* enum shmap__os_reason, which says what follows */
+    uint32_t user;
+    uint64_t asked;
+    uint64_t room;
 } shmap__os_status;
 
 /* The system's side of a region. Filled by the primitives that create, open,
@@ -129,20 +142,32 @@ void shmap__os_name_prefix(char *out, int scope);
  * no reserved word, no folder. */
 bool shmap__os_native_name_valid(const char *name);
 
-/* named.c: regions found by name. `os_name` is the system's whole name. */
+/* What a region is asked for with: see region/request.h. Each primitive says
+ * which fields it reads. */
+typedef struct shmap__os_request {
+    int kind;            /* enum shmap_kind, of what is made or opened */
+    const char *os_name; /* the system's whole name of a named region; a
+                            file's path */
+    uint64_t size;       /* bytes; of memory whole pages */
+    size_t page_size;    /* bytes */
+    intptr_t native;     /* the descriptor or handle to adopt */
+    const struct shmap__os_gift *gift; /* what was handed over */
+    shmap_region_options options;      /* `access` is not DEFAULT, but to adopt
+                                        */
+} shmap__os_request;
 
-/* Make a region of `size` bytes, whole pages, zeroed; of the options, `commit`,
- * `share` and `group` count. It appears complete, with its rights, or not at
+/* named.c: regions found by name. */
+
+/* Make a region of `size` bytes, zeroed; reads `os_name`, `size`, `commit`,
+ * `share`, `group` and `scope`. It appears complete, with its rights, or not at
  * all. A leftover under the name is removed. Codes: see shmap_region_create. */
 shmap__os_status shmap__os_named_create(shmap__os_object *object,
-                                        const char *os_name, uint64_t size,
-                                        const shmap_region_options *options);
+                                        const shmap__os_request *request);
 
-/* Open a region; in native scope also a foreign one. Codes: see
- * shmap_region_open. */
+/* Open a region; in native scope also a foreign one. Reads `os_name`, `access`,
+ * `owner` and `scope`. Codes: see shmap_region_open. */
 shmap__os_status shmap__os_named_open(shmap__os_object *object,
-                                      const char *os_name, int access,
-                                      int owner, int scope);
+                                      const shmap__os_request *request);
 
 /* Remove the leftover of this name. `*reaped` is 1 if there was one, else 0. */
 shmap__os_status shmap__os_named_reap(const char *os_name, int scope,
@@ -153,32 +178,28 @@ shmap__os_status shmap__os_named_reap(const char *os_name, int scope,
  * why. */
 shmap__os_status shmap__os_named_reap_all(bool every_user, unsigned *reaped);
 
-/* Who owns what has this name, in words; false if that cannot be told. */
-bool shmap__os_named_owner(const char *os_name, char *out, size_t size);
-
 /* anonymous.c */
 
 /* Make a nameless region. As shmap__os_named_create. It cannot be shrunk. */
-shmap__os_status shmap__os_anonymous_create(
-    shmap__os_object *object, uint64_t size,
-    const shmap_region_options *options);
+shmap__os_status shmap__os_anonymous_create(shmap__os_object *object,
+                                            const shmap__os_request *request);
 
 /* file.c */
 
-/* Open or make a file, and extend it to `size` bytes if it is shorter; of the
- * options, `create`, `commit`, `share` and `group` count. `alone` tells whether
- * nobody else had it open. Codes: see shmap_region_open_file. */
-shmap__os_status shmap__os_file_open(shmap__os_object *object, const char *path,
-                                     uint64_t size, int access,
-                                     const shmap_region_options *options,
+/* Open or make a file, and extend it to `size` bytes if it is shorter. Reads
+ * `os_name`, `size`, `access`, `create`, `commit`, `share` and `group`. `alone`
+ * tells whether nobody else had it open. Codes: see shmap_region_open_file. */
+shmap__os_status shmap__os_file_open(shmap__os_object *object,
+                                     const shmap__os_request *request,
                                      bool *alone);
 
 /* object.c: what all kinds have in common. */
 
-/* Take over a descriptor or handle that the caller got elsewhere. `access` may
- * be SHMAP_ACCESS_DEFAULT: what it allows. On failure it stays the caller's. */
-shmap__os_status shmap__os_adopt(shmap__os_object *object, intptr_t native,
-                                 int access);
+/* Take over a descriptor or handle that the caller got elsewhere. Reads
+ * `native` and `access`, which may be SHMAP_ACCESS_DEFAULT: what it allows. On
+ * failure it stays the caller's. */
+shmap__os_status shmap__os_adopt(shmap__os_object *object,
+                                 const shmap__os_request *request);
 
 /* Let go of an object. `os_name` is the name it was made or opened under. A
  * named region that nobody else holds vanishes, name and pages. All views are
@@ -256,11 +277,10 @@ shmap__os_status shmap__os_give_channel(shmap__os_object *object,
 void shmap__os_give_channel_end(const shmap__os_gift *gift, bool given);
 
 /* Take what was given, if it is the object that it is said to be: else
- * SHMAP_ENOENT. `os_name` is that of a named region. On failure it can be taken
- * again. */
+ * SHMAP_ENOENT. Reads `gift`, `os_name`, `access` and `owner`. On failure it
+ * can be taken again. */
 shmap__os_status shmap__os_take(shmap__os_object *object,
-                                const shmap__os_gift *gift, const char *os_name,
-                                int access, int owner);
+                                const shmap__os_request *request);
 
 /* Let go of what came through a channel and is not taken: of what was sent, or
  * of what was put into this process and is what the gift says. */
@@ -288,12 +308,13 @@ shmap__os_status shmap__os_send(intptr_t channel, const shmap__os_gift *gift,
                                 const char message[SHMAP__OS_MESSAGE],
                                 int64_t deadline);
 
-/* Receive one. Fills the gift's `way`, which is that of all messages, and for
- * SHMAP__OS_SENT `native`. For SHMAP__OS_TO_PROCESS, a sender that `owner` does
- * not accept is SHMAP_EOWNER. */
+/* Receive one. Fills the way of what was delivered, which is that of all
+ * messages, and for SHMAP__OS_SENT `native`. Reads `owner` of the request: for
+ * SHMAP__OS_TO_PROCESS, a sender that it does not accept is SHMAP_EOWNER. */
 shmap__os_status shmap__os_receive(intptr_t channel,
-                                   char message[SHMAP__OS_MESSAGE], int owner,
-                                   shmap__os_gift *gift, int64_t deadline);
+                                   char message[SHMAP__OS_MESSAGE],
+                                   const shmap__os_request *request,
+                                   shmap__os_gift *delivered, int64_t deadline);
 
 /* thread.c: which thread is which.
  *

@@ -71,16 +71,34 @@ shmap__os_status shmap__refuse_because(int code, const char *detail)
     return (shmap__os_status){code, 0, detail};
 }
 
-static void tell(const char *detail)
+static void remember_detail(const shmap__os_status *status)
 {
-    snprintf(last_detail, sizeof last_detail, "%s", detail);
+    const char *detail = status->detail == NULL ? "" : status->detail;
+
+    switch (status->reason) {
+    case SHMAP__OS_NO_ROOM:
+        snprintf(last_detail, sizeof last_detail,
+                 "asked for %" PRIu64 " bytes, %s has room for %" PRIu64,
+                 status->asked, detail, status->room);
+        break;
+    case SHMAP__OS_OF_USER:
+        snprintf(last_detail, sizeof last_detail, "it belongs to user %" PRIu32,
+                 status->user);
+        break;
+    case SHMAP__OS_OF_ACCOUNT:
+        snprintf(last_detail, sizeof last_detail, "it belongs to %s", detail);
+        break;
+    default:
+        snprintf(last_detail, sizeof last_detail, "%s", detail);
+        break;
+    }
 }
 
 int shmap__result(shmap__os_status status)
 {
     if (status.code < 0) {
         last_system_error = status.system;
-        tell(status.detail == NULL ? "" : status.detail);
+        remember_detail(&status);
     }
     return status.code;
 }
@@ -95,55 +113,4 @@ int shmap__result_remembered(int error)
 {
     return shmap__result(remembered.code == error ? remembered
                                                   : shmap__refuse(error));
-}
-
-int shmap__result_meaning(shmap__os_status status, const shmap__meaning *list)
-{
-    shmap__result(status);
-    if (status.detail != NULL)
-        return status.code;
-    for (; status.code < 0 && list->code < 0; list++) {
-        if (list->code == status.code)
-            tell(list->detail);
-    }
-    return status.code;
-}
-
-static void tell_room(int kind, const char *path, uint64_t size)
-{
-    uint64_t room;
-    const char *where;
-
-    if (shmap__os_room(kind, path, &room, &where))
-        snprintf(last_detail, sizeof last_detail,
-                 "asked for %" PRIu64 " bytes, %s has room for %" PRIu64, size,
-                 where, room);
-}
-
-static void tell_owner(const char *os_name)
-{
-    char owner[sizeof last_detail / 2];
-
-    if (shmap__os_named_owner(os_name, owner, sizeof owner))
-        snprintf(last_detail, sizeof last_detail, "it belongs to %s", owner);
-}
-
-int shmap__result_of_region(shmap__os_status status, int kind,
-                            const char *os_name, uint64_t size)
-{
-    shmap__result(status);
-    if (status.detail != NULL)
-        return status.code;
-    if (status.code == SHMAP_ENOSPC)
-        tell_room(kind, os_name, size);
-    else if (status.code == SHMAP_ENOENT && kind == SHMAP_KIND_FILE)
-        tell("there is no such file or folder");
-    else if (kind == SHMAP_KIND_NAMED && status.code == SHMAP_ETYPE)
-        tell("what has the name is no region that was made under it; native "
-             "scope opens other programs' memory");
-    else if (kind == SHMAP_KIND_NAMED &&
-             (status.code == SHMAP_EOWNER || status.code == SHMAP_ESTALE ||
-              status.code == SHMAP_EACCES || status.code == SHMAP_EEXIST))
-        tell_owner(os_name);
-    return status.code;
 }

@@ -24,18 +24,4 @@ int shmap__remember(shmap__os_status status);
  * there is nothing more to say. */
 SHMAP__SLOW_PATH int shmap__result_remembered(int error);
 
-/* What an error means in a certain call. */
-typedef struct shmap__meaning {
-    int code;
-    const char *detail;
-} shmap__meaning;
-
-/* The same for a call with such a list, which ends with a code of 0. */
-int shmap__result_meaning(shmap__os_status status, const shmap__meaning *list);
-
-/* The same for a call about a region of this kind, name (for SHMAP_KIND_FILE:
- * path) and size. */
-int shmap__result_of_region(shmap__os_status status, int kind,
-                            const char *os_name, uint64_t size);
-
 #endif

@@ -217,8 +217,9 @@ static bool is_message(const char *message, size_t size, int type)
 }
 
 shmap__os_status shmap__os_receive(intptr_t channel,
-                                   char message[SHMAP__OS_MESSAGE], int owner,
-                                   shmap__os_gift *gift, int64_t deadline)
+                                   char message[SHMAP__OS_MESSAGE],
+                                   const shmap__os_request *request,
+                                   shmap__os_gift *delivered, int64_t deadline)
 {
     int type = 0;
     shmap__os_status status = check_channel(channel, &type);
@@ -226,7 +227,7 @@ shmap__os_status shmap__os_receive(intptr_t channel,
     size_t received = 0;
     bool reset = false;
 
-    (void)owner; /* Who sends a descriptor could use what it means. */
+    (void)request; /* Who sends a descriptor could use what it means. */
     while (status.code == 0 && received < SHMAP__OS_MESSAGE) {
         descriptors control;
         struct iovec rest = {message + received, SHMAP__OS_MESSAGE - received};
@@ -261,7 +262,7 @@ shmap__os_status shmap__os_receive(intptr_t channel,
             close((int)found);
         return status;
     }
-    gift->way = SHMAP__OS_SENT;
-    gift->native = found;
+    delivered->way = SHMAP__OS_SENT;
+    delivered->native = found;
     return status;
 }

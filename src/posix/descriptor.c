@@ -6,6 +6,11 @@
 #include <stdio.h>
 #include <unistd.h>
 
+int shmap__posix_open_flags(int access)
+{
+    return access == SHMAP_ACCESS_READ ? O_RDONLY : O_RDWR;
+}
+
 int shmap__posix_duplicate(int fd)
 {
     int made = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);

@@ -31,3 +31,11 @@ shmap__os_status shmap__posix_failed(int error)
     }
     return (shmap__os_status){SHMAP_ESYSTEM, error};
 }
+
+shmap__os_status shmap__posix_belongs(int code, int error, uid_t user)
+{
+    if (user == (uid_t)-1)
+        return (shmap__os_status){code, error};
+    return (shmap__os_status){code, error, .reason = SHMAP__OS_OF_USER,
+                              .user = (uint32_t)user};
+}

@@ -57,10 +57,12 @@ static void leave_gate(int fd, bool gate)
 }
 
 /* Open the file, or make it; `*made` tells which. */
-static int open_or_make(const char *path, int access, int create, bool *made)
+static int open_or_make(const shmap__os_request *request, bool *made)
 {
     enum { ROUNDS = 100 };
-    int flags = O_NONBLOCK | (access == SHMAP_ACCESS_READ ? O_RDONLY : O_RDWR);
+    const char *path = request->os_name;
+    const int create = request->options.create;
+    int flags = O_NONBLOCK | shmap__posix_open_flags(request->options.access);
     int fd = -1;
 
     for (int round = 0; round < ROUNDS; round++) {
@@ -103,9 +105,11 @@ static shmap__os_status fill(int fd, const struct stat *stat, uint64_t more)
 
 /* Bring the file to `size` bytes if it is shorter. On failure it is as it was.
  */
-static shmap__os_status fit(int fd, struct stat *stat, uint64_t size,
-                            int access, int commit)
+static shmap__os_status fit(int fd, struct stat *stat,
+                            const shmap__os_request *request)
 {
+    const int commit = request->options.commit;
+    uint64_t size = request->size;
     uint64_t old = (uint64_t)stat->st_size;
     uint64_t page = shmap__posix_page_size(fd, stat);
     shmap__os_status status;
@@ -114,7 +118,7 @@ static shmap__os_status fit(int fd, struct stat *stat, uint64_t size,
         size = (size + page - 1) / page * page;
     if (old == 0 && size == 0)
         return (shmap__os_status){SHMAP_ENOTREADY, 0};
-    if (old < size && access == SHMAP_ACCESS_READ)
+    if (old < size && request->options.access == SHMAP_ACCESS_READ)
         return (shmap__os_status){SHMAP_ERANGE, 0};
     if (commit == SHMAP_COMMIT_ALL) {
         status = fill(fd, stat, old < size ? size - old : 0);
@@ -147,7 +151,7 @@ static void unmake(const char *path, const struct stat *made)
 
 /* An open file, on its way to be a region. */
 typedef struct file_entrant {
-    const char *path;
+    const shmap__os_request *request;
     int fd;
     bool made; /* here, and nobody else uses it if nobody else marked it */
     shmap__posix_rights rights; /* if it is made */
@@ -156,8 +160,7 @@ typedef struct file_entrant {
 
 /* What happens under the gate. SHMAP_ENOENT: whoever made the file could not
  * size it and removed it while we waited; there may be another one now. */
-static shmap__os_status enter(file_entrant *entrant, uint64_t size, int commit,
-                              bool gate, bool *alone)
+static shmap__os_status enter(file_entrant *entrant, bool gate, bool *alone)
 {
     shmap__os_status status;
     int fd = entrant->fd;
@@ -176,16 +179,15 @@ static shmap__os_status enter(file_entrant *entrant, uint64_t size, int commit,
                                                       &entrant->stat)
                            : shmap__posix_done;
     if (status.code == 0)
-        status = fit(fd, &entrant->stat, size, SHMAP_ACCESS_READ_WRITE, commit);
+        status = fit(fd, &entrant->stat, entrant->request);
     /* Empty still, it is nobody's but ours. */
     if (status.code < 0 && entrant->made && entrant->stat.st_size == 0 &&
         (*alone || !gate))
-        unmake(entrant->path, &entrant->stat);
+        unmake(entrant->request->os_name, &entrant->stat);
     return status;
 }
 
-static shmap__os_status enter_for_writing(file_entrant *entrant, uint64_t size,
-                                          int commit, bool *alone)
+static shmap__os_status enter_for_writing(file_entrant *entrant, bool *alone)
 {
     bool gate;
     shmap__os_status status = pass_gate(entrant->fd, &gate);
@@ -193,18 +195,14 @@ static shmap__os_status enter_for_writing(file_entrant *entrant, uint64_t size,
     if (status.code < 0)
         return status;
     SHMAP__STOP("file.gated");
-    status = enter(entrant, size, commit, gate, alone);
+    status = enter(entrant, gate, alone);
     leave_gate(entrant->fd, gate);
     return status;
 }
 
-static shmap__os_status open_once(file_entrant *entrant, uint64_t size,
-                                  int access,
-                                  const shmap_region_options *options,
-                                  bool *alone)
+static shmap__os_status open_once(file_entrant *entrant, bool *alone)
 {
-    int fd =
-        open_or_make(entrant->path, access, options->create, &entrant->made);
+    int fd = open_or_make(entrant->request, &entrant->made);
     shmap__os_status status;
 
     if (fd < 0)
@@ -218,11 +216,11 @@ static shmap__os_status open_once(file_entrant *entrant, uint64_t size,
     else if (shmap__posix_cannot_map(fd, &entrant->stat))
         status = (shmap__os_status){SHMAP_ETYPE, ENODEV,
                                     "this file system cannot map the file"};
-    else if (access == SHMAP_ACCESS_READ_WRITE)
-        status = enter_for_writing(entrant, size, options->commit, alone);
+    else if (entrant->request->options.access == SHMAP_ACCESS_READ_WRITE)
+        status = enter_for_writing(entrant, alone);
     else {
         /* Readers change nothing, and have no right to a write lock. */
-        status = fit(fd, &entrant->stat, size, access, options->commit);
+        status = fit(fd, &entrant->stat, entrant->request);
         *alone = shmap__posix_file_alone(fd);
     }
     if (status.code < 0)
@@ -258,29 +256,28 @@ bool shmap__posix_file_is_lost(const shmap__os_object *object,
     return !shmap__posix_identifies(object->identity, &found);
 }
 
-shmap__os_status shmap__os_file_open(shmap__os_object *object, const char *path,
-                                     uint64_t size, int access,
-                                     const shmap_region_options *options,
+shmap__os_status shmap__os_file_open(shmap__os_object *object,
+                                     const shmap__os_request *request,
                                      bool *alone)
 {
-    file_entrant entrant = {.path = path, .fd = -1};
+    file_entrant entrant = {.request = request, .fd = -1};
     shmap__os_status status = shmap__posix_done;
     bool found_alone = false;
     unsigned attempt = 0;
 
-    if (options->create != SHMAP_CREATE_NEVER)
-        status = shmap__posix_rights_init(&entrant.rights, options);
+    if (request->options.create != SHMAP_CREATE_NEVER)
+        status = shmap__posix_rights_init(&entrant.rights, &request->options);
     if (status.code < 0)
         return status;
     do {
-        status = open_once(&entrant, size, access, options, &found_alone);
+        status = open_once(&entrant, &found_alone);
     } while (status.code == SHMAP_ENOENT && status.system == 0 &&
              shmap__posix_wait_a_little(&attempt));
     if (status.code < 0)
         return status;
     shmap__posix_object_fill(object, entrant.fd, &entrant.stat, SHMAP_KIND_FILE,
-                             access);
-    object->path = absolute(path);
+                             request->options.access);
+    object->path = absolute(request->os_name);
     *alone = found_alone;
     return shmap__posix_done;
 }

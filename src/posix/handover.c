@@ -276,11 +276,13 @@ static bool has_ended(int64_t process)
 /* Look at another process's descriptor, which opens nothing. The link to it is
  * that process's user's, and readable or writable as the descriptor is: nobody
  * is led by a token to what the giver does not have. */
-static shmap__os_status find_in_process(const shmap__os_gift *gift, int access,
-                                        int owner, int *fd, uid_t *giver)
+static shmap__os_status find_in_process(const shmap__os_request *request,
+                                        int *fd, uid_t *giver)
 {
-    const mode_t rights =
-        access == SHMAP_ACCESS_READ ? S_IRUSR : S_IRUSR | S_IWUSR;
+    const shmap__os_gift *gift = request->gift;
+    const mode_t rights = request->options.access == SHMAP_ACCESS_READ
+                              ? S_IRUSR
+                              : S_IRUSR | S_IWUSR;
     char path[sizeof "/proc//fd/" + 2 * 20];
     struct stat link;
 
@@ -295,7 +297,7 @@ static shmap__os_status find_in_process(const shmap__os_gift *gift, int access,
                    ? (shmap__os_status){SHMAP_ENOENT, error}
                    : shmap__posix_failed(error);
     }
-    if (!shmap__posix_accepts(owner, link.st_uid, geteuid()))
+    if (!shmap__posix_accepts(request->options.owner, link.st_uid, geteuid()))
         return (shmap__os_status){SHMAP_EOWNER, 0};
     if ((link.st_mode & rights) != rights)
         return (shmap__os_status){SHMAP_EACCES, 0};
@@ -331,50 +333,48 @@ void shmap__os_drop(const shmap__os_gift *gift)
 /* Taking */
 
 static shmap__os_status take_nameless(shmap__os_object *object, int fd,
-                                      const struct stat *stat, int kind,
-                                      int access, int owner)
+                                      const struct stat *stat,
+                                      const shmap__os_request *request)
 {
-    shmap__os_status status;
+    shmap__os_status status =
+        shmap__posix_object_check(object, fd, stat, request, geteuid());
 
+    if (status.code < 0)
+        return status;
     /* A file whose name is gone looks like memory. */
-    if (kind == SHMAP_KIND_ANONYMOUS && !shmap__posix_is_memory(fd, stat))
-        kind = SHMAP_KIND_FILE;
-    status = shmap__posix_object_check(object, fd, stat, kind, access, owner,
-                                       geteuid());
-    if (status.code == 0 && kind == SHMAP_KIND_FILE &&
-        access == SHMAP_ACCESS_READ_WRITE)
+    if (object->kind == SHMAP_KIND_ANONYMOUS &&
+        !shmap__posix_is_memory(fd, stat))
+        object->kind = SHMAP_KIND_FILE;
+    if (object->kind == SHMAP_KIND_FILE &&
+        object->access == SHMAP_ACCESS_READ_WRITE)
         shmap__posix_file_mark(fd);
     return status;
 }
 
 /* Make an object of a descriptor, if it means what was given. */
 static shmap__os_status take_descriptor(shmap__os_object *object, int fd,
-                                        const shmap__os_gift *gift,
-                                        const char *os_name, int access,
-                                        int owner)
+                                        const shmap__os_request *request)
 {
+    const int access = request->options.access;
     struct stat stat;
 
     SHMAP__STOP("take.found");
-    if (!means(fd, gift, &stat))
+    if (!means(fd, request->gift, &stat))
         return (shmap__os_status){SHMAP_ENOENT, 0};
     if (!shmap__posix_can_be_memory(&stat))
         return (shmap__os_status){SHMAP_ETYPE, 0};
     if (shmap__posix_access_of(fd, access) != access)
         return (shmap__os_status){SHMAP_EACCES, 0};
-    return gift->kind == SHMAP_KIND_NAMED
-               ? shmap__posix_named_take(object, fd, &stat,
-                                         gift->way != SHMAP__OS_TO_PROCESS,
-                                         os_name, access, owner)
-               : take_nameless(object, fd, &stat, gift->kind, access, owner);
+    return request->kind == SHMAP_KIND_NAMED
+               ? shmap__posix_named_take(object, fd, &stat, request)
+               : take_nameless(object, fd, &stat, request);
 }
 
 /* On failure, it can be taken again. */
 static shmap__os_status take_inherited(shmap__os_object *object,
-                                       const shmap__os_gift *gift,
-                                       const char *os_name, int access,
-                                       int owner)
+                                       const shmap__os_request *request)
 {
+    const shmap__os_gift *gift = request->gift;
     shmap__os_status status = {SHMAP_ENOENT, 0};
     struct stat stat;
 
@@ -384,7 +384,7 @@ static shmap__os_status take_inherited(shmap__os_object *object,
         int fd = (int)gift->native;
 
         fcntl(fd, F_SETFD, FD_CLOEXEC);
-        status = take_descriptor(object, fd, gift, os_name, access, owner);
+        status = take_descriptor(object, fd, request);
         if (status.code < 0)
             fcntl(fd, F_SETFD, 0);
     }
@@ -393,23 +393,20 @@ static shmap__os_status take_inherited(shmap__os_object *object,
 }
 
 static shmap__os_status take_from_process(shmap__os_object *object,
-                                          const shmap__os_gift *gift,
-                                          const char *os_name, int access,
-                                          int owner)
+                                          const shmap__os_request *request)
 {
-    const int flags = access == SHMAP_ACCESS_READ ? O_RDONLY : O_RDWR;
+    const int flags = shmap__posix_open_flags(request->options.access);
     struct stat stat;
     int found = -1;
     int fd = -1;
     uid_t giver = 0;
-    shmap__os_status status =
-        find_in_process(gift, access, owner, &found, &giver);
+    shmap__os_status status = find_in_process(request, &found, &giver);
 
     if (status.code < 0)
         return status;
     /* Opening some things has effects. And another user could have put
      * something else there since it was looked at. */
-    if (!means(found, gift, &stat) || !S_ISREG(stat.st_mode))
+    if (!means(found, request->gift, &stat) || !S_ISREG(stat.st_mode))
         status = (shmap__os_status){SHMAP_ENOENT, 0};
     else if (giver != geteuid() && giver != stat.st_uid)
         status = (shmap__os_status){SHMAP_EOWNER, 0};
@@ -417,25 +414,24 @@ static shmap__os_status take_from_process(shmap__os_object *object,
         status = shmap__posix_failed(errno);
     close(found);
     if (status.code == 0)
-        status = take_descriptor(object, fd, gift, os_name, access, owner);
+        status = take_descriptor(object, fd, request);
     if (status.code < 0 && fd >= 0)
         close(fd);
     return status;
 }
 
 shmap__os_status shmap__os_take(shmap__os_object *object,
-                                const shmap__os_gift *gift, const char *os_name,
-                                int access, int owner)
+                                const shmap__os_request *request)
 {
+    const shmap__os_gift *gift = request->gift;
     shmap__os_status status;
 
     if (gift->way == SHMAP__OS_TO_CHILD)
-        status = take_inherited(object, gift, os_name, access, owner);
+        status = take_inherited(object, request);
     else if (gift->way == SHMAP__OS_TO_PROCESS)
-        status = take_from_process(object, gift, os_name, access, owner);
+        status = take_from_process(object, request);
     else
-        status = take_descriptor(object, (int)gift->native, gift, os_name,
-                                 access, owner);
+        status = take_descriptor(object, (int)gift->native, request);
     SHMAP__STOP("take.taken");
     return status;
 }

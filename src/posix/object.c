@@ -33,18 +33,20 @@ int shmap__posix_access_of(int fd, int asked)
     return asked > allowed ? SHMAP_EACCES : asked;
 }
 
-shmap__os_status shmap__os_adopt(shmap__os_object *object, intptr_t native,
-                                 int access)
+shmap__os_status shmap__os_adopt(shmap__os_object *object,
+                                 const shmap__os_request *request)
 {
+    const intptr_t native = request->native;
     struct stat stat;
     int fd = (int)native;
     int owned = fd;
+    int access;
 
     if (native < 0 || native > INT32_MAX || fstat(fd, &stat) != 0)
         return (shmap__os_status){SHMAP_EINVAL, EBADF};
     if (!shmap__posix_can_be_memory(&stat))
         return (shmap__os_status){SHMAP_ETYPE, 0};
-    access = shmap__posix_access_of(fd, access);
+    access = shmap__posix_access_of(fd, request->options.access);
     if (access < 0)
         return (shmap__os_status){access, 0};
     if (stat.st_size == 0)

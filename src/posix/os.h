@@ -21,12 +21,18 @@ static const shmap__os_status shmap__posix_done = {0, 0};
 /* error.c: a failure with this errno, as an SHMAP_E... code. */
 shmap__os_status shmap__posix_failed(int error);
 
+/* A failure because of an object of this user; -1: whose it is is not known. */
+shmap__os_status shmap__posix_belongs(int code, int error, uid_t user);
+
 /* descriptor.c */
 
 /* open(), close-on-exec, without a controlling terminal, with a descriptor
  * above 2: what a program prints must never end up in a region. Returns -1 and
  * errno. */
 int shmap__posix_open(const char *path, int flags, mode_t mode);
+
+/* The flags of open() for such access. */
+int shmap__posix_open_flags(int access);
 
 /* A duplicate above 2, close-on-exec; or -1 and errno. */
 int shmap__posix_duplicate(int fd);
@@ -196,11 +202,12 @@ uint64_t shmap__posix_whole_pages(uint64_t size, size_t page);
 void shmap__posix_object_fill(shmap__os_object *object, int fd,
                               const struct stat *stat, int kind, int access);
 
-/* The same for what was found, if it has a size and an owner whom
- * SHMAP_OWNER_... accepts, asked by this user. */
+/* The same for what was found, if it has a size and an owner whom the request
+ * accepts, asked by this user. Reads `kind`, `access` and `owner`. */
 shmap__os_status shmap__posix_object_check(shmap__os_object *object, int fd,
-                                           const struct stat *stat, int kind,
-                                           int access, int owner, uid_t user);
+                                           const struct stat *stat,
+                                           const shmap__os_request *request,
+                                           uid_t user);
 
 /* object.c */
 
@@ -282,13 +289,12 @@ shmap__os_status shmap__posix_channel_await(intptr_t channel, int64_t deadline);
 
 /* Give a holder's mark to a new description of a named region, which is to be
  * given away. And be a holder of one that a descriptor means, which another
- * holder gave to this process: `lent`, with that mark. The descriptor is the
- * object's then. */
+ * holder gave to this process, unless it was only found there, with that mark.
+ * Reads what shmap__os_take reads. The descriptor is the object's then. */
 bool shmap__posix_named_lend(int fd);
 shmap__os_status shmap__posix_named_take(shmap__os_object *object, int fd,
-                                         const struct stat *stat, bool lent,
-                                         const char *os_name, int access,
-                                         int owner);
+                                         const struct stat *stat,
+                                         const shmap__os_request *request);
 
 /* lifetime.c */
 

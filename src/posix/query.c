@@ -40,13 +40,15 @@ void shmap__posix_object_fill(shmap__os_object *object, int fd,
 }
 
 shmap__os_status shmap__posix_object_check(shmap__os_object *object, int fd,
-                                           const struct stat *stat, int kind,
-                                           int access, int owner, uid_t user)
+                                           const struct stat *stat,
+                                           const shmap__os_request *request,
+                                           uid_t user)
 {
-    if (!shmap__posix_accepts(owner, stat->st_uid, user))
-        return (shmap__os_status){SHMAP_EOWNER, 0};
+    if (!shmap__posix_accepts(request->options.owner, stat->st_uid, user))
+        return shmap__posix_belongs(SHMAP_EOWNER, 0, stat->st_uid);
     if (stat->st_size == 0)
         return (shmap__os_status){SHMAP_ENOTREADY, 0};
-    shmap__posix_object_fill(object, fd, stat, kind, access);
+    shmap__posix_object_fill(object, fd, stat, request->kind,
+                             request->options.access);
     return shmap__posix_done;
 }

@@ -9,50 +9,12 @@
 
 #include "base/atomic.h"
 #include "base/error.h"
+#include "region/explain.h"
 #include "region/name.h"
 #include "region/request.h"
 #include "region/region.h"
 #include "base/stop.h"
 #include "region/token.h"
-
-#define NOT_SUPPORTED                                               \
-    "only anonymous regions can be given for reading only, not on " \
-    "every system; nor can a running process be reached on every one"
-
-static const shmap__meaning exporting[] = {
-    {SHMAP_EACCES, "the handle is for reading, or the region was handed over "
-                   "for reading or sealed, or the process is another user's or "
-                   "cannot look at this one"},
-    {SHMAP_ENOENT, "no process has this number"},
-    {SHMAP_ENOTSUP, NOT_SUPPORTED},
-    {0, NULL}};
-
-static const shmap__meaning importing[] = {
-    {SHMAP_ENOENT, "its region is closed or has no name here, its maker has "
-                   "ended, it was imported before, or it was not inherited"},
-    {SHMAP_ETOKEN, "it is cut or altered, or has another process's number"},
-    {SHMAP_EACCES, "the token is for reading, or the region was sealed, or the "
-                   "system keeps this process from its maker"},
-    {SHMAP_ETYPE, "what it means is no memory and no file"},
-    {0, NULL}};
-
-static const shmap__meaning sending[] = {
-    {SHMAP_EACCES, "the handle is for reading, or the region was handed over "
-                   "for reading or sealed, or the receiver cannot be reached"},
-    {SHMAP_ENOENT, "nobody is at the other end of the channel"},
-    {SHMAP_ETYPE, "this is no channel that can carry a region"},
-    {SHMAP_ENOTSUP, NOT_SUPPORTED},
-    {0, NULL}};
-
-static const shmap__meaning receiving[] = {
-    {SHMAP_ENOENT, "the other end of the channel is closed, or the region that "
-                   "came has no name here"},
-    {SHMAP_ETOKEN, "what came through the channel is no region, or one for the "
-                   "process that opened this end of it"},
-    {SHMAP_EACCES, "the region was sent for reading, or was sealed"},
-    {SHMAP_ETYPE, "this is no channel that can carry a region, or what came is "
-                  "no memory and no file"},
-    {0, NULL}};
 
 /* Begin a gift. Returns 0 or an error. */
 static int gift_begin(shmap__os_gift *gift, const shmap_region *region,
@@ -93,26 +55,13 @@ static uint64_t inherited_of(const shmap__os_gift *gift)
     return (uint64_t)shmap__add32(&count, 1) << 32 | (uint32_t)gift->native;
 }
 
-static int64_t number_of(uint64_t inherited)
-{
-    return (int64_t)(uint32_t)inherited;
-}
-
-static void end_inherited(shmap_region *region, int access)
-{
-    uint64_t found = shmap__exchange64(&region->inherited[access - 1], 0);
-
-    if (found != 0)
-        shmap__os_give_child_end(&region->object, number_of(found));
-}
-
 /* Another thread may have handed it over for reading meanwhile. */
 static shmap__os_status recheck(shmap_region *region, shmap__os_gift *gift)
 {
     if (gift->access == SHMAP_ACCESS_READ ||
         shmap__load32(&region->read_only) == 0)
         return shmap__refuse(0);
-    end_inherited(region, SHMAP_ACCESS_READ_WRITE);
+    shmap__region_end_inherited(region, SHMAP_ACCESS_READ_WRITE);
     return shmap__refuse(SHMAP_EACCES);
 }
 
@@ -129,18 +78,18 @@ static shmap__os_status give_child(shmap_region *region, shmap__os_gift *gift)
         return status;
     if (gift->access == SHMAP_ACCESS_READ) {
         shmap__store32(&region->read_only, 1);
-        end_inherited(region, SHMAP_ACCESS_READ_WRITE);
+        shmap__region_end_inherited(region, SHMAP_ACCESS_READ_WRITE);
     }
     /* What had the new one's number is gone. */
-    while (found == 0 || number_of(found) == gift->native ||
-           !shmap__os_is_given_child(object, number_of(found))) {
+    while (found == 0 || shmap__inherited_number(found) == gift->native ||
+           !shmap__os_is_given_child(object, shmap__inherited_number(found))) {
         if (shmap__cas64(inherited, &found, inherited_of(gift))) {
             shmap__store32(&region->lent, 1);
             return recheck(region, gift);
         }
     }
     shmap__os_give_child_end(object, gift->native);
-    gift->native = number_of(found);
+    gift->native = shmap__inherited_number(found);
     return status;
 }
 
@@ -176,36 +125,9 @@ int shmap_region_export(const shmap_region *region, int access, int64_t target,
     if (region == NULL || token == NULL || target < 0)
         return shmap__result(shmap__refuse(SHMAP_EINVAL));
     /* What a region is does not change, but what it may be used for can. */
-    return shmap__result_meaning(
+    return shmap__result(shmap__explain(
         give((shmap_region *)(uintptr_t)region, access, target, token, size),
-        exporting);
-}
-
-void shmap_region_unexport(shmap_region *region)
-{
-    if (region == NULL)
-        return;
-    for (int access = SHMAP_ACCESS_READ; access <= SHMAP_ACCESS_READ_WRITE;
-         access++)
-        end_inherited(region, access);
-}
-
-/* Make a region of a gift. */
-static shmap__os_status take(shmap_region **region, const shmap__os_gift *gift,
-                             const char *os_name,
-                             const shmap_region_options *options)
-{
-    int access = options->access == SHMAP_ACCESS_DEFAULT ? gift->access
-                                                         : options->access;
-    shmap_region *made = shmap__region_new(os_name);
-
-    if (made == NULL)
-        return shmap__refuse(SHMAP_ENOMEM);
-    /* The giver may have the same description. */
-    shmap__store32(&made->lent, 1);
-    return shmap__region_deliver(
-        region, made,
-        shmap__os_take(&made->object, gift, os_name, access, options->owner));
+        SHMAP__CALL_EXPORT));
 }
 
 /* What a token must be, beyond well-formed. */
@@ -215,54 +137,70 @@ static int check_gift(const shmap__os_gift *gift, const char *os_name,
     int64_t self = shmap__os_process_id();
     bool named = gift->kind == SHMAP_KIND_NAMED;
 
-    if (named ? shmap__name_resolve(NULL, os_name, SHMAP_SCOPE_NATIVE) == NULL
-              : *os_name != '\0')
+    if (named ? !shmap__name_is_native(os_name) : *os_name != '\0')
         return SHMAP_ETOKEN;
     if (gift->way == SHMAP__OS_TO_PROCESS ? gift->to != self : gift->to != 0)
         return SHMAP_ETOKEN;
     return options->access > gift->access ? SHMAP_EACCES : 0;
 }
 
-/* Read a token into a gift and a name, which the caller frees. */
-static int read_token(const char *token, shmap__os_gift *gift, char **os_name)
+/* Make a region of a gift. */
+static shmap__os_status take(shmap_region **region, shmap__request *request,
+                             const shmap__os_gift *gift, const char *os_name)
 {
-    *os_name = malloc(strlen(token) + 1);
-    if (*os_name == NULL)
-        return SHMAP_ENOMEM;
-    return shmap__token_read(token, gift, *os_name) ? 0 : SHMAP_ETOKEN;
+    shmap__os_request *os = &request->os;
+    int code = check_gift(gift, os_name, &os->options);
+
+    if (code < 0)
+        return shmap__explain(shmap__refuse(code), request->call);
+    os->kind = gift->kind;
+    os->os_name = os_name;
+    os->gift = gift;
+    if (os->options.access == SHMAP_ACCESS_DEFAULT)
+        os->options.access = gift->access;
+    return shmap__region_obtain(region, request);
 }
 
-static shmap__os_status import(shmap_region **region, const char *token,
-                               const shmap_region_options *options)
+static shmap__os_status import(shmap_region **region, shmap__request *request,
+                               const char *token)
 {
-    char *os_name;
+    char *os_name = malloc(strlen(token) + 1);
     shmap__os_gift gift;
-    shmap__os_status status;
-    int code = read_token(token, &gift, &os_name);
+    shmap__os_status status = shmap__refuse(SHMAP_ETOKEN);
 
-    if (code == 0 && gift.way == SHMAP__OS_SENT)
-        code = SHMAP_ETOKEN;
-    if (code == 0)
-        code = check_gift(&gift, os_name, options);
-    status =
-        code == 0 ? take(region, &gift, os_name, options) : shmap__refuse(code);
+    if (os_name == NULL)
+        return shmap__refuse(SHMAP_ENOMEM);
+    if (shmap__token_read(token, &gift, os_name) && gift.way != SHMAP__OS_SENT)
+        status = take(region, request, &gift, os_name);
     free(os_name);
-    return status;
+    return shmap__explain(status, SHMAP__CALL_IMPORT);
+}
+
+/* Fill a request of a call that takes what was given. */
+static shmap__os_status fill_request(shmap__request *request,
+                                     shmap_region **region,
+                                     enum shmap__call call,
+                                     const shmap_region_options *options)
+{
+    if (region == NULL)
+        return shmap__refuse_because(SHMAP_EINVAL,
+                                     "region: must not be a null pointer");
+    return shmap__request_fill(request, call, NULL, 0, options);
 }
 
 int shmap_region_import(shmap_region **region, const char *token,
                         const shmap_region_options *options)
 {
-    shmap_region_options checked;
-    shmap__os_status status;
+    shmap__request request;
+    shmap__os_status status =
+        fill_request(&request, region, SHMAP__CALL_IMPORT, options);
 
-    if (region == NULL || token == NULL)
-        return shmap__result(shmap__refuse(SHMAP_EINVAL));
-    status = shmap__region_options_read(&checked, options,
-                                        SHMAP__HAS_ACCESS | SHMAP__HAS_OWNER);
-    if (status.code < 0)
-        return shmap__result(status);
-    return shmap__result_meaning(import(region, token, &checked), importing);
+    if (status.code == 0 && token == NULL)
+        status = shmap__refuse_because(SHMAP_EINVAL,
+                                       "token: must not be a null pointer");
+    if (status.code == 0)
+        status = import(region, &request, token);
+    return shmap__result(status);
 }
 
 static shmap__os_status send(shmap_region *region, int access, intptr_t channel,
@@ -296,65 +234,57 @@ int shmap_region_send(const shmap_region *region, int access, intptr_t channel,
 {
     if (region == NULL)
         return shmap__result(shmap__refuse(SHMAP_EINVAL));
-    return shmap__result_meaning(
+    return shmap__result(shmap__explain(
         send((shmap_region *)(uintptr_t)region, access, channel, deadline),
-        sending);
+        SHMAP__CALL_SEND));
 }
 
-/* What came must have come in the way that the token says. */
-static int read_message(const char *message, shmap__os_gift *gift,
-                        char *os_name)
+/* Read what a message claims. What came must have come in the way that it
+ * says; and a descriptor that came has another number here than there. */
+static bool read_message(const char *message, const shmap__os_gift *delivered,
+                         shmap__os_gift *claimed, char *os_name)
 {
-    const int64_t native = gift->native;
-    const int way = gift->way;
-
     if (memchr(message, '\0', SHMAP__OS_MESSAGE) == NULL ||
-        !shmap__token_read(message, gift, os_name) || gift->way != way) {
-        gift->way = way;
-        gift->native = native;
-        return SHMAP_ETOKEN;
-    }
-    if (way == SHMAP__OS_SENT)
-        gift->native = native;
-    return 0;
+        !shmap__token_read(message, claimed, os_name) ||
+        claimed->way != delivered->way)
+        return false;
+    if (claimed->way == SHMAP__OS_SENT)
+        claimed->native = delivered->native;
+    return true;
 }
 
-static shmap__os_status receive(shmap_region **region, intptr_t channel,
-                                int64_t deadline,
-                                const shmap_region_options *options)
+static shmap__os_status receive(shmap_region **region, shmap__request *request,
+                                intptr_t channel, int64_t deadline)
 {
     char message[SHMAP__OS_MESSAGE];
     char os_name[SHMAP__OS_MESSAGE];
-    shmap__os_gift gift = {0};
+    shmap__os_gift delivered = {0};
+    shmap__os_gift claimed;
     shmap__os_status status =
-        shmap__os_receive(channel, message, options->owner, &gift, deadline);
-    int code;
+        shmap__os_receive(channel, message, &request->os, &delivered, deadline);
 
     if (status.code < 0)
         return status;
     SHMAP__STOP("receive.received");
-    code = read_message(message, &gift, os_name);
-    if (code == 0)
-        code = check_gift(&gift, os_name, options);
-    status =
-        code == 0 ? take(region, &gift, os_name, options) : shmap__refuse(code);
+    if (!read_message(message, &delivered, &claimed, os_name)) {
+        shmap__os_drop(&delivered);
+        return shmap__refuse(SHMAP_ETOKEN);
+    }
+    status = take(region, request, &claimed, os_name);
     if (status.code < 0)
-        shmap__os_drop(&gift);
+        shmap__os_drop(&claimed);
     return status;
 }
 
 int shmap_region_receive(shmap_region **region, intptr_t channel,
                          int64_t deadline, const shmap_region_options *options)
 {
-    shmap_region_options checked;
-    shmap__os_status status;
+    shmap__request request;
+    shmap__os_status status =
+        fill_request(&request, region, SHMAP__CALL_RECEIVE, options);
 
-    if (region == NULL)
-        return shmap__result(shmap__refuse(SHMAP_EINVAL));
-    status = shmap__region_options_read(&checked, options,
-                                        SHMAP__HAS_ACCESS | SHMAP__HAS_OWNER);
-    if (status.code < 0)
-        return shmap__result(status);
-    return shmap__result_meaning(receive(region, channel, deadline, &checked),
-                                 receiving);
+    if (status.code == 0)
+        status = shmap__explain(receive(region, &request, channel, deadline),
+                                SHMAP__CALL_RECEIVE);
+    return shmap__result(status);
 }

@@ -136,17 +136,17 @@ static void write_short(char *space, const char *name, size_t limit)
     *out = '\0';
 }
 
-const char *shmap__name_resolve(char space[SHMAP__NAME_SPACE], const char *name,
-                                int scope)
+bool shmap__name_is_native(const char *name)
+{
+    return shmap__name_is_utf8(name) && shmap__os_native_name_valid(name);
+}
+
+/* The name of a region in user or machine scope. */
+static void derive(char space[SHMAP__NAME_SPACE], const char *name, int scope)
 {
     size_t limit = shmap__os_facts_get()->name_limit;
     size_t prefix_size;
     bool direct;
-
-    if (!shmap__name_is_utf8(name))
-        return NULL;
-    if (scope == SHMAP_SCOPE_NATIVE)
-        return shmap__os_native_name_valid(name) ? name : NULL;
 
     shmap__os_name_prefix(space, scope);
     prefix_size = strlen(space);
@@ -158,22 +158,52 @@ const char *shmap__name_resolve(char space[SHMAP__NAME_SPACE], const char *name,
         write_short(space, name, limit);
     else
         append_hashed(space + prefix_size, name);
-    return space;
+}
+
+shmap__os_status shmap__name_resolve(const char **os_name,
+                                     char space[SHMAP__NAME_SPACE],
+                                     const char *name, int scope)
+{
+    if (!shmap__name_is_utf8(name))
+        return shmap__refuse_because(SHMAP_ENAME,
+                                     "name: must be UTF-8 of one byte or more");
+    if (scope == SHMAP_SCOPE_NATIVE && !shmap__os_native_name_valid(name))
+        return shmap__refuse_because(
+            SHMAP_ENAME, "name: in native scope it must be one that the system "
+                         "can have: not too long, not reserved, no folder");
+    if (scope != SHMAP_SCOPE_NATIVE)
+        derive(space, name, scope);
+    *os_name = scope == SHMAP_SCOPE_NATIVE ? name : space;
+    return shmap__refuse(0);
+}
+
+static shmap__os_status write_os_name(char *out, size_t size, const char *name,
+                                      int scope)
+{
+    char space[SHMAP__NAME_SPACE];
+    const char *os_name;
+    shmap__os_status status;
+
+    if (out == NULL)
+        return shmap__refuse_because(SHMAP_EINVAL,
+                                     "out: must not be a null pointer");
+    if (name == NULL)
+        return shmap__refuse_because(SHMAP_EINVAL,
+                                     "name: must not be a null pointer");
+    if (scope < SHMAP_SCOPE_USER || scope > SHMAP_SCOPE_NATIVE)
+        return shmap__refuse_because(SHMAP_EINVAL,
+                                     "scope: must be one of enum shmap_scope");
+    status = shmap__name_resolve(&os_name, space, name, scope);
+    if (status.code < 0)
+        return status;
+    if (strlen(os_name) >= size)
+        return shmap__refuse_because(
+            SHMAP_ERANGE, "size: out has no room for the name and its NUL");
+    memcpy(out, os_name, strlen(os_name) + 1);
+    return status;
 }
 
 int shmap_os_name(char *out, size_t size, const char *name, int scope)
 {
-    char space[SHMAP__NAME_SPACE];
-    const char *os_name;
-
-    if (out == NULL || name == NULL || scope < SHMAP_SCOPE_USER ||
-        scope > SHMAP_SCOPE_NATIVE)
-        return shmap__result(shmap__refuse(SHMAP_EINVAL));
-    os_name = shmap__name_resolve(space, name, scope);
-    if (os_name == NULL)
-        return shmap__result(shmap__refuse(SHMAP_ENAME));
-    if (strlen(os_name) >= size)
-        return shmap__result(shmap__refuse(SHMAP_ERANGE));
-    memcpy(out, os_name, strlen(os_name) + 1);
-    return 0;
+    return shmap__result(write_os_name(out, size, name, scope));
 }

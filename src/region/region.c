@@ -9,10 +9,13 @@
 
 #include "base/atomic.h"
 #include "base/error.h"
+#include "region/explain.h"
 #include "region/name.h"
 #include "region/request.h"
 
-shmap_region *shmap__region_new(const char *os_name)
+/* Return a region without an object yet, or NULL. It is made before anything
+ * of the system's, so that no failure has to undo more than this. */
+static shmap_region *region_new(const char *os_name)
 {
     size_t size = strlen(os_name) + 1;
     shmap_region *region = malloc(sizeof *region + size);
@@ -23,16 +26,6 @@ shmap_region *shmap__region_new(const char *os_name)
     shmap__refs_init(&region->refs);
     memcpy(region->os_name, os_name, size);
     return region;
-}
-
-shmap__os_status shmap__region_deliver(shmap_region **out, shmap_region *region,
-                                       shmap__os_status status)
-{
-    if (status.code < 0)
-        free(region);
-    else
-        *out = region;
-    return status;
 }
 
 void shmap__region_retain(shmap_region *region)
@@ -49,129 +42,69 @@ void shmap__region_release(shmap_region *region)
     free(region);
 }
 
-/* Check a size and round it up to whole pages. */
-static shmap__os_status round_size(uint64_t *size,
-                                   const shmap_region_options *options)
+void shmap__region_end_inherited(shmap_region *region, int access)
 {
-    const shmap__os_facts *facts = shmap__os_facts_get();
-    uint64_t mask = facts->page_size - 1;
+    uint64_t found = shmap__exchange64(&region->inherited[access - 1], 0);
 
-    if (*size == 0)
-        return shmap__refuse_because(SHMAP_EINVAL,
-                                     "size: a region has at least one byte");
-    if (*size > facts->max_size - mask)
-        return shmap__refuse(SHMAP_E2BIG);
-    *size = (*size + mask) & ~mask;
-    return shmap__refuse(options->reserve > *size ? SHMAP_ENOTSUP : 0);
+    if (found != 0)
+        shmap__os_give_child_end(&region->object,
+                                 shmap__inherited_number(found));
 }
 
-static shmap__os_status create_once(shmap__os_object *object,
-                                    const char *os_name, uint64_t size,
-                                    const shmap_region_options *options)
+void shmap_region_unexport(shmap_region *region)
 {
-    if (os_name[0] == '\0')
-        return shmap__os_anonymous_create(object, size, options);
-    return shmap__os_named_create(object, os_name, size, options);
+    if (region == NULL)
+        return;
+    for (int access = SHMAP_ACCESS_READ; access <= SHMAP_ACCESS_READ_WRITE;
+         access++)
+        shmap__region_end_inherited(region, access);
 }
 
-/* Make the object of a new region. What our own crashed processes left behind
- * must not be the reason that there is no room. */
-static shmap__os_status create(shmap_region **region, const char *os_name,
-                               uint64_t size,
-                               const shmap_region_options *options)
+/* Obtaining: each of these fills an object, and may return more than 0. */
+
+typedef shmap__os_status object_source(shmap__os_object *object,
+                                       const shmap__os_request *request);
+
+/* Make an object. What our own crashed processes left behind must not be the
+ * reason that there is no room. */
+static shmap__os_status make(object_source *source, shmap__os_object *object,
+                             const shmap__os_request *request)
 {
-    shmap_region *made = shmap__region_new(os_name);
-    shmap__os_status status;
+    shmap__os_status status = source(object, request);
     unsigned reaped = 0;
 
-    if (made == NULL)
-        return shmap__refuse(SHMAP_ENOMEM);
-    status = create_once(&made->object, os_name, size, options);
     if (status.code == SHMAP_ENOSPC &&
         shmap__os_named_reap_all(false, &reaped).code == 0)
-        status = create_once(&made->object, os_name, size, options);
-    return shmap__region_deliver(region, made, status);
+        status = source(object, request);
+    return status;
 }
 
-static shmap__os_status open_named(shmap_region **region, const char *os_name,
-                                   const shmap_region_options *options)
+static shmap__os_status make_named(shmap__os_object *object,
+                                   const shmap__os_request *request)
 {
-    shmap_region *made = shmap__region_new(os_name);
-    int access = options->access == SHMAP_ACCESS_DEFAULT
-                     ? SHMAP_ACCESS_READ_WRITE
-                     : options->access;
-
-    if (made == NULL)
-        return shmap__refuse(SHMAP_ENOMEM);
-    return shmap__region_deliver(region, made,
-                                 shmap__os_named_open(&made->object, os_name,
-                                                      access, options->owner,
-                                                      options->scope));
+    return make(shmap__os_named_create, object, request);
 }
 
-int shmap_region_create(shmap_region **region, const char *name, uint64_t size,
-                        const shmap_region_options *options)
+static shmap__os_status make_nameless(shmap__os_object *object,
+                                      const shmap__os_request *request)
 {
-    unsigned fields =
-        SHMAP__HAS_MAKING | (name == NULL ? 0U : (unsigned)SHMAP__HAS_SCOPE);
-    shmap_region_options checked;
-    char space[SHMAP__NAME_SPACE];
-    const char *os_name = "";
-    int kind = name == NULL ? SHMAP_KIND_ANONYMOUS : SHMAP_KIND_NAMED;
-    shmap__os_status status;
-
-    if (region == NULL)
-        return shmap__result(shmap__refuse(SHMAP_EINVAL));
-    status = shmap__region_options_read(&checked, options, fields);
-    if (status.code == 0)
-        status = round_size(&size, &checked);
-    if (status.code < 0)
-        return shmap__result(status);
-    if (name != NULL)
-        os_name = shmap__name_resolve(space, name, checked.scope);
-    if (os_name == NULL)
-        return shmap__result(shmap__refuse(SHMAP_ENAME));
-    return shmap__result_of_region(create(region, os_name, size, &checked),
-                                   kind, os_name, size);
-}
-
-int shmap_region_open(shmap_region **region, const char *name,
-                      const shmap_region_options *options)
-{
-    shmap_region_options checked;
-    char space[SHMAP__NAME_SPACE];
-    const char *os_name;
-    shmap__os_status status;
-
-    if (region == NULL || name == NULL)
-        return shmap__result(shmap__refuse(SHMAP_EINVAL));
-    status = shmap__region_options_read(&checked, options,
-                                        SHMAP__HAS_ACCESS | SHMAP__HAS_OWNER |
-                                            SHMAP__HAS_SCOPE);
-    if (status.code < 0)
-        return shmap__result(status);
-    os_name = shmap__name_resolve(space, name, checked.scope);
-    if (os_name == NULL)
-        return shmap__result(shmap__refuse(SHMAP_ENAME));
-    return shmap__result_of_region(open_named(region, os_name, &checked),
-                                   SHMAP_KIND_NAMED, os_name, 0);
+    return make(shmap__os_anonymous_create, object, request);
 }
 
 /* Open and create in turn until one succeeds. Each round that fails means that
  * another process made or freed the region meanwhile; that many of them do so
  * for ever at just these moments is not to be expected. */
-static shmap__os_status open_or_create(shmap_region **region,
-                                       const char *os_name, uint64_t size,
-                                       const shmap_region_options *options)
+static shmap__os_status open_or_make(shmap__os_object *object,
+                                     const shmap__os_request *request)
 {
     enum { ROUNDS = 10000 };
 
     for (int round = 0; round < ROUNDS; round++) {
-        shmap__os_status status = open_named(region, os_name, options);
+        shmap__os_status status = shmap__os_named_open(object, request);
 
         if (status.code != SHMAP_ENOENT)
             return status;
-        status = create(region, os_name, size, options);
+        status = make_named(object, request);
         if (status.code == 0)
             status.code = SHMAP_CREATED;
         if (status.code != SHMAP_EEXIST)
@@ -180,90 +113,112 @@ static shmap__os_status open_or_create(shmap_region **region,
     return shmap__refuse(SHMAP_EBUSY);
 }
 
+static shmap__os_status open_file(shmap__os_object *object,
+                                  const shmap__os_request *request)
+{
+    bool alone = false;
+    shmap__os_status status = shmap__os_file_open(object, request, &alone);
+
+    if (status.code == 0 && alone)
+        status.code = SHMAP_ALONE;
+    return status;
+}
+
+static object_source *const sources[] = {
+    [SHMAP__CALL_CREATE] = make_named,
+    [SHMAP__CALL_CREATE_NAMELESS] = make_nameless,
+    [SHMAP__CALL_OPEN] = shmap__os_named_open,
+    [SHMAP__CALL_OPEN_OR_CREATE] = open_or_make,
+    [SHMAP__CALL_OPEN_FILE] = open_file,
+    [SHMAP__CALL_ADOPT] = shmap__os_adopt,
+    [SHMAP__CALL_IMPORT] = shmap__os_take,
+    [SHMAP__CALL_RECEIVE] = shmap__os_take,
+};
+
+shmap__os_status shmap__region_obtain(shmap_region **region,
+                                      const shmap__request *request)
+{
+    const shmap__os_request *os = &request->os;
+    shmap_region *made = region_new(os->os_name);
+    shmap__os_status status;
+
+    if (made == NULL)
+        return shmap__refuse(SHMAP_ENOMEM);
+    /* The giver may have the same description. */
+    made->lent = os->gift != NULL;
+    status = sources[request->call](&made->object, os);
+    if (status.code >= 0) {
+        *region = made;
+        return status;
+    }
+    free(made);
+    status = shmap__explain_room(status, os->kind, os->os_name, os->size);
+    return shmap__explain(status, request->call);
+}
+
+/* Make, open or find what a request says. */
+static int obtain(shmap_region **region, shmap__request *request,
+                  shmap__os_status filled)
+{
+    if (region == NULL)
+        filled = shmap__refuse_because(SHMAP_EINVAL,
+                                       "region: must not be a null pointer");
+    if (filled.code == 0)
+        filled = shmap__region_obtain(region, request);
+    return shmap__result(filled);
+}
+
+int shmap_region_create(shmap_region **region, const char *name, uint64_t size,
+                        const shmap_region_options *options)
+{
+    const enum shmap__call call =
+        name == NULL ? SHMAP__CALL_CREATE_NAMELESS : SHMAP__CALL_CREATE;
+    shmap__request request;
+
+    return obtain(region, &request,
+                  shmap__request_fill(&request, call, name, size, options));
+}
+
+int shmap_region_open(shmap_region **region, const char *name,
+                      const shmap_region_options *options)
+{
+    shmap__request request;
+
+    return obtain(
+        region, &request,
+        shmap__request_fill(&request, SHMAP__CALL_OPEN, name, 0, options));
+}
+
 int shmap_region_open_or_create(shmap_region **region, const char *name,
                                 uint64_t size,
                                 const shmap_region_options *options)
 {
-    shmap_region_options checked;
-    char space[SHMAP__NAME_SPACE];
-    const char *os_name;
-    shmap__os_status status;
+    shmap__request request;
 
-    if (region == NULL || name == NULL)
-        return shmap__result(shmap__refuse(SHMAP_EINVAL));
-    status = shmap__region_options_read(&checked, options,
-                                        SHMAP__HAS_OWNER | SHMAP__HAS_SCOPE |
-                                            SHMAP__HAS_MAKING);
-    if (status.code == 0)
-        status = round_size(&size, &checked);
-    if (status.code < 0)
-        return shmap__result(status);
-    os_name = shmap__name_resolve(space, name, checked.scope);
-    if (os_name == NULL)
-        return shmap__result(shmap__refuse(SHMAP_ENAME));
-    return shmap__result_of_region(
-        open_or_create(region, os_name, size, &checked), SHMAP_KIND_NAMED,
-        os_name, size);
-}
-
-/* What must be so for a file: reading cannot make or extend one. */
-static shmap__os_status check_file_options(const shmap_region_options *options,
-                                           uint64_t size)
-{
-    if (options->access == SHMAP_ACCESS_READ &&
-        options->create != SHMAP_CREATE_NEVER)
-        return shmap__refuse_because(
-            SHMAP_EINVAL, "options: a file that is opened for reading cannot "
-                          "be made: access or create is wrong");
-    if (options->access == SHMAP_ACCESS_READ &&
-        options->commit == SHMAP_COMMIT_ALL)
-        return shmap__refuse_because(
-            SHMAP_EINVAL, "options: a file that is opened for reading cannot "
-                          "be filled: access or commit is wrong");
-    if (size > shmap__os_facts_get()->max_size)
-        return shmap__refuse(SHMAP_E2BIG);
-    return shmap__refuse(options->reserve != 0 ? SHMAP_ENOTSUP : 0);
-}
-
-static shmap__os_status open_file(shmap_region **region, const char *path,
-                                  uint64_t size,
-                                  const shmap_region_options *options)
-{
-    shmap_region *made = shmap__region_new(path);
-    shmap__os_status status;
-    bool alone = false;
-    int access = options->access == SHMAP_ACCESS_DEFAULT
-                     ? SHMAP_ACCESS_READ_WRITE
-                     : options->access;
-
-    if (made == NULL)
-        return shmap__refuse(SHMAP_ENOMEM);
-    status =
-        shmap__os_file_open(&made->object, path, size, access, options, &alone);
-    if (status.code == 0 && alone)
-        status.code = SHMAP_ALONE;
-    return shmap__region_deliver(region, made, status);
+    return obtain(region, &request,
+                  shmap__request_fill(&request, SHMAP__CALL_OPEN_OR_CREATE,
+                                      name, size, options));
 }
 
 int shmap_region_open_file(shmap_region **region, const char *path,
                            uint64_t size, const shmap_region_options *options)
 {
-    shmap_region_options checked;
-    shmap__os_status status;
+    shmap__request request;
 
-    if (region == NULL || path == NULL)
-        return shmap__result(shmap__refuse(SHMAP_EINVAL));
-    if (!shmap__name_is_utf8(path))
-        return shmap__result(shmap__refuse(SHMAP_ENAME));
-    status = shmap__region_options_read(&checked, options,
-                                        SHMAP__HAS_ACCESS | SHMAP__HAS_CREATE |
-                                            SHMAP__HAS_MAKING);
-    if (status.code == 0)
-        status = check_file_options(&checked, size);
-    if (status.code < 0)
-        return shmap__result(status);
-    return shmap__result_of_region(open_file(region, path, size, &checked),
-                                   SHMAP_KIND_FILE, path, size);
+    return obtain(region, &request,
+                  shmap__request_fill(&request, SHMAP__CALL_OPEN_FILE, path,
+                                      size, options));
+}
+
+int shmap_region_adopt(shmap_region **region, intptr_t native,
+                       const shmap_region_options *options)
+{
+    shmap__request request;
+    shmap__os_status filled =
+        shmap__request_fill(&request, SHMAP__CALL_ADOPT, NULL, 0, options);
+
+    request.os.native = native;
+    return obtain(region, &request, filled);
 }
 
 uint64_t shmap_region_size(const shmap_region *region)
@@ -312,25 +267,6 @@ intptr_t shmap_region_native(const shmap_region *region)
     return region->object.native;
 }
 
-int shmap_region_adopt(shmap_region **region, intptr_t native,
-                       const shmap_region_options *options)
-{
-    shmap_region_options checked;
-    shmap_region *made;
-    shmap__os_status status;
-
-    if (region == NULL)
-        return shmap__result(shmap__refuse(SHMAP_EINVAL));
-    status = shmap__region_options_read(&checked, options, SHMAP__HAS_ACCESS);
-    if (status.code < 0)
-        return shmap__result(status);
-    made = shmap__region_new("");
-    if (made == NULL)
-        return shmap__result(shmap__refuse(SHMAP_ENOMEM));
-    return shmap__result(shmap__region_deliver(
-        region, made, shmap__os_adopt(&made->object, native, checked.access)));
-}
-
 void shmap_region_close(shmap_region *region)
 {
     if (region == NULL)
@@ -355,36 +291,29 @@ static shmap__os_status seal(shmap_region *region, int seals)
 
 int shmap_region_seal(shmap_region *region, unsigned seals)
 {
-    static const shmap__meaning sealing[] = {
-        {SHMAP_EACCES, "the handle is for reading, or no more seals are let"},
-        {SHMAP_EBUSY, "somebody can still write: a view is writable, or a "
-                      "handle; after handing over for reading, seal against "
-                      "writers first"},
-        {SHMAP_ENOTSUP, "only anonymous regions can be sealed, and not with "
-                        "every seal on every system"},
-        {0, NULL}};
     const unsigned known = SHMAP_SEAL_GROW | SHMAP_SEAL_SHRINK |
                            SHMAP_SEAL_WRITERS | SHMAP_SEAL_CONTENT;
 
     if (region == NULL || seals == 0 || (seals & ~known) != 0)
         return shmap__result(shmap__refuse(SHMAP_EINVAL));
-    return shmap__result_meaning(seal(region, (int)seals), sealing);
+    return shmap__result(
+        shmap__explain(seal(region, (int)seals), SHMAP__CALL_SEAL));
 }
 
-static int reap(const char *name, unsigned flags, unsigned *reaped)
+static shmap__os_status reap(const char *name, unsigned flags, unsigned *reaped)
 {
     char space[SHMAP__NAME_SPACE];
     const char *os_name;
+    shmap__os_status status;
 
     if (name == NULL)
-        return shmap__result(shmap__os_named_reap_all(
-            (flags & SHMAP_REAP_EVERY_USER) != 0, reaped));
-    os_name = shmap__name_resolve(space, name, (int)flags);
-    if (os_name == NULL)
-        return shmap__result(shmap__refuse(SHMAP_ENAME));
-    return shmap__result_of_region(
-        shmap__os_named_reap(os_name, (int)flags, reaped), SHMAP_KIND_NAMED,
-        os_name, 0);
+        return shmap__os_named_reap_all((flags & SHMAP_REAP_EVERY_USER) != 0,
+                                        reaped);
+    status = shmap__name_resolve(&os_name, space, name, (int)flags);
+    if (status.code < 0)
+        return status;
+    return shmap__explain(shmap__os_named_reap(os_name, (int)flags, reaped),
+                          SHMAP__CALL_REAP);
 }
 
 int shmap_region_reap(const char *name, unsigned flags, unsigned *reaped)
@@ -395,7 +324,7 @@ int shmap_region_reap(const char *name, unsigned flags, unsigned *reaped)
     if (name == NULL ? (flags & ~(unsigned)SHMAP_REAP_EVERY_USER) != 0
                      : flags > SHMAP_REAP_NATIVE)
         return shmap__result(shmap__refuse(SHMAP_EINVAL));
-    result = reap(name, flags, &count);
+    result = shmap__result(reap(name, flags, &count));
     if (result == 0 && reaped != NULL)
         *reaped = count;
     return result;

@@ -6,6 +6,7 @@
 
 #include "base/compiler.h"
 #include "platform.h"
+#include "region/request.h"
 
 /* Windows drops a section's name with its last handle, even while views
  * remain, and POSIX needs the name to free a region with its last view. So a
@@ -20,13 +21,20 @@ struct shmap_region {
     char os_name[];
 };
 
-/* A region without an object yet, or NULL. Made before anything of the
- * system's, so that no failure has to undo more than this. */
-shmap_region *shmap__region_new(const char *os_name);
+/* Obtain a region from a filled request. Returns 0, a positive result, or an
+ * error that is explained; then `*region` is untouched. */
+shmap__os_status shmap__region_obtain(shmap_region **region,
+                                      const shmap__request *request);
 
-/* End of a call that makes a region: hand it out, or free it. */
-shmap__os_status shmap__region_deliver(shmap_region **out, shmap_region *region,
-                                       shmap__os_status status);
+/* The descriptor or handle of what children inherit. Above it a count tells it
+ * from an earlier one of the same number. */
+static inline int64_t shmap__inherited_number(uint64_t inherited)
+{
+    return (int64_t)(uint32_t)inherited;
+}
+
+/* Close what children inherit with this access, if there is something. */
+void shmap__region_end_inherited(shmap_region *region, int access);
 
 void shmap__region_retain(shmap_region *region);
 void shmap__region_release(shmap_region *region);

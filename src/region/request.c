@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Options: copying them across versions of the struct, and checking them. */
+/* Requests: what a call asks for is checked and completed in one place, from a
+ * table of the options. A new option is a field of shmap_region_options, a row
+ * of that table, and what the primitives do with it.
+ */
 #include "region/request.h"
 
 #include <string.h>
@@ -51,16 +54,88 @@ static bool copy_struct(void *out, size_t known, const void *given)
 static const char bad_tail[] =
     "options: a field that this version of the library does not know is not "
     "zero";
-static const char bad_value[] =
-    "options: a field has a value that does not exist, or the group is missing "
-    "or not wanted";
 
 static bool in_range(int value, int last)
 {
     return value >= 0 && value <= last;
 }
 
-/* A group is named if and only if there is to be one. */
+/* Sets of calls. */
+#define CALL(name)      (1U << SHMAP__CALL_##name)
+#define CALLS_THAT_NAME (CALL(CREATE) | CALL(OPEN) | CALL(OPEN_OR_CREATE))
+#define CALLS_THAT_MAKE                                            \
+    (CALL(CREATE) | CALL(CREATE_NAMELESS) | CALL(OPEN_OR_CREATE) | \
+     CALL(OPEN_FILE))
+#define CALLS_THAT_GET_ACCESS \
+    (CALL(OPEN) | CALL(OPEN_FILE) | CALL(ADOPT) | CALL(IMPORT) | CALL(RECEIVE))
+#define CALLS_THAT_ACCEPT \
+    (CALL(OPEN) | CALL(OPEN_OR_CREATE) | CALL(IMPORT) | CALL(RECEIVE))
+
+/* An option: which calls read it, and its last value if it is an int. Where it
+ * is not read it must be zero. */
+typedef struct option_row {
+    size_t offset;
+    size_t size;
+    unsigned calls;
+    int last; /* -1: any */
+    const char *bad_value;
+    const char *not_read;
+} option_row;
+
+#define OPTION(field, calls, last)                                       \
+    {                                                                    \
+        offsetof(shmap_region_options, field),                           \
+            sizeof((shmap_region_options *)0)->field, (calls), (last),   \
+            "options: " #field " has a value that does not exist",       \
+            "options: " #field " has no meaning for this call and must " \
+            "be zero"                                                    \
+    }
+
+static const option_row options_table[] = {
+    OPTION(access, CALLS_THAT_GET_ACCESS, SHMAP_ACCESS_READ_WRITE),
+    OPTION(share, CALLS_THAT_MAKE, SHMAP_SHARE_GROUP),
+    OPTION(group, CALLS_THAT_MAKE, -1),
+    OPTION(owner, CALLS_THAT_ACCEPT, SHMAP_OWNER_ANYBODY),
+    OPTION(scope, CALLS_THAT_NAME, SHMAP_SCOPE_NATIVE),
+    OPTION(create, CALL(OPEN_FILE), SHMAP_CREATE_NEW),
+    OPTION(commit, CALLS_THAT_MAKE, SHMAP_COMMIT_ALL),
+    OPTION(reserve, CALLS_THAT_MAKE, -1),
+    OPTION(page_size, CALLS_THAT_MAKE, -1),
+    OPTION(numa_node, CALLS_THAT_MAKE, INT32_MAX),
+    OPTION(zero_, 0, 0),
+};
+
+static bool is_zero(const unsigned char *bytes, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        if (bytes[i] != 0)
+            return false;
+    }
+    return true;
+}
+
+/* NULL, or what is wrong with the first field that is. */
+static const char *find_fault(const shmap_region_options *options,
+                              enum shmap__call call)
+{
+    const unsigned char *start = (const unsigned char *)options;
+
+    for (size_t i = 0; i < sizeof options_table / sizeof *options_table; i++) {
+        const option_row *row = &options_table[i];
+        int value;
+
+        if (is_zero(start + row->offset, row->size))
+            continue;
+        if ((row->calls & 1U << call) == 0)
+            return row->not_read;
+        memcpy(&value, start + row->offset, sizeof value);
+        if (row->last >= 0 && !in_range(value, row->last))
+            return row->bad_value;
+    }
+    return NULL;
+}
+
+/* Whether a group is named if and only if there is to be one. */
 static bool has_group(const shmap_region_options *o)
 {
     bool wanted =
@@ -69,33 +144,12 @@ static bool has_group(const shmap_region_options *o)
     return wanted ? o->group != NULL && o->group[0] != '\0' : o->group == NULL;
 }
 
-static bool values_valid(const shmap_region_options *o)
-{
-    return in_range(o->access, SHMAP_ACCESS_READ_WRITE) &&
-           in_range(o->share, SHMAP_SHARE_GROUP) && has_group(o) &&
-           in_range(o->owner, SHMAP_OWNER_ANYBODY) &&
-           in_range(o->scope, SHMAP_SCOPE_NATIVE) &&
-           in_range(o->create, SHMAP_CREATE_NEW) &&
-           in_range(o->commit, SHMAP_COMMIT_ALL) && o->numa_node >= 0 &&
-           o->zero_ == 0;
-}
-
-static bool only_meaningful(const shmap_region_options *o, unsigned fields)
-{
-    return ((fields & SHMAP__HAS_ACCESS) != 0 || o->access == 0) &&
-           ((fields & SHMAP__HAS_OWNER) != 0 || o->owner == 0) &&
-           ((fields & SHMAP__HAS_SCOPE) != 0 || o->scope == 0) &&
-           ((fields & SHMAP__HAS_CREATE) != 0 || o->create == 0) &&
-           ((fields & SHMAP__HAS_MAKING) != 0 ||
-            (o->share == 0 && o->group == NULL && o->commit == 0 &&
-             o->reserve == 0 && o->page_size == 0 && o->numa_node == 0));
-}
-
-shmap__os_status shmap__region_options_read(shmap_region_options *options,
-                                            const shmap_region_options *given,
-                                            unsigned fields)
+static shmap__os_status read_options(shmap_region_options *options,
+                                     const shmap_region_options *given,
+                                     enum shmap__call call)
 {
     static const shmap_region_options defaults = SHMAP_REGION_OPTIONS_INIT;
+    const char *fault;
 
     *options = defaults;
     if (given == NULL)
@@ -106,12 +160,13 @@ shmap__os_status shmap__region_options_read(shmap_region_options *options,
                           "with SHMAP_REGION_OPTIONS_INIT");
     if (!copy_struct(options, sizeof *options, given))
         return shmap__refuse_because(SHMAP_EINVAL, bad_tail);
-    if (!values_valid(options))
-        return shmap__refuse_because(SHMAP_EINVAL, bad_value);
-    if (!only_meaningful(options, fields))
-        return shmap__refuse_because(
-            SHMAP_EINVAL, "options: a field is set that has no meaning for "
-                          "this call");
+    options->struct_size = sizeof *options;
+    fault = find_fault(options, call);
+    if (fault == NULL && !has_group(options))
+        fault = "options: group must be set with SHMAP_SHARE_GROUP and "
+                "SHMAP_SHARE_GROUP_READ, and only then";
+    if (fault != NULL)
+        return shmap__refuse_because(SHMAP_EINVAL, fault);
     if (options->numa_node != 0 ||
         (options->page_size != 0 &&
          options->page_size != shmap__os_facts_get()->page_size))
@@ -119,6 +174,124 @@ shmap__os_status shmap__region_options_read(shmap_region_options *options,
             SHMAP_ENOTSUP, "options: this version of the library has only the "
                            "system's page size, and no NUMA nodes");
     return shmap__refuse(0);
+}
+
+static const char no_growth[] =
+    "options: reserve: this version of the library has no regions that grow";
+static const char too_large[] =
+    "size: no region can have as many bytes on this system";
+
+/* Check the size of memory and round it up to whole pages. */
+static shmap__os_status fill_memory_size(shmap__os_request *os, uint64_t size)
+{
+    uint64_t mask = os->page_size - 1;
+
+    if (size == 0)
+        return shmap__refuse_because(SHMAP_EINVAL,
+                                     "size: a region has at least one byte");
+    if (size > shmap__os_facts_get()->max_size - mask)
+        return shmap__refuse_because(SHMAP_E2BIG, too_large);
+    os->size = (size + mask) & ~mask;
+    return os->options.reserve > os->size
+               ? shmap__refuse_because(SHMAP_ENOTSUP, no_growth)
+               : shmap__refuse(0);
+}
+
+/* Check the size of a file: reading cannot make or extend one. */
+static shmap__os_status fill_file_size(shmap__os_request *os, uint64_t size)
+{
+    const bool reads = os->options.access == SHMAP_ACCESS_READ;
+
+    if (reads && os->options.create != SHMAP_CREATE_NEVER)
+        return shmap__refuse_because(
+            SHMAP_EINVAL, "options: a file that is opened for reading cannot "
+                          "be made: access or create is wrong");
+    if (reads && os->options.commit == SHMAP_COMMIT_ALL)
+        return shmap__refuse_because(
+            SHMAP_EINVAL, "options: a file that is opened for reading cannot "
+                          "be filled: access or commit is wrong");
+    if (size > shmap__os_facts_get()->max_size)
+        return shmap__refuse_because(SHMAP_E2BIG, too_large);
+    os->size = size;
+    return os->options.reserve != 0
+               ? shmap__refuse_because(SHMAP_ENOTSUP, no_growth)
+               : shmap__refuse(0);
+}
+
+static shmap__os_status fill_size(shmap__request *request, uint64_t size)
+{
+    shmap__os_request *os = &request->os;
+
+    os->page_size = os->options.page_size != 0
+                        ? (size_t)os->options.page_size
+                        : shmap__os_facts_get()->page_size;
+    os->size = 0;
+    if ((CALLS_THAT_MAKE & 1U << request->call) == 0)
+        return shmap__refuse(0);
+    return request->call == SHMAP__CALL_OPEN_FILE ? fill_file_size(os, size)
+                                                  : fill_memory_size(os, size);
+}
+
+/* The kind of region that the calls ask for; 0 where that is found out. */
+static int kind_of(enum shmap__call call)
+{
+    if ((CALLS_THAT_NAME & 1U << call) != 0)
+        return SHMAP_KIND_NAMED;
+    if (call == SHMAP__CALL_CREATE_NAMELESS)
+        return SHMAP_KIND_ANONYMOUS;
+    return call == SHMAP__CALL_OPEN_FILE ? SHMAP_KIND_FILE : 0;
+}
+
+static shmap__os_status fill_name(shmap__request *request, const char *name)
+{
+    shmap__os_request *os = &request->os;
+
+    os->os_name = "";
+    if (os->kind == SHMAP_KIND_NAMED)
+        return shmap__name_resolve(&os->os_name, request->space, name,
+                                   os->options.scope);
+    if (os->kind == SHMAP_KIND_FILE)
+        os->os_name = name;
+    return shmap__refuse(0);
+}
+
+static shmap__os_status check_name(int kind, const char *name)
+{
+    if (kind == SHMAP_KIND_NAMED && name == NULL)
+        return shmap__refuse_because(SHMAP_EINVAL,
+                                     "name: must not be a null pointer");
+    if (kind == SHMAP_KIND_FILE && name == NULL)
+        return shmap__refuse_because(SHMAP_EINVAL,
+                                     "path: must not be a null pointer");
+    if (kind == SHMAP_KIND_FILE && !shmap__name_is_utf8(name))
+        return shmap__refuse_because(SHMAP_ENAME,
+                                     "path: must be UTF-8 of one byte or more");
+    return shmap__refuse(0);
+}
+
+shmap__os_status shmap__request_fill(shmap__request *request,
+                                     enum shmap__call call, const char *name,
+                                     uint64_t size,
+                                     const shmap_region_options *given)
+{
+    shmap__os_request *os = &request->os;
+    shmap__os_status status;
+
+    request->call = call;
+    os->kind = kind_of(call);
+    os->native = -1;
+    os->gift = NULL;
+    status = check_name(os->kind, name);
+    if (status.code == 0)
+        status = read_options(&os->options, given, call);
+    if (status.code == 0)
+        status = fill_size(request, size);
+    if (status.code == 0)
+        status = fill_name(request, name);
+    if (status.code == 0 && os->options.access == SHMAP_ACCESS_DEFAULT &&
+        os->kind != 0)
+        os->options.access = SHMAP_ACCESS_READ_WRITE;
+    return status;
 }
 
 shmap__os_status shmap__view_options_read(shmap_view_options *options,

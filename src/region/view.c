@@ -9,7 +9,7 @@
 
 #include "base/compiler.h"
 #include "base/error.h"
-#include "region/request.h"
+#include "region/explain.h"
 #include "region/region.h"
 #include "sync/held.h"
 
@@ -184,8 +184,8 @@ int shmap_view_map(shmap_view *view, shmap_region *region,
         return shmap__result(status);
     asked = checked.size != 0 ? checked.size
                               : shmap_region_size(region) - checked.offset;
-    return shmap__result_of_region(status, region->object.kind, region->os_name,
-                                   asked);
+    return shmap__result(shmap__explain_room(status, region->object.kind,
+                                             region->os_name, asked));
 }
 
 int shmap_view_refresh(shmap_view *view)

@@ -315,8 +315,9 @@ static shmap__os_status check_sender(HANDLE pipe, DWORD flags, int owner)
 }
 
 shmap__os_status shmap__os_receive(intptr_t channel,
-                                   char message[SHMAP__OS_MESSAGE], int owner,
-                                   shmap__os_gift *gift, int64_t deadline)
+                                   char message[SHMAP__OS_MESSAGE],
+                                   const shmap__os_request *request,
+                                   shmap__os_gift *delivered, int64_t deadline)
 {
     const HANDLE pipe = (HANDLE)channel;
     DWORD flags;
@@ -325,8 +326,8 @@ shmap__os_status shmap__os_receive(intptr_t channel,
     if (status.code == 0)
         status = receive_all(pipe, message, deadline);
     if (status.code == 0)
-        status = check_sender(pipe, flags, owner);
+        status = check_sender(pipe, flags, request->options.owner);
     if (status.code == 0)
-        gift->way = SHMAP__OS_TO_PROCESS;
+        delivered->way = SHMAP__OS_TO_PROCESS;
     return status;
 }

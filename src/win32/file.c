@@ -152,14 +152,6 @@ static bool is_doomed(HANDLE file)
            info.DeletePending;
 }
 
-/* What was asked for. */
-typedef struct file_request {
-    const char *path;
-    uint64_t size;
-    int access;
-    const shmap_region_options *options;
-} file_request;
-
 /* Fill the holes of a file that is to have `size` bytes. */
 static shmap__os_status fill(HANDLE file, const char *path, uint64_t size)
 {
@@ -184,7 +176,7 @@ static shmap__os_status fill(HANDLE file, const char *path, uint64_t size)
 }
 
 /* Size the file and mark it, behind the gate if the volume has locks. */
-static shmap__os_status prepare(HANDLE file, const file_request *request,
+static shmap__os_status prepare(HANDLE file, const shmap__os_request *request,
                                 bool made, bool *alone)
 {
     DWORD gate = shmap__win32_lock_patiently(file, gate_byte);
@@ -205,14 +197,15 @@ static shmap__os_status prepare(HANDLE file, const file_request *request,
     status = shmap__win32_failed_as(0, 0);
     /* Where there are locks at all, an opener without a mark would let others
      * believe that they are alone. */
-    if (gate == ERROR_SUCCESS && request->access == SHMAP_ACCESS_READ_WRITE)
+    if (gate == ERROR_SUCCESS &&
+        request->options.access == SHMAP_ACCESS_READ_WRITE)
         marked = shmap__win32_file_mark(file);
     if (marked != ERROR_SUCCESS)
         status = shmap__win32_failed(marked);
-    if (status.code == 0 && request->options->commit == SHMAP_COMMIT_ALL)
-        status = fill(file, request->path, request->size);
+    if (status.code == 0 && request->options.commit == SHMAP_COMMIT_ALL)
+        status = fill(file, request->os_name, request->size);
     if (status.code == 0)
-        status = ensure_size(file, request->size, request->access);
+        status = ensure_size(file, request->size, request->options.access);
     SHMAP__STOP("file.sized");
     /* Empty still, it is nobody's but ours. */
     if (status.code < 0 && made && (*alone || gate != ERROR_SUCCESS) &&
@@ -270,9 +263,9 @@ static shmap__os_status open_failed(DWORD error, const wchar_t *path)
 }
 
 static shmap__os_status open_once(HANDLE *file, const wchar_t *path,
-                                  const file_request *request, bool *alone)
+                                  const shmap__os_request *request, bool *alone)
 {
-    const int create = request->options->create;
+    const int create = request->options.create;
     shmap__win32_security privacy;
     shmap__os_status status = {0, 0};
     SECURITY_ATTRIBUTES *security = NULL;
@@ -284,7 +277,7 @@ static shmap__os_status open_once(HANDLE *file, const wchar_t *path,
         security = &privacy.attributes;
         if (error == ERROR_SUCCESS)
             status = shmap__win32_privacy_share(
-                &privacy, request->options, FILE_GENERIC_READ,
+                &privacy, &request->options, FILE_GENERIC_READ,
                 FILE_GENERIC_READ | FILE_GENERIC_WRITE);
     }
     if (error != ERROR_SUCCESS)
@@ -292,7 +285,8 @@ static shmap__os_status open_once(HANDLE *file, const wchar_t *path,
     if (status.code < 0)
         return status;
     do {
-        *file = open_path(path, request->access, create, security, &error);
+        *file =
+            open_path(path, request->options.access, create, security, &error);
     } while (*file == INVALID_HANDLE_VALUE &&
              shmap__win32_drop_label(security, error));
     if (*file == INVALID_HANDLE_VALUE)
@@ -311,7 +305,7 @@ static shmap__os_status open_once(HANDLE *file, const wchar_t *path,
 
 /* Open the file, again if it was just being removed. */
 static shmap__os_status open_file(HANDLE *file, const wchar_t *path,
-                                  const file_request *request, bool *alone)
+                                  const shmap__os_request *request, bool *alone)
 {
     enum { ROUNDS = 100 };
     shmap__os_status status = {0, 0};
@@ -374,17 +368,16 @@ static bool is_device(const wchar_t *path, const wchar_t *full)
 }
 
 /* Windows finds room for what it extends at once: lazy makes no difference. */
-shmap__os_status shmap__os_file_open(shmap__os_object *object, const char *path,
-                                     uint64_t size, int access,
-                                     const shmap_region_options *options,
+shmap__os_status shmap__os_file_open(shmap__os_object *object,
+                                     const shmap__os_request *request,
                                      bool *alone)
 {
-    const file_request request = {path, size, access, options};
     wchar_t *wide;
     wchar_t *full;
     HANDLE file = INVALID_HANDLE_VALUE;
     bool found_alone = false;
-    shmap__os_status status = shmap__win32_utf16(&wide, path);
+    uint64_t size = 0;
+    shmap__os_status status = shmap__win32_utf16(&wide, request->os_name);
 
     if (status.code < 0)
         return status;
@@ -393,7 +386,7 @@ shmap__os_status shmap__os_file_open(shmap__os_object *object, const char *path,
         status = shmap__win32_failed_as(SHMAP_ETYPE, 0);
         status.detail = "the system keeps this file name for a device";
     } else {
-        status = open_file(&file, wide, &request, &found_alone);
+        status = open_file(&file, wide, request, &found_alone);
     }
     free(wide);
     if (status.code == 0 &&
@@ -406,7 +399,8 @@ shmap__os_status shmap__os_file_open(shmap__os_object *object, const char *path,
         return status;
     }
     object->path = full;
-    shmap__win32_object_fill(object, file, size, SHMAP_KIND_FILE, access);
+    shmap__win32_object_fill(object, file, size, SHMAP_KIND_FILE,
+                             request->options.access);
     *alone = found_alone;
     return status;
 }

@@ -318,9 +318,11 @@ static void close_given(const shmap__os_gift *gift)
 
 /* What was given becomes the object's under another number, so that it cannot
  * be taken twice. */
-static shmap__os_status make_own(HANDLE given, const shmap__os_gift *gift,
-                                 int access, HANDLE *own)
+static shmap__os_status make_own(HANDLE given, const shmap__os_request *request,
+                                 HANDLE *own)
 {
+    const shmap__os_gift *gift = request->gift;
+    const int access = request->options.access;
     shmap__os_status status = copy_for(given, gift->kind, access, own);
 
     if (status.code < 0)
@@ -333,31 +335,33 @@ static shmap__os_status make_own(HANDLE given, const shmap__os_gift *gift,
 }
 
 static shmap__os_status take(shmap__os_object *object,
-                             const shmap__os_gift *gift, const char *os_name,
-                             int access, int owner)
+                             const shmap__os_request *request)
 {
+    const shmap__os_gift *gift = request->gift;
     const HANDLE given = (HANDLE)(intptr_t)gift->native;
     shmap__os_status status;
     uint64_t size = 0;
     HANDLE own = NULL;
 
-    if (!is_here(gift) || (gift->kind == SHMAP_KIND_NAMED &&
-                           !shmap__win32_section_is_named(given, os_name)))
+    if (!is_here(gift) ||
+        (gift->kind == SHMAP_KIND_NAMED &&
+         !shmap__win32_section_is_named(given, request->os_name)))
         return shmap__win32_failed_as(SHMAP_ENOENT, 0);
     SHMAP__STOP("take.found");
-    status = shmap__win32_check_owner(given, owner);
+    status = shmap__win32_check_owner(given, request->options.owner);
     if (status.code == 0)
         status = gift->kind == SHMAP_KIND_FILE
                      ? shmap__win32_file_size(given, &size)
                      : shmap__win32_section_size(given, &size);
     if (status.code == 0)
-        status = make_own(given, gift, access, &own);
+        status = make_own(given, request, &own);
     if (status.code < 0)
         return status;
     SHMAP__STOP("take.taken");
     object->identity[0] = gift->identity[0];
     object->identity[1] = gift->identity[1];
-    shmap__win32_object_fill(object, own, size, gift->kind, access);
+    shmap__win32_object_fill(object, own, size, gift->kind,
+                             request->options.access);
     return status;
 }
 
@@ -365,15 +369,14 @@ static shmap__os_status take(shmap__os_object *object,
 static SRWLOCK taking = SRWLOCK_INIT;
 
 shmap__os_status shmap__os_take(shmap__os_object *object,
-                                const shmap__os_gift *gift, const char *os_name,
-                                int access, int owner)
+                                const shmap__os_request *request)
 {
     shmap__os_status status;
 
-    if (gift->way == SHMAP__OS_SENT)
+    if (request->gift->way == SHMAP__OS_SENT)
         return shmap__win32_failed_as(SHMAP_ENOENT, 0);
     AcquireSRWLockExclusive(&taking);
-    status = take(object, gift, os_name, access, owner);
+    status = take(object, request);
     ReleaseSRWLockExclusive(&taking);
     return status;
 }

@@ -10,21 +10,31 @@
 
 #include "base/stop.h"
 
-/* Refusal to make an object can mean that another user's has the name, or that
- * nobody has it and this process may not make one outside its own session. */
-static int denied_code(const char *os_name, const wchar_t *wide)
+/* A failure because of what has the name. */
+static shmap__os_status name_belongs(int code, DWORD error, const wchar_t *name)
 {
-    HANDLE section;
+    HANDLE section = OpenFileMappingW(READ_CONTROL, FALSE, name);
+    shmap__os_status status = shmap__win32_belongs(code, error, section);
 
-    if (strncmp(os_name, "Global\\", 7) != 0 &&
-        strncmp(os_name, "Session\\", 8) != 0)
-        return SHMAP_EACCES;
-    section = OpenFileMappingW(SECTION_QUERY, FALSE, wide);
     if (section != NULL)
         CloseHandle(section);
-    else if (GetLastError() == ERROR_FILE_NOT_FOUND)
-        return SHMAP_EPRIVILEGE;
-    return SHMAP_EACCES;
+    return status;
+}
+
+/* Refusal to make an object can mean that another user's has the name, or that
+ * nobody has it and this process may not make one outside its own session. */
+static shmap__os_status create_denied(const char *os_name, const wchar_t *wide,
+                                      DWORD error)
+{
+    const bool elsewhere = strncmp(os_name, "Global\\", 7) == 0 ||
+                           strncmp(os_name, "Session\\", 8) == 0;
+    HANDLE section = OpenFileMappingW(SECTION_QUERY, FALSE, wide);
+
+    if (section != NULL)
+        CloseHandle(section);
+    else if (elsewhere && GetLastError() == ERROR_FILE_NOT_FOUND)
+        return shmap__win32_failed_as(SHMAP_EPRIVILEGE, error);
+    return name_belongs(SHMAP_EACCES, error, wide);
 }
 
 /* What a failure means if it is about the name. */
@@ -39,8 +49,7 @@ static shmap__os_status name_failed(shmap__os_status status)
 }
 
 shmap__os_status shmap__os_named_create(shmap__os_object *object,
-                                        const char *os_name, uint64_t size,
-                                        const shmap_region_options *options)
+                                        const shmap__os_request *request)
 {
     wchar_t *wide = NULL;
     HANDLE section;
@@ -51,22 +60,24 @@ shmap__os_status shmap__os_named_create(shmap__os_object *object,
 
     if (error != ERROR_SUCCESS)
         return shmap__win32_failed(error);
-    status = shmap__win32_privacy_share(
-        &privacy, options, SHMAP__OS_SECTION_READ, SHMAP__OS_SECTION_WRITE);
+    status = shmap__win32_privacy_share(&privacy, &request->options,
+                                        SHMAP__OS_SECTION_READ,
+                                        SHMAP__OS_SECTION_WRITE);
     if (status.code == 0)
-        status = shmap__win32_utf16(&wide, os_name);
+        status = shmap__win32_utf16(&wide, request->os_name);
     if (status.code < 0)
         return status;
-    status = shmap__win32_section_create(&section, wide, size, &privacy);
+    status =
+        shmap__win32_section_create(&section, wide, request->size, &privacy);
     if (status.code == SHMAP_EACCES)
-        status.code = denied_code(os_name, wide);
+        status = create_denied(request->os_name, wide, (DWORD)status.system);
     else if (status.code < 0)
         status = name_failed(status);
     free(wide);
     if (status.code < 0)
         return status;
     SHMAP__STOP("create.made");
-    shmap__win32_object_fill(object, section, size, SHMAP_KIND_NAMED,
+    shmap__win32_object_fill(object, section, request->size, SHMAP_KIND_NAMED,
                              SHMAP_ACCESS_READ_WRITE);
     return status;
 }
@@ -83,55 +94,48 @@ static DWORD open_rights(int access)
 /* The right to see who may use it is needed to know its owner, and to let the
  * same users wait for what is in it. Regions give it to all who may read; other
  * programs' sections may not. */
-static HANDLE open_section(const wchar_t *name, int access, int owner)
+static HANDLE open_section(const wchar_t *name,
+                           const shmap_region_options *options)
 {
-    HANDLE section =
-        OpenFileMappingW(open_rights(access) | READ_CONTROL, FALSE, name);
+    const DWORD rights = open_rights(options->access);
+    HANDLE section = OpenFileMappingW(rights | READ_CONTROL, FALSE, name);
 
-    if (section == NULL && owner == SHMAP_OWNER_ANYBODY &&
+    if (section == NULL && options->owner == SHMAP_OWNER_ANYBODY &&
         GetLastError() == ERROR_ACCESS_DENIED)
-        section = OpenFileMappingW(open_rights(access), FALSE, name);
+        section = OpenFileMappingW(rights, FALSE, name);
     return section;
 }
 
-bool shmap__os_named_owner(const char *os_name, char *out, size_t size)
+static shmap__os_status open_failed(const wchar_t *name, DWORD error)
 {
-    wchar_t *wide;
-    HANDLE section;
-    bool told;
-
-    if (shmap__win32_utf16(&wide, os_name).code < 0)
-        return false;
-    section = OpenFileMappingW(READ_CONTROL, FALSE, wide);
-    free(wide);
-    if (section == NULL)
-        return false;
-    told = shmap__win32_handle_owner(section, out, size);
-    CloseHandle(section);
-    return told;
+    return error == ERROR_ACCESS_DENIED
+               ? name_belongs(SHMAP_EACCES, error, name)
+               : name_failed(shmap__win32_failed(error));
 }
 
 shmap__os_status shmap__os_named_open(shmap__os_object *object,
-                                      const char *os_name, int access,
-                                      int owner, int scope)
+                                      const shmap__os_request *request)
 {
+    const int access = request->options.access;
     wchar_t *wide;
     HANDLE section;
     DWORD error;
     uint64_t size = 0;
-    shmap__os_status status = shmap__win32_utf16(&wide, os_name);
+    shmap__os_status status = shmap__win32_utf16(&wide, request->os_name);
 
-    (void)scope; /* No object says who made it. */
+    /* No object says who made it, so the scope does not matter. */
     if (status.code < 0)
         return status;
-    section = open_section(wide, access, owner);
+    section = open_section(wide, &request->options);
     error = GetLastError();
+    if (section == NULL)
+        status = open_failed(wide, error);
     free(wide);
     if (section == NULL)
-        return name_failed(shmap__win32_failed(error));
+        return status;
     SHMAP__STOP("open.opened");
 
-    status = shmap__win32_check_owner(section, owner);
+    status = shmap__win32_check_owner(section, request->options.owner);
     if (status.code == 0)
         status = shmap__win32_section_size(section, &size);
     if (status.code == 0)

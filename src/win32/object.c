@@ -324,11 +324,11 @@ static shmap__os_status look_at_file(shmap__os_object *object)
     return shmap__win32_file_size(file, &size);
 }
 
-shmap__os_status shmap__os_adopt(shmap__os_object *object, intptr_t native,
-                                 int access)
+shmap__os_status shmap__os_adopt(shmap__os_object *object,
+                                 const shmap__os_request *request)
 {
     shmap__os_object found = {0};
-    HANDLE handle = (HANDLE)native;
+    HANDLE handle = (HANDLE)request->native;
     shmap__win32_section_info info;
     shmap__os_status status;
     DWORD flags;
@@ -339,9 +339,9 @@ shmap__os_status shmap__os_adopt(shmap__os_object *object, intptr_t native,
         return shmap__win32_failed_as(SHMAP_EINVAL, 0);
     if (!GetHandleInformation(handle, &flags))
         return shmap__win32_failed_as(SHMAP_EINVAL, GetLastError());
-    found.native = native;
+    found.native = request->native;
     found.page_size = shmap__os_facts_get()->page_size;
-    found.access = access;
+    found.access = request->options.access;
     error = shmap__win32_section_query(handle, &info);
     if (error == ERROR_SUCCESS)
         status = look_at_section(&found, &info);

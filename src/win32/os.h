@@ -163,6 +163,10 @@ bool shmap__win32_drop_label(SECURITY_ATTRIBUTES *attributes, DWORD error);
 /* Whether this stands for an object's owner, whoever that is, in a list. */
 bool shmap__win32_is_owner_rights(PSID account);
 
+/* A failure because of an object, which its owner explains. The handle has
+ * READ_CONTROL; NULL: nothing is known of it. */
+shmap__os_status shmap__win32_belongs(int code, DWORD error, HANDLE handle);
+
 /* Write the SID of who owns the object. The handle has READ_CONTROL. */
 bool shmap__win32_handle_owner(HANDLE handle, char *out, size_t size);
 

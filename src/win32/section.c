@@ -38,8 +38,9 @@ shmap__os_status shmap__win32_section_create(HANDLE *section,
     if (made == NULL)
         return section_failed(error);
     if (error == ERROR_ALREADY_EXISTS) {
+        done = shmap__win32_belongs(SHMAP_EEXIST, error, made);
         CloseHandle(made);
-        return shmap__win32_failed(error);
+        return done;
     }
     *section = made;
     return done;
@@ -92,26 +93,26 @@ static shmap__os_status make_security(shmap__win32_security *privacy,
 /* Windows charges the commit limit for the whole section at once, also if the
  * pages could wait: `commit` makes no difference. */
 shmap__os_status shmap__os_anonymous_create(shmap__os_object *object,
-                                            uint64_t size,
-                                            const shmap_region_options *options)
+                                            const shmap__os_request *request)
 {
     HANDLE section = NULL;
     shmap__win32_security privacy;
     random_name name;
-    shmap__os_status status = make_security(&privacy, options);
+    shmap__os_status status = make_security(&privacy, &request->options);
 
     if (status.code == 0 && !make_name(&name))
         status = shmap__win32_failed_as(SHMAP_ESYSTEM, 0);
     if (status.code == 0)
-        status =
-            shmap__win32_section_create(&section, name.text, size, &privacy);
+        status = shmap__win32_section_create(&section, name.text, request->size,
+                                             &privacy);
     /* A sandbox may have no place for names. */
     if (status.code == SHMAP_EACCES)
-        status = shmap__win32_section_create(&section, NULL, size, &privacy);
+        status = shmap__win32_section_create(&section, NULL, request->size,
+                                             &privacy);
     if (status.code < 0)
         return status;
     SHMAP__STOP("create.made");
-    shmap__win32_object_fill(object, section, size, SHMAP_KIND_ANONYMOUS,
-                             SHMAP_ACCESS_READ_WRITE);
+    shmap__win32_object_fill(object, section, request->size,
+                             SHMAP_KIND_ANONYMOUS, SHMAP_ACCESS_READ_WRITE);
     return status;
 }

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <wchar.h>
 
+#include "base/compiler.h"
+
 /* The user's token: the thread's if it acts for somebody, else the process's.
  */
 static DWORD open_token(HANDLE *token)
@@ -385,6 +387,22 @@ static bool is_system(PSID owner)
            IsWellKnownSid(owner, WinBuiltinAdministratorsSid);
 }
 
+/* A failure because of what this account has. */
+static shmap__os_status belongs_to(int code, DWORD error, PSID account)
+{
+    static SHMAP__THREAD_LOCAL char words[184 + 1]; /* of the longest SID */
+    shmap__os_status status = shmap__win32_failed_as(code, error);
+    char *text;
+
+    if (!ConvertSidToStringSidA(account, &text))
+        return status;
+    snprintf(words, sizeof words, "%s", text);
+    LocalFree(text);
+    status.reason = SHMAP__OS_OF_ACCOUNT;
+    status.detail = words;
+    return status;
+}
+
 static shmap__os_status check_account(PSID account, int owner)
 {
     shmap__os_status done = {0, 0};
@@ -395,7 +413,7 @@ static shmap__os_status check_account(PSID account, int owner)
         return shmap__win32_failed(error);
     if (own || (owner == SHMAP_OWNER_SYSTEM && is_system(account)))
         return done;
-    return shmap__win32_failed_as(SHMAP_EOWNER, 0);
+    return belongs_to(SHMAP_EOWNER, 0, account);
 }
 
 typedef union owner_security {
@@ -417,6 +435,18 @@ static DWORD find_owner(HANDLE handle, owner_security *security, PSID *owner)
         !GetSecurityDescriptorOwner(&security->descriptor, owner, &defaulted))
         return GetLastError();
     return ERROR_SUCCESS;
+}
+
+shmap__os_status shmap__win32_belongs(int code, DWORD error, HANDLE handle)
+{
+    owner_security security;
+    PSID account;
+
+    if (handle == NULL ||
+        find_owner(handle, &security, &account) != ERROR_SUCCESS ||
+        account == NULL)
+        return shmap__win32_failed_as(code, error);
+    return belongs_to(code, error, account);
 }
 
 shmap__os_status shmap__win32_check_owner(HANDLE handle, int owner)

@@ -35,12 +35,12 @@ static shmap__os_status memory_failed(int error)
 }
 
 shmap__os_status shmap__os_anonymous_create(shmap__os_object *object,
-                                            uint64_t size,
-                                            const shmap_region_options *options)
+                                            const shmap__os_request *request)
 {
     struct stat stat;
     shmap__posix_rights rights;
-    shmap__os_status status = shmap__posix_rights_init(&rights, options);
+    shmap__os_status status =
+        shmap__posix_rights_init(&rights, &request->options);
     int fd;
 
     if (status.code < 0)
@@ -49,7 +49,8 @@ shmap__os_status shmap__os_anonymous_create(shmap__os_object *object,
     if (fd < 0)
         return memory_failed(errno);
     SHMAP__STOP("create.made");
-    status = shmap__posix_extend(fd, 0, size, options->commit, true);
+    status = shmap__posix_extend(fd, 0, request->size, request->options.commit,
+                                 true);
     if (status.code < 0)
         goto fail;
     SHMAP__STOP("create.sized");

@@ -93,16 +93,18 @@ int shmap__posix_open_path(const char *path, int access)
     return shmap__posix_open(path, access | O_NOFOLLOW | O_NONBLOCK, 0);
 }
 
-bool shmap__posix_path_is_going(const char *path)
+bool shmap__posix_path_is_going(const char *path, uid_t *user)
 {
     int fd = shmap__posix_open_path(path, O_PATH);
-    bool condemned;
+    bool condemned = false;
     struct stat stat;
 
     if (fd < 0)
         return errno == ENOENT;
-    condemned = fstat(fd, &stat) == 0 &&
-                shmap__posix_make_behind(fd, &stat) == SHMAP__OS_CONDEMNED;
+    if (fstat(fd, &stat) == 0) {
+        *user = stat.st_uid;
+        condemned = shmap__posix_make_behind(fd, &stat) == SHMAP__OS_CONDEMNED;
+    }
     shmap__posix_close_quietly(fd);
     return condemned;
 }
@@ -257,7 +259,8 @@ static bool only_remover_is_locked(int fd)
 }
 
 static enum shmap__posix_reaping reap_opened(const char *path, int fd,
-                                             enum shmap__posix_names names)
+                                             enum shmap__posix_names names,
+                                             uid_t *user)
 {
     const short lock = shmap__posix_locked(fd, SHMAP__OS_MARK);
     int error = lock < 0 ? errno : 0;
@@ -268,6 +271,7 @@ static enum shmap__posix_reaping reap_opened(const char *path, int fd,
     if (fstat(fd, &object) != 0 ||
         shmap__posix_make_behind(fd, &object) == SHMAP__OS_FOREIGN)
         return SHMAP__OS_REAP_NOTHING;
+    *user = object.st_uid;
     if (names != SHMAP__OS_NAMES_NATIVE)
         proof = shmap__stamp_check(fd, &object, name_in(path));
     if (names == SHMAP__OS_NAMES_PROVED && proof == SHMAP__PROOF_OTHER &&
@@ -321,29 +325,33 @@ static void close_after_removing(int fd)
 
 /* Why something cannot be opened to be removed. That it is another user's must
  * be seen, and is not concluded from the refusal. */
-static enum shmap__posix_reaping explain_refusal(const char *path, int error)
+static enum shmap__posix_reaping explain_refusal(const char *path, int error,
+                                                 uid_t *user)
 {
     struct stat object;
     enum shmap__posix_reaping result = SHMAP__OS_REAP_FAILED;
 
-    if (error == ENOENT || shmap__posix_is_other(error))
+    if (error == ENOENT || shmap__posix_is_other(error)) {
         result = SHMAP__OS_REAP_NOTHING;
-    else if ((error == EACCES || error == EPERM) && lstat(path, &object) == 0 &&
-             !may_remove(&object))
-        result = SHMAP__OS_REAP_DENIED;
+    } else if ((error == EACCES || error == EPERM) &&
+               lstat(path, &object) == 0) {
+        *user = object.st_uid;
+        if (!may_remove(&object))
+            result = SHMAP__OS_REAP_DENIED;
+    }
     errno = error;
     return result;
 }
 
 enum shmap__posix_reaping shmap__posix_remove_leftover(
-    const char *path, enum shmap__posix_names names)
+    const char *path, enum shmap__posix_names names, uid_t *user)
 {
     int fd = open_for_removing(path);
     enum shmap__posix_reaping result;
 
     if (fd < 0)
-        return explain_refusal(path, errno);
-    result = reap_opened(path, fd, names);
+        return explain_refusal(path, errno, user);
+    result = reap_opened(path, fd, names, user);
     close_after_removing(fd);
     return result;
 }
@@ -395,6 +403,16 @@ static bool is_passing(int error)
     return error == EMFILE || error == ENFILE || error == ENOMEM;
 }
 
+/* Remove what is left over. True if it must be asked for again: it has a
+ * holder.
+ */
+static bool is_left(const char *path, int fd)
+{
+    uid_t user;
+
+    return must_ask_again(reap_opened(path, fd, SHMAP__OS_NAMES_NATIVE, &user));
+}
+
 /* Remove what was closed. True if it must be asked for again: it has a holder,
  * or could not be opened. */
 static bool remove_if_left(const char *path)
@@ -410,7 +428,7 @@ static bool remove_if_left(const char *path)
     if (fstat(fd, &object) == 0 &&
         shmap__posix_make_behind(fd, &object) != SHMAP__OS_FOREIGN) {
         await_turns(fd);
-        again = must_ask_again(reap_opened(path, fd, SHMAP__OS_NAMES_NATIVE));
+        again = is_left(path, fd);
     }
     close_after_removing(fd);
     return again;
@@ -432,8 +450,7 @@ bool shmap__posix_named_is_held(const char *os_name, const uint64_t identity[2],
     if (fd < 0)
         return is_passing(errno);
     held = fstat(fd, &object) == 0 &&
-           shmap__posix_identifies(identity, &object) &&
-           must_ask_again(reap_opened(path, fd, SHMAP__OS_NAMES_NATIVE));
+           shmap__posix_identifies(identity, &object) && is_left(path, fd);
     if (at_exit)
         close(fd);
     else
@@ -532,8 +549,9 @@ bool shmap__posix_is_link(int fd, const struct stat *stat, const char *path,
            shmap__stamp_check(fd, stat, name_in(path)) == SHMAP__PROOF_OTHER;
 }
 
-/* What has this path. */
-static enum finding look(const char *path, enum shmap__posix_names names)
+/* What has this path, and whose it is. */
+static enum finding look(const char *path, enum shmap__posix_names names,
+                         uid_t *user)
 {
     struct stat stat;
     enum finding found = FOUND_FAILED;
@@ -541,7 +559,7 @@ static enum finding look(const char *path, enum shmap__posix_names names)
     short lock;
     int error;
 
-    if (fd < 0 && errno == EACCES && shmap__posix_path_is_going(path))
+    if (fd < 0 && errno == EACCES && shmap__posix_path_is_going(path, user))
         return FOUND_DEAD;
     if (fd < 0)
         return errno == ENOENT                ? FOUND_NOTHING
@@ -549,14 +567,26 @@ static enum finding look(const char *path, enum shmap__posix_names names)
                                               : FOUND_FAILED;
     lock = shmap__posix_locked(fd, SHMAP__OS_MARK);
     error = lock < 0 ? errno : 0;
-    if (fstat(fd, &stat) == 0)
+    if (fstat(fd, &stat) == 0) {
+        *user = stat.st_uid;
         found = shmap__posix_is_link(fd, &stat, path, names)
                     ? FOUND_LINK
                     : classify(fd, &stat, lock);
+    }
     if (found == FOUND_UNTOLD)
         errno = error;
     shmap__posix_close_quietly(fd);
     return found;
+}
+
+/* A failure that a refusal to open this user's object may be. */
+static shmap__os_status refused(int error, uid_t user)
+{
+    shmap__os_status status = shmap__posix_failed(error);
+
+    return status.code == SHMAP_EACCES
+               ? shmap__posix_belongs(SHMAP_EACCES, error, user)
+               : status;
 }
 
 /* Remove a leftover or a link, and tell whether that is over: 0 if the path
@@ -566,21 +596,22 @@ static shmap__os_status free_path(const char *path,
                                   unsigned attempt, unsigned *reaped)
 {
     enum shmap__posix_reaping result;
+    uid_t user = (uid_t)-1;
     int error;
 
     SHMAP__STOP("free.dead");
-    result = shmap__posix_remove_leftover(path, names);
+    result = shmap__posix_remove_leftover(path, names, &user);
     error = errno;
     switch (result) {
     case SHMAP__OS_REAP_DENIED:
     case SHMAP__OS_REAP_FAILED:
         /* Another user, or root, is just removing it, as a rule. */
         if (error == EACCES && attempt < SHMAP__OS_ATTEMPTS_BRIEF &&
-            shmap__posix_path_is_going(path))
+            shmap__posix_path_is_going(path, &user))
             break;
         return result == SHMAP__OS_REAP_DENIED
-                   ? (shmap__os_status){SHMAP_ESTALE, error}
-                   : shmap__posix_failed(error);
+                   ? shmap__posix_belongs(SHMAP_ESTALE, error, user)
+                   : refused(error, user);
     case SHMAP__OS_REAP_UNTOLD:
         return shmap__posix_lock_failed(error);
     case SHMAP__OS_REAPED:
@@ -605,16 +636,18 @@ shmap__os_status shmap__posix_free_name(const char *path,
     shmap__os_status status;
 
     do {
-        switch (look(path, names)) {
+        uid_t user = (uid_t)-1;
+
+        switch (look(path, names, &user)) {
         case FOUND_NOTHING:
             return shmap__posix_done;
         case FOUND_LIVE:
         case FOUND_FOREIGN:
-            return (shmap__os_status){SHMAP_EEXIST, 0};
+            return shmap__posix_belongs(SHMAP_EEXIST, 0, user);
         case FOUND_OTHER:
             return (shmap__os_status){SHMAP_ETYPE, 0};
         case FOUND_FAILED:
-            return shmap__posix_failed(errno);
+            return refused(errno, user);
         case FOUND_UNTOLD:
             return shmap__posix_lock_failed(errno);
         case FOUND_KEPT:

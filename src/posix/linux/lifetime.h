@@ -49,8 +49,9 @@ enum shmap__posix_make shmap__posix_make_behind(int fd,
                                                 const struct stat *stat);
 
 /* Whether what could not be opened a moment ago is being removed, and may be
- * another user's: a condemned object has this path, or none any more. */
-bool shmap__posix_path_is_going(const char *path);
+ * another user's: a condemned object has this path, or none any more. `*user`
+ * becomes whose it is, if it can be looked at. */
+bool shmap__posix_path_is_going(const char *path, uid_t *user);
 
 enum shmap__posix_reaping {
     SHMAP__OS_REAPED,
@@ -74,9 +75,10 @@ enum shmap__posix_names shmap__posix_names_of(int scope);
 enum shmap__posix_names shmap__posix_names_like(const char *os_name);
 
 /* Remove what has this path if it is a leftover, or if its owner, this user,
- * gave it another name, and so somebody else linked it here. */
+ * gave it another name, and so somebody else linked it here. `*user` becomes
+ * whose it is, if it was looked at. */
 enum shmap__posix_reaping shmap__posix_remove_leftover(
-    const char *path, enum shmap__posix_names names);
+    const char *path, enum shmap__posix_names names, uid_t *user);
 
 /* Whether the region has the path from its owner. `stat` is that of `fd`. */
 bool shmap__posix_is_proved(int fd, const struct stat *stat, const char *path,

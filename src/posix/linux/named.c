@@ -151,13 +151,13 @@ static shmap__os_status publish(const region_draft *draft, const char *path,
 
 /* Size, stamp, and rights. Nobody could open in user or machine scope what has
  * no stamp. */
-static shmap__os_status complete(int fd, const char *path, uint64_t size,
-                                 const shmap_region_options *options,
+static shmap__os_status complete(int fd, const char *path,
+                                 const shmap__os_request *request,
                                  const shmap__posix_rights *rights,
                                  struct stat *stat)
 {
-    shmap__os_status status =
-        shmap__posix_extend(fd, 0, size, options->commit, true);
+    shmap__os_status status = shmap__posix_extend(
+        fd, 0, request->size, request->options.commit, true);
     int error;
 
     if (status.code < 0)
@@ -166,7 +166,7 @@ static shmap__os_status complete(int fd, const char *path, uint64_t size,
     error = shmap__stamp_put(fd, path + sizeof SHMAP__OS_FOLDER);
     if (fstat(fd, stat) != 0)
         return shmap__posix_failed(errno);
-    if (options->scope != SHMAP_SCOPE_NATIVE &&
+    if (request->options.scope != SHMAP_SCOPE_NATIVE &&
         shmap__stamp_check(fd, stat, path + sizeof SHMAP__OS_FOLDER) !=
             SHMAP__PROOF_NAME &&
         shmap__stamp_lasts(fd))
@@ -178,8 +178,7 @@ static shmap__os_status complete(int fd, const char *path, uint64_t size,
 }
 
 static shmap__os_status create(shmap__os_object *object, const char *path,
-                               uint64_t size,
-                               const shmap_region_options *options,
+                               const shmap__os_request *request,
                                const shmap__posix_rights *rights,
                                bool temporary_name)
 {
@@ -191,9 +190,10 @@ static shmap__os_status create(shmap__os_object *object, const char *path,
     if (status.code < 0)
         return status;
     SHMAP__STOP("create.marked");
-    status = complete(draft.fd, path, size, options, rights, &stat);
+    status = complete(draft.fd, path, request, rights, &stat);
     if (status.code == 0)
-        status = publish(&draft, path, shmap__posix_names_of(options->scope));
+        status = publish(&draft, path,
+                         shmap__posix_names_of(request->options.scope));
     if (status.code < 0)
         discard(&draft);
     else
@@ -206,9 +206,9 @@ static shmap__os_status create(shmap__os_object *object, const char *path,
  * page is taken. What takes none asks by the way, when it gets its name, and
  * looks only if something else fails. */
 shmap__os_status shmap__os_named_create(shmap__os_object *object,
-                                        const char *os_name, uint64_t size,
-                                        const shmap_region_options *options)
+                                        const shmap__os_request *request)
 {
+    const shmap_region_options *options = &request->options;
     char path[SHMAP__OS_PATH];
     shmap__posix_rights rights;
     shmap__os_status status = shmap__posix_rights_init(&rights, options);
@@ -220,15 +220,15 @@ shmap__os_status shmap__os_named_create(shmap__os_object *object,
 
     if (status.code < 0)
         return status;
-    shmap__posix_find_path(path, os_name);
+    shmap__posix_find_path(path, request->os_name);
     if (takes_pages)
         name = shmap__posix_free_name(path, names, &reaped);
     if (name.code < 0)
         return name;
     SHMAP__STOP("create.free");
-    status = create(object, path, size, options, &rights, false);
+    status = create(object, path, request, &rights, false);
     if (status.code == SHMAP_ENOTSUP)
-        status = create(object, path, size, options, &rights, true);
+        status = create(object, path, request, &rights, true);
     if (status.code == 0)
         object->forks = forks;
     else if (!takes_pages)
@@ -238,12 +238,11 @@ shmap__os_status shmap__os_named_create(shmap__os_object *object,
 
 /* Opening */
 
-/* What is to be opened, and whose regions are accepted. */
+/* What is to be opened. */
 typedef struct open_wish {
+    const shmap__os_request *request;
     char path[SHMAP__OS_PATH];
     enum shmap__posix_names names;
-    int access;
-    int owner;
     uid_t user; /* that asks */
 } open_wish;
 
@@ -265,8 +264,10 @@ static enum attempt fail(shmap__os_status *status, int code)
 static enum attempt reject_leftover(const open_wish *wish,
                                     shmap__os_status *status)
 {
+    uid_t user;
+
     SHMAP__STOP("open.dead");
-    switch (shmap__posix_remove_leftover(wish->path, wish->names)) {
+    switch (shmap__posix_remove_leftover(wish->path, wish->names, &user)) {
     case SHMAP__OS_REAP_NOTHING:
         return OPEN_AGAIN;
     case SHMAP__OS_REAP_BUSY:
@@ -283,8 +284,8 @@ static enum attempt open_foreign(shmap__os_object *object, int fd,
 {
     if (!S_ISREG(stat->st_mode))
         return fail(status, SHMAP_ETYPE);
-    *status = shmap__posix_object_check(object, fd, stat, SHMAP_KIND_NAMED,
-                                        wish->access, wish->owner, wish->user);
+    *status =
+        shmap__posix_object_check(object, fd, stat, wish->request, wish->user);
     if (status->code < 0)
         return OPEN_FAILED;
     if (wish->names == SHMAP__OS_NAMES_PROVED)
@@ -300,8 +301,8 @@ static enum attempt check_live(shmap__os_object *object, int fd,
                                shmap__os_status *status)
 {
     SHMAP__STOP("open.alive");
-    *status = shmap__posix_object_check(object, fd, stat, SHMAP_KIND_NAMED,
-                                        wish->access, wish->owner, wish->user);
+    *status =
+        shmap__posix_object_check(object, fd, stat, wish->request, wish->user);
     if (status->code == SHMAP_EOWNER)
         return OPEN_FAILED;
     if (shmap__posix_is_proved(fd, stat, wish->path, wish->names))
@@ -385,41 +386,42 @@ static uid_t find_user(const char *os_name, int scope)
     return user;
 }
 
-static void fill_wish(open_wish *wish, const char *os_name, int access,
-                      int owner, int scope)
+static void fill_wish(open_wish *wish, const shmap__os_request *request)
 {
-    shmap__posix_find_path(wish->path, os_name);
-    wish->names = shmap__posix_names_of(scope);
-    wish->access = access;
-    wish->owner = owner;
-    wish->user = find_user(os_name, scope);
+    wish->request = request;
+    shmap__posix_find_path(wish->path, request->os_name);
+    wish->names = shmap__posix_names_of(request->options.scope);
+    wish->user = find_user(request->os_name, request->options.scope);
 }
 
 /* Why something cannot be opened. Another user's region that is about to be
  * removed cannot, and is dead; it can be gone by now. */
 static shmap__os_status explain_refusal(const char *path, int error)
 {
+    uid_t user = (uid_t)-1;
+
     if (shmap__posix_is_other(error))
         return (shmap__os_status){SHMAP_ETYPE, error};
-    if (error == EACCES && shmap__posix_path_is_going(path))
+    if (error != EACCES)
+        return shmap__posix_failed(error);
+    if (shmap__posix_path_is_going(path, &user))
         return (shmap__os_status){SHMAP_ENOENT, error};
-    return shmap__posix_failed(error);
+    return shmap__posix_belongs(SHMAP_EACCES, error, user);
 }
 
 shmap__os_status shmap__os_named_open(shmap__os_object *object,
-                                      const char *os_name, int access,
-                                      int owner, int scope)
+                                      const shmap__os_request *request)
 {
+    const int flags = shmap__posix_open_flags(request->options.access);
     open_wish wish;
     shmap__os_status status = {SHMAP_EBUSY, 0};
     uint32_t forks = shmap__posix_forks();
     unsigned attempts = 0;
     enum attempt result;
 
-    fill_wish(&wish, os_name, access, owner, scope);
+    fill_wish(&wish, request);
     do {
-        int fd = shmap__posix_open_path(
-            wish.path, access == SHMAP_ACCESS_READ ? O_RDONLY : O_RDWR);
+        int fd = shmap__posix_open_path(wish.path, flags);
 
         if (fd < 0)
             return explain_refusal(wish.path, errno);
@@ -460,15 +462,16 @@ static shmap__os_status mark_taken(int fd, bool lent)
 }
 
 shmap__os_status shmap__posix_named_take(shmap__os_object *object, int fd,
-                                         const struct stat *stat, bool lent,
-                                         const char *os_name, int access,
-                                         int owner)
+                                         const struct stat *stat,
+                                         const shmap__os_request *request)
 {
     const shmap__os_status gone = {SHMAP_ENOENT, 0};
-    const enum shmap__posix_names names = shmap__posix_names_like(os_name);
+    const bool lent = request->gift->way != SHMAP__OS_TO_PROCESS;
+    const enum shmap__posix_names names =
+        shmap__posix_names_like(request->os_name);
     shmap__os_object found;
-    shmap__os_status status = shmap__posix_object_check(
-        &found, fd, stat, SHMAP_KIND_NAMED, access, owner, geteuid());
+    shmap__os_status status =
+        shmap__posix_object_check(&found, fd, stat, request, geteuid());
     uint32_t forks = shmap__posix_forks();
     char path[SHMAP__OS_PATH];
     struct stat now;
@@ -476,7 +479,7 @@ shmap__os_status shmap__posix_named_take(shmap__os_object *object, int fd,
     if (status.code < 0)
         return status;
     found.foreign = shmap__posix_make_behind(fd, stat) == SHMAP__OS_FOREIGN;
-    shmap__posix_find_path(path, os_name);
+    shmap__posix_find_path(path, request->os_name);
     if (found.foreign ? names == SHMAP__OS_NAMES_PROVED
                       : !shmap__posix_is_proved(fd, stat, path, names))
         return gone;
@@ -491,23 +494,11 @@ shmap__os_status shmap__posix_named_take(shmap__os_object *object, int fd,
             return gone;
     }
     /* Who gives it only says that it has this name. */
-    if (!shmap__posix_name_means(os_name, &found))
+    if (!shmap__posix_name_means(request->os_name, &found))
         return gone;
     found.forks = forks;
     *object = found;
     return shmap__posix_done;
-}
-
-bool shmap__os_named_owner(const char *os_name, char *out, size_t size)
-{
-    char path[SHMAP__OS_PATH];
-    struct stat stat;
-
-    shmap__posix_find_path(path, os_name);
-    if (lstat(path, &stat) != 0)
-        return false;
-    snprintf(out, size, "user %lu", (unsigned long)stat.st_uid);
-    return true;
 }
 
 /* Reaping */
@@ -545,11 +536,13 @@ static shmap__os_status reap_entry(const char *name, bool every_user,
 {
     char path[SHMAP__OS_PATH];
     enum shmap__posix_reaping result;
+    uid_t user;
 
     shmap__posix_find_path(path, name);
     if (!is_candidate(path, every_user))
         return shmap__posix_done;
-    result = shmap__posix_remove_leftover(path, shmap__posix_names_like(name));
+    result = shmap__posix_remove_leftover(path, shmap__posix_names_like(name),
+                                          &user);
     if (result == SHMAP__OS_REAP_FAILED)
         return shmap__posix_failed(errno);
     if (result == SHMAP__OS_REAP_UNTOLD)

@@ -310,7 +310,7 @@ shmap__os_status shmap__posix_place_remove(const shmap__posix_place *place)
     SHMAP__STOP("reap.checked");
     if (shm_unlink(place->name) != 0 && errno != ENOENT)
         return errno == EACCES || errno == EPERM
-                   ? (shmap__os_status){SHMAP_ESTALE, errno}
+                   ? shmap__posix_belongs(SHMAP_ESTALE, errno, place->owner)
                    : shmap__posix_failed(errno);
     SHMAP__STOP("reap.unlinked");
     unlink(place->mark);
@@ -347,7 +347,7 @@ shmap__os_status shmap__posix_place_free(const shmap__posix_place *place,
         return status;
     close(fd);
     if (note.held || !is_mark_of(&note, &stat) || stat.st_uid != place->owner)
-        return (shmap__os_status){SHMAP_EEXIST, 0};
+        return shmap__posix_belongs(SHMAP_EEXIST, 0, stat.st_uid);
     status = shmap__posix_place_remove(place);
     if (status.code == 0)
         ++*reaped;

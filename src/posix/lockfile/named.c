@@ -31,6 +31,14 @@ static shmap__os_status find_owner(const char *os_name, uid_t *owner)
     return status;
 }
 
+/* What a step at this user's object failed with. */
+static shmap__os_status step_failed(shmap__os_status status, uid_t owner)
+{
+    return status.code == SHMAP_EACCES
+               ? shmap__posix_belongs(status.code, status.system, owner)
+               : status;
+}
+
 /* Free the name, whoever left it over. SHMAP_EEXIST if it was taken. */
 static shmap__os_status free_name(const char *os_name, unsigned *reaped)
 {
@@ -45,8 +53,9 @@ static shmap__os_status free_name(const char *os_name, unsigned *reaped)
     shmap__posix_place_find(&place, os_name, owner);
     status = shmap__posix_gate_enter(&place, &gate);
     if (status.code < 0)
-        return status.code == SHMAP_ENOENT ? (shmap__os_status){SHMAP_EEXIST, 0}
-                                           : status;
+        return status.code == SHMAP_ENOENT
+                   ? shmap__posix_belongs(SHMAP_EEXIST, 0, owner)
+                   : step_failed(status, owner);
     status = shmap__posix_place_free(&place, reaped);
     shmap__posix_gate_leave(&place, gate);
     return status;
@@ -57,7 +66,7 @@ static shmap__os_status free_name(const char *os_name, unsigned *reaped)
 /* The object, complete, with its mark held. */
 static shmap__os_status make_memory(shmap__os_object *object, int mark,
                                     const shmap__posix_place *place,
-                                    uint64_t size, int commit)
+                                    const shmap__os_request *request)
 {
     struct stat stat;
     shmap__os_status status;
@@ -77,7 +86,8 @@ static shmap__os_status make_memory(shmap__os_object *object, int mark,
      * umasks are such that it matters. */
     if (fchmod(fd, S_IRUSR | S_IWUSR) != 0)
         errno = 0;
-    status = shmap__posix_extend(fd, 0, size, commit, true);
+    status = shmap__posix_extend(fd, 0, request->size, request->options.commit,
+                                 true);
     SHMAP__STOP("create.sized");
     if (status.code == 0) {
         error =
@@ -99,8 +109,8 @@ static shmap__os_status make_memory(shmap__os_object *object, int mark,
 
 /* In a step, in a place that is free. */
 static shmap__os_status make(shmap__os_object *object,
-                             const shmap__posix_place *place, uint64_t size,
-                             int commit)
+                             const shmap__posix_place *place,
+                             const shmap__os_request *request)
 {
     shmap__os_status status;
     int mark = shmap__posix_mark_make(place);
@@ -108,7 +118,7 @@ static shmap__os_status make(shmap__os_object *object,
     if (mark < 0)
         return shmap__posix_failed(errno);
     SHMAP__STOP("create.mark");
-    status = make_memory(object, mark, place, size, commit);
+    status = make_memory(object, mark, place, request);
     if (status.code < 0) {
         unlink(place->mark);
         close(mark);
@@ -117,8 +127,7 @@ static shmap__os_status make(shmap__os_object *object,
 }
 
 shmap__os_status shmap__os_named_create(shmap__os_object *object,
-                                        const char *os_name, uint64_t size,
-                                        const shmap_region_options *options)
+                                        const shmap__os_request *request)
 {
     shmap__posix_place place;
     unsigned reaped = 0;
@@ -126,22 +135,22 @@ shmap__os_status shmap__os_named_create(shmap__os_object *object,
     shmap__os_status status;
 
     /* Others have no way to the lock files. */
-    if (options->share != SHMAP_SHARE_OWNER)
+    if (request->options.share != SHMAP_SHARE_OWNER)
         return (shmap__os_status){SHMAP_ENOTSUP, 0};
-    status = free_name(os_name, &reaped);
+    status = free_name(request->os_name, &reaped);
     if (status.code == 0)
         status = shmap__posix_folders_make();
     if (status.code < 0)
         return status;
     SHMAP__STOP("create.free");
-    shmap__posix_place_find(&place, os_name, geteuid());
+    shmap__posix_place_find(&place, request->os_name, geteuid());
     status = shmap__posix_gate_enter(&place, &gate);
     if (status.code < 0)
         return status;
     SHMAP__STOP("create.gated");
     status = shmap__posix_place_free(&place, &reaped);
     if (status.code == 0)
-        status = make(object, &place, size, options->commit);
+        status = make(object, &place, request);
     shmap__posix_gate_leave(&place, gate);
     return status;
 }
@@ -151,26 +160,19 @@ shmap__os_status shmap__os_named_create(shmap__os_object *object,
 /* Something changed meanwhile. Never leaves this file. */
 static const shmap__os_status again = {1, 0};
 
-/* How a region is to be opened. */
-typedef struct open_wish {
-    int access;
-    int owner;
-    int scope;
-} open_wish;
-
 /* Take what was found, alive or foreign. A mark proves the name: it is a file
  * of the owner's for that name, and says which object that is. Without, the
  * object is another program's, or somebody linked it there. */
 static shmap__os_status take(shmap__os_object *object,
                              const shmap__posix_found *found,
-                             const open_wish *wish)
+                             const shmap__os_request *request)
 {
     const bool foreign = found->state == SHMAP__FOREIGN;
     shmap__os_status status = shmap__posix_object_check(
-        object, found->fd, &found->stat, SHMAP_KIND_NAMED, wish->access,
-        wish->owner, geteuid());
+        object, found->fd, &found->stat, request, geteuid());
 
-    if (status.code == 0 && foreign && wish->scope != SHMAP_SCOPE_NATIVE)
+    if (status.code == 0 && foreign &&
+        request->options.scope != SHMAP_SCOPE_NATIVE)
         status.code = SHMAP_ETYPE;
     if (status.code < 0)
         return status;
@@ -184,11 +186,11 @@ static shmap__os_status take(shmap__os_object *object,
 
 static shmap__os_status open_in_step(shmap__os_object *object,
                                      const shmap__posix_place *place,
-                                     const open_wish *wish)
+                                     const shmap__os_request *request)
 {
     shmap__posix_found found;
     shmap__os_status status = shmap__posix_place_look(
-        place, wish->access == SHMAP_ACCESS_READ ? O_RDONLY : O_RDWR, &found);
+        place, shmap__posix_open_flags(request->options.access), &found);
 
     if (status.code < 0)
         return status;
@@ -203,7 +205,7 @@ static shmap__os_status open_in_step(shmap__os_object *object,
         status = again;
     } else {
         SHMAP__STOP("open.marked");
-        status = take(object, &found, wish);
+        status = take(object, &found, request);
     }
     if (status.code != 0)
         shmap__posix_found_close(&found);
@@ -214,13 +216,13 @@ static shmap__os_status open_in_step(shmap__os_object *object,
  * was a region that came since. */
 static shmap__os_status open_foreign(shmap__os_object *object,
                                      const shmap__posix_place *place,
-                                     const open_wish *wish)
+                                     const shmap__os_request *request)
 {
     shmap__posix_found found = {.state = SHMAP__FOREIGN, .mark = -1};
     struct stat stat;
     int fd;
     shmap__os_status status = shmap__posix_memory_open(
-        place->name, wish->access == SHMAP_ACCESS_READ ? O_RDONLY : O_RDWR,
+        place->name, shmap__posix_open_flags(request->options.access),
         &found.fd, &found.stat);
 
     if (status.code < 0)
@@ -233,15 +235,16 @@ static shmap__os_status open_foreign(shmap__os_object *object,
         stat.st_ino != found.stat.st_ino || lstat(place->mark, &stat) == 0)
         status = again;
     else
-        status = take(object, &found, wish);
+        status = take(object, &found, request);
     if (status.code != 0)
         shmap__posix_found_close(&found);
     return status;
 }
 
-static shmap__os_status try_open(shmap__os_object *object, const char *os_name,
-                                 const open_wish *wish)
+static shmap__os_status try_open(shmap__os_object *object,
+                                 const shmap__os_request *request)
 {
+    const char *os_name = request->os_name;
     shmap__posix_place place;
     uid_t uid;
     int gate;
@@ -253,27 +256,25 @@ static shmap__os_status try_open(shmap__os_object *object, const char *os_name,
     shmap__posix_place_find(&place, os_name, uid);
     status = shmap__posix_gate_enter(&place, &gate);
     if (status.code == SHMAP_ENOENT)
-        return open_foreign(object, &place, wish);
+        return open_foreign(object, &place, request);
     if (status.code == SHMAP_EACCES &&
-        !shmap__posix_accepts(wish->owner, uid, geteuid()))
-        status.code = SHMAP_EOWNER;
+        !shmap__posix_accepts(request->options.owner, uid, geteuid()))
+        return shmap__posix_belongs(SHMAP_EOWNER, status.system, uid);
     if (status.code < 0)
-        return status;
+        return step_failed(status, uid);
     SHMAP__STOP("open.gated");
-    status = open_in_step(object, &place, wish);
+    status = open_in_step(object, &place, request);
     shmap__posix_gate_leave(&place, gate);
     return status;
 }
 
 shmap__os_status shmap__os_named_open(shmap__os_object *object,
-                                      const char *os_name, int access,
-                                      int owner, int scope)
+                                      const shmap__os_request *request)
 {
-    const open_wish wish = {access, owner, scope};
     unsigned attempt = 0;
 
     do {
-        shmap__os_status status = try_open(object, os_name, &wish);
+        shmap__os_status status = try_open(object, request);
 
         if (status.code <= 0)
             return status;
@@ -282,16 +283,6 @@ shmap__os_status shmap__os_named_open(shmap__os_object *object,
 }
 
 /* Reaping */
-
-bool shmap__os_named_owner(const char *os_name, char *out, size_t size)
-{
-    uid_t owner;
-
-    if (find_owner(os_name, &owner).code < 0)
-        return false;
-    snprintf(out, size, "user %lu", (unsigned long)owner);
-    return true;
-}
 
 /* Names that shmap derives begin with one of its prefixes, or with as much of
  * one as the system's limit leaves beside a hash. */
@@ -309,17 +300,18 @@ bool shmap__posix_named_lend(int fd)
 }
 
 shmap__os_status shmap__posix_named_take(shmap__os_object *object, int fd,
-                                         const struct stat *stat, bool lent,
-                                         const char *os_name, int access,
-                                         int owner)
+                                         const struct stat *stat,
+                                         const shmap__os_request *request)
 {
-    const bool derived = is_derived(os_name + (*os_name == '/'));
+    const char *os_name = request->os_name;
+    shmap__os_request by_name = *request;
     shmap__os_object found;
-    shmap__os_status status = shmap__os_named_open(
-        &found, os_name, access, owner,
-        derived ? SHMAP_SCOPE_MACHINE : SHMAP_SCOPE_NATIVE);
+    shmap__os_status status;
 
-    (void)lent;
+    by_name.options.scope = is_derived(os_name + (*os_name == '/'))
+                                ? SHMAP_SCOPE_MACHINE
+                                : SHMAP_SCOPE_NATIVE;
+    status = shmap__os_named_open(&found, &by_name);
     if (status.code < 0)
         return status;
     if (!shmap__posix_identifies(found.identity, stat)) {
