@@ -126,6 +126,8 @@ int64_t shmap__os_now(void);
  * be told. Below 16,777,216. */
 uint32_t shmap__os_processor(void);
 
+/* room.c */
+
 /* What holds regions of this kind (for SHMAP_KIND_FILE: the file of that path)
  * has room for `*room` more bytes; `*where` names it in English and is static.
  * Returns false if that cannot be told. */
@@ -213,7 +215,7 @@ shmap__os_status shmap__os_size(const shmap__os_object *object, uint64_t *size);
 /* The SHMAP_INFO_ flags that hold now. */
 int shmap__os_info_flags(const shmap__os_object *object, const char *os_name);
 
-/* share.c: the number of the user who owns it, or a SID, as text; untouched
+/* user.c: the number of the user who owns it, or a SID, as text; untouched
  * where that cannot be told. */
 void shmap__os_owner(const shmap__os_object *object, char *out, size_t size);
 
@@ -364,7 +366,7 @@ extern uint32_t shmap__os_unsettled;
  * SHMAP_ENOTSUP if the region does not allow it. */
 shmap__os_status shmap__os_settle(const void *object);
 
-/* lock.c */
+/* fork.c */
 
 /* Keep other threads from what this process knows of its threads. Returns a
  * number that a forked child does not share with its parent. */

@@ -7,45 +7,6 @@
 
 #include "base/stop.h"
 
-/* What a failure to make a section means, but for names. */
-static shmap__os_status section_failed(DWORD error)
-{
-    if (shmap__win32_is_no_room(error))
-        return shmap__win32_failed_as(SHMAP_ENOSPC, error);
-    /* The other parameters are known to be good. */
-    if (error == ERROR_INVALID_PARAMETER)
-        return shmap__win32_failed_as(SHMAP_E2BIG, error);
-    return shmap__win32_failed(error);
-}
-
-shmap__os_status shmap__win32_section_create(HANDLE *section,
-                                             const wchar_t *name, uint64_t size,
-                                             shmap__win32_security *privacy)
-{
-    shmap__os_status done = {0, 0};
-    DWORD error;
-    HANDLE made;
-
-    do {
-        SetLastError(ERROR_SUCCESS);
-        made =
-            CreateFileMappingW(INVALID_HANDLE_VALUE, &privacy->attributes,
-                               PAGE_READWRITE | SEC_COMMIT, (DWORD)(size >> 32),
-                               (DWORD)(size & 0xFFFFFFFF), name);
-        error = GetLastError();
-    } while (made == NULL &&
-             shmap__win32_drop_label(&privacy->attributes, error));
-    if (made == NULL)
-        return section_failed(error);
-    if (error == ERROR_ALREADY_EXISTS) {
-        done = shmap__win32_belongs(SHMAP_EEXIST, error, made);
-        CloseHandle(made);
-        return done;
-    }
-    *section = made;
-    return done;
-}
-
 /* For Windows, an anonymous region has a name after all, which nobody can
  * guess: without one, the system has no way to tell which section a handle
  * means, and before 8.1 does not keep an access list with it. */

@@ -46,16 +46,3 @@ DWORD shmap__win32_lock_patiently(HANDLE file, uint64_t byte)
         shmap__win32_sleep(1);
     }
 }
-
-static SRWLOCK threads_lock = SRWLOCK_INIT;
-
-uint32_t shmap__os_threads_lock(void)
-{
-    AcquireSRWLockExclusive(&threads_lock);
-    return 1; /* There is no fork. */
-}
-
-void shmap__os_threads_unlock(void)
-{
-    ReleaseSRWLockExclusive(&threads_lock);
-}

@@ -58,61 +58,6 @@ void shmap__win32_file_unmark(HANDLE file)
     shmap__win32_unlock(file, mark_byte);
 }
 
-bool shmap__win32_file_is_regular(HANDLE file)
-{
-    BY_HANDLE_FILE_INFORMATION info;
-
-    return GetFileType(file) == FILE_TYPE_DISK &&
-           GetFileInformationByHandle(file, &info) &&
-           (info.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY) == 0;
-}
-
-/* FILE_ID_INFO, of Windows 8. On ReFS the number of a file has 128 bits, and
- * the short one need not be its own. */
-typedef struct long_id {
-    uint64_t volume;
-    uint64_t file[2];
-} long_id;
-
-bool shmap__win32_file_identify(HANDLE file, uint64_t identity[2],
-                                uint64_t *size)
-{
-    enum { FILE_ID_CLASS = 18 }; /* FileIdInfo */
-    BY_HANDLE_FILE_INFORMATION info;
-    long_id id;
-
-    if (!GetFileInformationByHandle(file, &info))
-        return false;
-    if (GetFileInformationByHandleEx(
-            file, (FILE_INFO_BY_HANDLE_CLASS)FILE_ID_CLASS, &id, sizeof id)) {
-        identity[0] = id.volume ^ id.file[1] * UINT64_C(0x9E3779B97F4A7C15);
-        identity[1] = id.file[0];
-    } else {
-        identity[0] = info.dwVolumeSerialNumber;
-        identity[1] = (uint64_t)info.nFileIndexHigh << 32 | info.nFileIndexLow;
-    }
-    *size = (uint64_t)info.nFileSizeHigh << 32 | info.nFileSizeLow;
-    return true;
-}
-
-bool shmap__win32_file_is_same(const uint64_t a[2], const uint64_t b[2])
-{
-    return a[1] == b[1] && (a[0] == b[0] || a[0] == 0 || b[0] == 0);
-}
-
-shmap__os_status shmap__win32_file_size(HANDLE file, uint64_t *size)
-{
-    shmap__os_status done = {0, 0};
-    LARGE_INTEGER now;
-
-    if (!GetFileSizeEx(file, &now))
-        return shmap__win32_failed(GetLastError());
-    if (now.QuadPart == 0)
-        return shmap__win32_failed_as(SHMAP_ENOTREADY, 0);
-    *size = (uint64_t)now.QuadPart;
-    return done;
-}
-
 static shmap__os_status ensure_size(HANDLE file, uint64_t size, int access)
 {
     uint64_t now = 0;

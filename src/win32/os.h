@@ -74,7 +74,7 @@ HANDLE shmap__win32_timer(DWORD ms);
 /* Sleep by such a timer, if there is one. */
 void shmap__win32_sleep(DWORD ms);
 
-/* memory.c */
+/* room.c */
 
 /* How much more the system will commit, in bytes. */
 bool shmap__win32_memory(uint64_t *available);
@@ -88,7 +88,7 @@ shmap__os_status shmap__win32_fill(HANDLE file);
 /* Extend a file to `size` bytes, with room for them, or fail as a whole. */
 shmap__os_status shmap__win32_extend(HANDLE file, uint64_t size);
 
-/* lock.c: locks on single bytes, which end with their handle. */
+/* byte_lock.c: locks on single bytes, which end with their handle. */
 
 /* Lock a byte now or not at all; ERROR_LOCK_VIOLATION if another handle has it.
  * `flags` may be LOCKFILE_EXCLUSIVE_LOCK. */
@@ -106,7 +106,7 @@ bool shmap__win32_unlock(HANDLE file, uint64_t byte);
  * valid. */
 shmap__os_status shmap__win32_utf16(wchar_t **out, const char *text);
 
-/* share.c */
+/* user.c */
 
 /* The user that this thread acts as. */
 typedef struct shmap__win32_user {
@@ -115,6 +115,29 @@ typedef struct shmap__win32_user {
         BYTE space[sizeof(TOKEN_USER) + SECURITY_MAX_SID_SIZE];
     } token;
 } shmap__win32_user;
+
+/* Find the user that this thread acts as. Returns 0 or an error. */
+DWORD shmap__win32_find_user(shmap__win32_user *user);
+
+/* A failure because of an object, which its owner explains. The handle has
+ * READ_CONTROL; NULL: nothing is known of it. */
+shmap__os_status shmap__win32_belongs(int code, DWORD error, HANDLE handle);
+
+/* Write the SID of who owns the object. The handle has READ_CONTROL. */
+bool shmap__win32_handle_owner(HANDLE handle, char *out, size_t size);
+
+/* Whether SHMAP_OWNER_... accepts who owns the object. The handle has
+ * READ_CONTROL, unless anybody is accepted. */
+shmap__os_status shmap__win32_check_owner(HANDLE handle, int owner);
+
+/* Whether it accepts the user of a process. */
+shmap__os_status shmap__win32_check_process(DWORD id, int owner);
+
+/* Whether it accepts the user at the other end of a pipe that this process has
+ * read from, and has made. */
+shmap__os_status shmap__win32_check_client(HANDLE pipe, int owner);
+
+/* security.c */
 
 /* That processes of low integrity may write. */
 typedef union shmap__win32_label {
@@ -163,31 +186,17 @@ bool shmap__win32_drop_label(SECURITY_ATTRIBUTES *attributes, DWORD error);
 /* Whether this stands for an object's owner, whoever that is, in a list. */
 bool shmap__win32_is_owner_rights(PSID account);
 
-/* A failure because of an object, which its owner explains. The handle has
- * READ_CONTROL; NULL: nothing is known of it. */
-shmap__os_status shmap__win32_belongs(int code, DWORD error, HANDLE handle);
-
-/* Write the SID of who owns the object. The handle has READ_CONTROL. */
-bool shmap__win32_handle_owner(HANDLE handle, char *out, size_t size);
-
-/* Whether SHMAP_OWNER_... accepts who owns the object. The handle has
- * READ_CONTROL, unless anybody is accepted. */
-shmap__os_status shmap__win32_check_owner(HANDLE handle, int owner);
-
-/* Whether it accepts the user of a process. */
-shmap__os_status shmap__win32_check_process(DWORD id, int owner);
-
-/* Whether it accepts the user at the other end of a pipe that this process has
- * read from, and has made. */
-shmap__os_status shmap__win32_check_client(HANDLE pipe, int owner);
-
-/* object.c */
+/* query.c: asking what handles are of. */
 
 typedef struct shmap__win32_section_info {
     void *base;
     ULONG attributes; /* SEC_... */
     LARGE_INTEGER size;
 } shmap__win32_section_info;
+
+/* Ask about a section; the handle has SECTION_QUERY. Returns 0 or an error. */
+DWORD shmap__win32_section_query(HANDLE section,
+                                 shmap__win32_section_info *info);
 
 /* How many handles of an object there are, in all processes. Returns 0 or an
  * error. */
@@ -203,31 +212,34 @@ bool shmap__win32_section_identify(HANDLE section, uint64_t identity[2]);
 /* Whether this is its name. */
 bool shmap__win32_section_is_named(HANDLE section, const char *os_name);
 
+/* Whether the handle is that of a file, not of a folder or a whole volume. */
+bool shmap__win32_file_is_regular(HANDLE file);
+
+/* Which file the handle means, on this machine, and its size. False and
+ * GetLastError if it is no file's. */
+bool shmap__win32_file_identify(HANDLE file, uint64_t identity[2],
+                                uint64_t *size);
+
+/* Whether two of these are of one file. A volume of 0 could not be told, as by
+ * Wine of a file whose path changed. */
+bool shmap__win32_file_is_same(const uint64_t a[2], const uint64_t b[2]);
+
+/* The file's size, which is more than 0, or SHMAP_ENOTREADY. */
+shmap__os_status shmap__win32_file_size(HANDLE file, uint64_t *size);
+
 /* Fill an object for a handle, and let it be known as this process's, until it
  * is closed. */
 void shmap__win32_object_fill(shmap__os_object *object, HANDLE handle,
                               uint64_t size, int kind, int access);
 
-/* Whether it is the handle of one of these. */
+/* Let an object be known as this process's, and no longer. */
+void shmap__win32_object_add(shmap__os_object *object);
+void shmap__win32_object_remove(const shmap__os_object *object);
+
+/* Whether the handle is that of an object of this process. */
 bool shmap__win32_object_has(HANDLE handle);
 
-/* Ask about a section; the handle has SECTION_QUERY. Returns 0 or an error. */
-DWORD shmap__win32_section_query(HANDLE section,
-                                 shmap__win32_section_info *info);
-
-/* Whether a section that was found can be mapped with this access. */
-shmap__os_status shmap__win32_section_check(HANDLE section, int access);
-
-/* Fill in the size of a section that was found, if shmap can use it. */
-shmap__os_status shmap__win32_section_size(HANDLE section, uint64_t *size);
-
-/* identity.c */
-
-/* A handle of the thread of this id, to wait for its end; NULL if there is none
- * to be had: if `*dead`, because it has ended. */
-HANDLE shmap__win32_thread_open(uint64_t id, bool *dead);
-
-/* anonymous.c */
+/* section.c */
 
 enum {
     SHMAP__OS_SECTION_READ = SECTION_QUERY | SECTION_MAP_READ | READ_CONTROL,
@@ -238,6 +250,22 @@ enum {
 shmap__os_status shmap__win32_section_create(HANDLE *section,
                                              const wchar_t *name, uint64_t size,
                                              shmap__win32_security *privacy);
+
+/* Whether a section that was found can be mapped with this access. */
+shmap__os_status shmap__win32_section_check(HANDLE section, int access);
+
+/* Fill in the size of a section that was found, if shmap can use it. */
+shmap__os_status shmap__win32_section_size(HANDLE section, uint64_t *size);
+
+/* The same of a section that was asked about already. */
+shmap__os_status shmap__win32_section_usable(
+    HANDLE section, const shmap__win32_section_info *info, uint64_t *size);
+
+/* thread.c */
+
+/* A handle of the thread of this id, to wait for its end; NULL if there is none
+ * to be had: if `*dead`, because it has ended. */
+HANDLE shmap__win32_thread_open(uint64_t id, bool *dead);
 
 /* view.c */
 
@@ -260,21 +288,6 @@ bool shmap__win32_channel_has_room(intptr_t channel);
 shmap__os_status shmap__win32_channel_peer(intptr_t channel, int64_t *peer);
 
 /* file.c */
-
-/* Whether the handle is that of a file, not of a folder or a whole volume. */
-bool shmap__win32_file_is_regular(HANDLE file);
-
-/* Which file the handle means, on this machine, and its size. False and
- * GetLastError if it is no file's. */
-bool shmap__win32_file_identify(HANDLE file, uint64_t identity[2],
-                                uint64_t *size);
-
-/* Whether two of these are of one file. A volume of 0 could not be told, as by
- * Wine of a file whose path changed. */
-bool shmap__win32_file_is_same(const uint64_t a[2], const uint64_t b[2]);
-
-/* The file's size, which is more than 0, or SHMAP_ENOTREADY. */
-shmap__os_status shmap__win32_file_size(HANDLE file, uint64_t *size);
 
 /* Whether the path that a file was opened by certainly does not mean it any
  * more. */

@@ -3,6 +3,7 @@
 /* The machine's memory, and making sure of room in files. */
 #include "win32/os.h"
 
+#include <stdlib.h>
 #include <winioctl.h>
 
 /* Ask a file system, also through a handle that is overlapped. Returns 0 or an
@@ -131,4 +132,56 @@ shmap__os_status shmap__win32_extend(HANDLE file, uint64_t size)
     if (error == ERROR_INVALID_PARAMETER)
         return shmap__win32_failed_as(SHMAP_E2BIG, error);
     return shmap__win32_failed(error);
+}
+
+/* The folder of a file, for the caller to free; NULL if there is no memory or
+ * no such path. */
+static wchar_t *folder_of(const char *path)
+{
+    wchar_t *wide;
+    wchar_t *full;
+    wchar_t *file = NULL;
+    DWORD size;
+
+    if (shmap__win32_utf16(&wide, path).code < 0)
+        return NULL;
+    size = GetFullPathNameW(wide, 0, NULL, NULL);
+    full = size == 0 ? NULL : malloc(size * sizeof *full);
+    if (full != NULL) {
+        DWORD used = GetFullPathNameW(wide, size, full, &file);
+
+        if (used == 0 || used >= size) {
+            free(full);
+            full = NULL;
+        } else if (file != NULL) {
+            *file = L'\0';
+        }
+    }
+    free(wide);
+    return full;
+}
+
+static bool disk_room(const char *path, uint64_t *room)
+{
+    wchar_t *folder = folder_of(path);
+    ULARGE_INTEGER available;
+    BOOL done;
+
+    if (folder == NULL)
+        return false;
+    done = GetDiskFreeSpaceExW(folder, &available, NULL, NULL);
+    free(folder);
+    if (done)
+        *room = available.QuadPart;
+    return done != FALSE;
+}
+
+bool shmap__os_room(int kind, const char *path, uint64_t *room,
+                    const char **where)
+{
+    if (kind == SHMAP_KIND_FILE ? !disk_room(path, room)
+                                : !shmap__win32_memory(room))
+        return false;
+    *where = kind == SHMAP_KIND_FILE ? "the file system" : "the commit limit";
+    return true;
 }

@@ -1,49 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Who may open what is made here, and whose it is that was found. */
+/* Rights: which users may open what is made here. */
 #include "win32/os.h"
 
 #include <sddl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <wchar.h>
-
-#include "base/compiler.h"
-
-/* The user's token: the thread's if it acts for somebody, else the process's.
- */
-static DWORD open_token(HANDLE *token)
-{
-    DWORD error;
-
-    if (OpenThreadToken(GetCurrentThread(), TOKEN_QUERY, TRUE, token))
-        return ERROR_SUCCESS;
-    error = GetLastError();
-    if (error != ERROR_NO_TOKEN)
-        return error;
-    if (OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, token))
-        return ERROR_SUCCESS;
-    return GetLastError();
-}
-
-static DWORD query_token(TOKEN_INFORMATION_CLASS what, void *out, DWORD size)
-{
-    HANDLE token;
-    DWORD error = open_token(&token);
-    DWORD written;
-
-    if (error != ERROR_SUCCESS)
-        return error;
-    if (!GetTokenInformation(token, what, out, size, &written))
-        error = GetLastError();
-    CloseHandle(token);
-    return error;
-}
-
-static DWORD find_user(shmap__win32_user *user)
-{
-    return query_token(TokenUser, &user->token, sizeof user->token);
-}
 
 /* SIDs that no header has. */
 static SID owner_rights = {SID_REVISION,
@@ -104,7 +66,7 @@ DWORD shmap__win32_privacy_init(shmap__win32_security *privacy, DWORD rights,
                                 bool binding)
 {
     ACL *acl = &privacy->access.acl;
-    DWORD error = find_user(&privacy->user);
+    DWORD error = shmap__win32_find_user(&privacy->user);
     PSID user = privacy->user.token.user.User.Sid;
 
     if (error != ERROR_SUCCESS)
@@ -350,7 +312,7 @@ DWORD shmap__win32_likeness_init(shmap__win32_security *likeness, HANDLE region,
     if (error == ERROR_SUCCESS && rules.list != NULL)
         error = add_rules(acl, &rules, read, write);
     if (error == ERROR_SUCCESS)
-        error = find_user(&likeness->user);
+        error = shmap__win32_find_user(&likeness->user);
     if (error != ERROR_SUCCESS)
         return error;
     if (!fill_attributes(&likeness->attributes, &likeness->descriptor,
@@ -359,188 +321,4 @@ DWORD shmap__win32_likeness_init(shmap__win32_security *likeness, HANDLE region,
         (rules.is_low && !add_label(&likeness->descriptor, &likeness->label)))
         return GetLastError();
     return ERROR_SUCCESS;
-}
-
-/* What an elevated process makes with raw calls belongs to the owner in its
- * token, which is the group of administrators and not the user. */
-static DWORD find_own(PSID owner, bool *own)
-{
-    shmap__win32_user user;
-    union {
-        TOKEN_OWNER owner;
-        BYTE space[sizeof(TOKEN_OWNER) + SECURITY_MAX_SID_SIZE];
-    } token;
-
-    DWORD error = find_user(&user);
-
-    if (error == ERROR_SUCCESS)
-        error = query_token(TokenOwner, &token, sizeof token);
-    if (error == ERROR_SUCCESS)
-        *own = EqualSid(owner, user.token.user.User.Sid) ||
-               EqualSid(owner, token.owner.Owner);
-    return error;
-}
-
-static bool is_system(PSID owner)
-{
-    return IsWellKnownSid(owner, WinLocalSystemSid) ||
-           IsWellKnownSid(owner, WinBuiltinAdministratorsSid);
-}
-
-/* A failure because of what this account has. */
-static shmap__os_status belongs_to(int code, DWORD error, PSID account)
-{
-    static SHMAP__THREAD_LOCAL char words[184 + 1]; /* of the longest SID */
-    shmap__os_status status = shmap__win32_failed_as(code, error);
-    char *text;
-
-    if (!ConvertSidToStringSidA(account, &text))
-        return status;
-    snprintf(words, sizeof words, "%s", text);
-    LocalFree(text);
-    status.reason = SHMAP__OS_OF_ACCOUNT;
-    status.detail = words;
-    return status;
-}
-
-static shmap__os_status check_account(PSID account, int owner)
-{
-    shmap__os_status done = {0, 0};
-    bool own = false;
-    DWORD error = find_own(account, &own);
-
-    if (error != ERROR_SUCCESS)
-        return shmap__win32_failed(error);
-    if (own || (owner == SHMAP_OWNER_SYSTEM && is_system(account)))
-        return done;
-    return belongs_to(SHMAP_EOWNER, 0, account);
-}
-
-typedef union owner_security {
-    SECURITY_DESCRIPTOR descriptor;
-    BYTE space[sizeof(SECURITY_DESCRIPTOR) + SECURITY_MAX_SID_SIZE];
-} owner_security;
-
-/* The owner, which lies in `security`; NULL if there is none. Returns 0 or an
- * error. */
-static DWORD find_owner(HANDLE handle, owner_security *security, PSID *owner)
-{
-    BOOL defaulted;
-    DWORD needed;
-
-    *owner = NULL;
-    if (!GetKernelObjectSecurity(handle, OWNER_SECURITY_INFORMATION,
-                                 &security->descriptor, sizeof *security,
-                                 &needed) ||
-        !GetSecurityDescriptorOwner(&security->descriptor, owner, &defaulted))
-        return GetLastError();
-    return ERROR_SUCCESS;
-}
-
-shmap__os_status shmap__win32_belongs(int code, DWORD error, HANDLE handle)
-{
-    owner_security security;
-    PSID account;
-
-    if (handle == NULL ||
-        find_owner(handle, &security, &account) != ERROR_SUCCESS ||
-        account == NULL)
-        return shmap__win32_failed_as(code, error);
-    return belongs_to(code, error, account);
-}
-
-shmap__os_status shmap__win32_check_owner(HANDLE handle, int owner)
-{
-    shmap__os_status done = {0, 0};
-    owner_security security;
-    PSID found;
-    DWORD error;
-
-    if (owner == SHMAP_OWNER_ANYBODY)
-        return done;
-    error = find_owner(handle, &security, &found);
-    if (error != ERROR_SUCCESS)
-        return shmap__win32_failed(error);
-    /* Nobody's is not ours. */
-    if (found == NULL || !IsValidSid(found))
-        return shmap__win32_failed_as(SHMAP_EOWNER, 0);
-    return check_account(found, owner);
-}
-
-/* Check whose a token is, and close it. */
-static shmap__os_status check_token(HANDLE token, int owner)
-{
-    shmap__win32_user user;
-    DWORD written;
-    DWORD error = ERROR_SUCCESS;
-
-    if (!GetTokenInformation(token, TokenUser, &user.token, sizeof user.token,
-                             &written))
-        error = GetLastError();
-    CloseHandle(token);
-    return error == ERROR_SUCCESS
-               ? check_account(user.token.user.User.Sid, owner)
-               : shmap__win32_failed_as(SHMAP_EOWNER, error);
-}
-
-shmap__os_status shmap__win32_check_process(DWORD id, int owner)
-{
-    HANDLE process = OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, FALSE, id);
-    HANDLE token = NULL;
-    DWORD error;
-
-    if (process == NULL)
-        return shmap__win32_failed_as(SHMAP_EOWNER, GetLastError());
-    OpenProcessToken(process, TOKEN_QUERY, &token);
-    error = GetLastError();
-    CloseHandle(process);
-    return token == NULL ? shmap__win32_failed_as(SHMAP_EOWNER, error)
-                         : check_token(token, owner);
-}
-
-/* The system tells this only by letting a thread act as that user. */
-shmap__os_status shmap__win32_check_client(HANDLE pipe, int owner)
-{
-    HANDLE before = NULL;
-    HANDLE token = NULL;
-    DWORD error = ERROR_SUCCESS;
-
-    if (!OpenThreadToken(GetCurrentThread(), TOKEN_IMPERSONATE, TRUE,
-                         &before) &&
-        GetLastError() != ERROR_NO_TOKEN)
-        return shmap__win32_failed(GetLastError());
-    if (!ImpersonateNamedPipeClient(pipe) ||
-        !OpenThreadToken(GetCurrentThread(), TOKEN_QUERY, TRUE, &token))
-        error = GetLastError();
-    /* The thread must not go on as somebody else. */
-    if (!SetThreadToken(NULL, before)) {
-        error = GetLastError();
-        RevertToSelf();
-        if (token != NULL)
-            CloseHandle(token);
-        token = NULL;
-    }
-    if (before != NULL)
-        CloseHandle(before);
-    return token == NULL ? shmap__win32_failed_as(SHMAP_EOWNER, error)
-                         : check_token(token, owner);
-}
-
-bool shmap__win32_handle_owner(HANDLE handle, char *out, size_t size)
-{
-    owner_security security;
-    PSID owner;
-    char *text;
-
-    if (find_owner(handle, &security, &owner) != ERROR_SUCCESS ||
-        owner == NULL || !ConvertSidToStringSidA(owner, &text))
-        return false;
-    snprintf(out, size, "%s", text);
-    LocalFree(text);
-    return true;
-}
-
-void shmap__os_owner(const shmap__os_object *object, char *out, size_t size)
-{
-    shmap__win32_handle_owner((HANDLE)object->native, out, size);
 }

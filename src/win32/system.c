@@ -3,8 +3,6 @@
 /* Facts about the system, its clock, and how much room there is. */
 #include "win32/os.h"
 
-#include <stdlib.h>
-
 /* The largest section that Windows makes: 16 PiB less a page. */
 static const uint64_t max_section = (UINT64_C(1) << 54) - 4096;
 
@@ -224,58 +222,6 @@ DWORD shmap__win32_milliseconds(int64_t deadline, DWORD longest)
         return 0;
     left = (deadline - now - 1) / NS_PER_MS + 1;
     return left < (int64_t)longest ? (DWORD)left : longest;
-}
-
-/* The folder of a file, for the caller to free; NULL if there is no memory or
- * no such path. */
-static wchar_t *folder_of(const char *path)
-{
-    wchar_t *wide;
-    wchar_t *full;
-    wchar_t *file = NULL;
-    DWORD size;
-
-    if (shmap__win32_utf16(&wide, path).code < 0)
-        return NULL;
-    size = GetFullPathNameW(wide, 0, NULL, NULL);
-    full = size == 0 ? NULL : malloc(size * sizeof *full);
-    if (full != NULL) {
-        DWORD used = GetFullPathNameW(wide, size, full, &file);
-
-        if (used == 0 || used >= size) {
-            free(full);
-            full = NULL;
-        } else if (file != NULL) {
-            *file = L'\0';
-        }
-    }
-    free(wide);
-    return full;
-}
-
-static bool disk_room(const char *path, uint64_t *room)
-{
-    wchar_t *folder = folder_of(path);
-    ULARGE_INTEGER available;
-    BOOL done;
-
-    if (folder == NULL)
-        return false;
-    done = GetDiskFreeSpaceExW(folder, &available, NULL, NULL);
-    free(folder);
-    if (done)
-        *room = available.QuadPart;
-    return done != FALSE;
-}
-
-bool shmap__os_room(int kind, const char *path, uint64_t *room,
-                    const char **where)
-{
-    if (kind == SHMAP_KIND_FILE ? !disk_room(path, room)
-                                : !shmap__win32_memory(room))
-        return false;
-    *where = kind == SHMAP_KIND_FILE ? "the file system" : "the commit limit";
-    return true;
 }
 
 uint64_t shmap__os_wait_id(void)

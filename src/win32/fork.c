@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Fork, which Windows does not have: what it must not copy half changed is only
+ * kept from other threads. */
+#include "win32/os.h"
+
+static SRWLOCK threads_lock = SRWLOCK_INIT;
+
+uint32_t shmap__os_threads_lock(void)
+{
+    AcquireSRWLockExclusive(&threads_lock);
+    return 1; /* There is no fork. */
+}
+
+void shmap__os_threads_unlock(void)
+{
+    ReleaseSRWLockExclusive(&threads_lock);
+}
