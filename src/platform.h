@@ -251,11 +251,15 @@ typedef struct shmap__os_gift {
 /* This process's number. */
 int64_t shmap__os_process_id(void);
 
-/* Each of these fills `native` and `identity` of a gift, whose access the
- * object has, and if it is SHMAP_ACCESS_READ sees to it that nobody who gets
- * it can write, else SHMAP_ENOTSUP; then `writable` may be set in the object.
- *
- * Make what children inherit: a new descriptor or handle. */
+/* Each shmap__os_give_ fills `native` and `identity` of a gift, whose access
+ * the object has, and if it is SHMAP_ACCESS_READ sees to it that nobody who
+ * gets it can write, else SHMAP_ENOTSUP; then `writable` may be set in the
+ * object.
+ */
+
+/* handover_inherit.c */
+
+/* Make what children inherit: a new descriptor or handle. */
 shmap__os_status shmap__os_give_child(shmap__os_object *object,
                                       shmap__os_gift *gift);
 
@@ -265,9 +269,13 @@ bool shmap__os_is_given_child(const shmap__os_object *object, int64_t native);
 /* Close it, if it is. */
 void shmap__os_give_child_end(const shmap__os_object *object, int64_t native);
 
+/* handover_process.c */
+
 /* Make it ready for the process `gift->to`. SHMAP_ENOENT: there is none. */
 shmap__os_status shmap__os_give_process(shmap__os_object *object,
                                         shmap__os_gift *gift);
+
+/* handover.c, for gifts that go through a channel and all that come. */
 
 /* Make it ready for the process at the other end of a channel, once there is
  * room in that; fills `way` and `to` as well. */

@@ -333,4 +333,43 @@ void shmap__posix_later_forget(void);
 void shmap__posix_named_close(const shmap__os_object *object,
                               const char *os_name, const struct stat *stat);
 
+/* gift.c */
+
+/* Make a new descriptor of an object's, to be given away with `gift->access`.
+ * Yields the object's stat. */
+shmap__os_status shmap__posix_gift_open(const shmap__os_object *object,
+                                        const shmap__os_gift *gift, int *fd,
+                                        struct stat *stat);
+
+/* Make sure that it cannot be used for more, and note it in the gift; on
+ * failure it is closed. Comes last: sealing cannot be taken back. */
+shmap__os_status shmap__posix_gift_complete(shmap__os_object *object,
+                                            shmap__os_gift *gift, int fd,
+                                            const struct stat *stat);
+
+/* Note the object's identity in the gift. */
+void shmap__posix_gift_identify(const shmap__os_object *object,
+                                shmap__os_gift *gift);
+
+/* Return whether a descriptor means what was given, and its stat. */
+bool shmap__posix_fd_matches_gift(int fd, const shmap__os_gift *gift,
+                                  struct stat *stat);
+
+/* Make an object of a descriptor, if that means what was given: else
+ * SHMAP_ENOENT. On success the descriptor is the object's. */
+shmap__os_status shmap__posix_gift_take(shmap__os_object *object, int fd,
+                                        const shmap__os_request *request);
+
+/* handover_inherit.c */
+
+/* Take what this process inherited. On failure it can be taken again. */
+shmap__os_status shmap__posix_take_inherited(shmap__os_object *object,
+                                             const shmap__os_request *request);
+
+/* handover_process.c */
+
+/* Take what another process has, under another descriptor. */
+shmap__os_status shmap__posix_take_from_process(
+    shmap__os_object *object, const shmap__os_request *request);
+
 #endif

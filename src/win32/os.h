@@ -302,4 +302,34 @@ bool shmap__win32_file_is_alone(HANDLE file);
 /* Take back the mark of this handle, if it has one. */
 void shmap__win32_file_unmark(HANDLE file);
 
+/* gift.c */
+
+/* Make a handle of an object with no more rights than an access needs. What
+ * another program's handle does not have, its copy cannot have either. */
+shmap__os_status shmap__win32_copy_for(HANDLE handle, int kind, int access,
+                                       HANDLE *copy);
+
+/* Find which object of this kind the handle means. False if it cannot be told.
+ */
+bool shmap__win32_identify(HANDLE handle, int kind, uint64_t identity[2]);
+
+/* Return whether a handle means the object of this kind and identity. */
+bool shmap__win32_handle_matches(HANDLE handle, int kind,
+                                 const uint64_t identity[2]);
+
+/* Make what is to be given: a handle that nobody has yet. Fills the identity.
+ */
+shmap__os_status shmap__win32_gift_make(const shmap__os_object *object,
+                                        shmap__os_gift *gift, HANDLE *made);
+
+/* Return whether this number is of a handle that is given in this way, as none
+ * of the library's own is. */
+bool shmap__win32_can_be_gift(int64_t native, int way);
+
+/* handover_process.c */
+
+/* Open a running process, to put handles into it. SHMAP_ENOENT if there is
+ * none. */
+shmap__os_status shmap__win32_open_process(HANDLE *process, int64_t id);
+
 #endif
