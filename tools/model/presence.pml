@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Presence, src/posix/presence.c and src/posix/identity.c, as a model for Spin:
+/* Presence, src/posix/linux/presence.c and src/posix/linux/thread.c, as a model for Spin:
  * who is taken for dead.
  *
  * Processes of two PID namespaces, and a child of the first one, lock and unlock

@@ -1,39 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 
-/* The objects of /dev/shm, for the files that keep and remove them. lifetime.c
- * says how they work together.
+/* The objects of /dev/shm, for the files that make, keep and remove them.
+ * lifetime.c says how these work together.
  */
 #ifndef SHMAP_POSIX_LINUX_LIFETIME_H
 #define SHMAP_POSIX_LINUX_LIFETIME_H
 
+#include <unistd.h>
+
 #include "posix/os.h"
 
-/* The byte that a holder of a region marks with a read lock; one who removes a
- * region has a write lock on both, one who removes a link on the second. */
+/* The byte that a holder of a region marks with a read lock; a process that
+ * removes a region has a write lock on both, one that removes a link on the
+ * second. */
 enum { SHMAP__OS_MARK = 0, SHMAP__OS_REMOVER = 1 };
 
-/* lifetime.c */
-
-/* Room for a path in the folder. */
-enum { SHMAP__OS_PATH = sizeof SHMAP__OS_FOLDER "/" + 255 };
-
-void shmap__posix_find_path(char path[SHMAP__OS_PATH], const char *os_name);
-
-/* shmap__posix_open for whatever somebody may have put there. `access` is
- * O_RDONLY or O_RDWR. */
-int shmap__posix_open_path(const char *path, int access);
-
-/* Whether open() failed because there is something that cannot be memory. */
-bool shmap__posix_is_other(int error);
+/* mode.c */
 
 /* Objects made by shmap have the sticky bit and are not executable. A blanket
  * `chmod -R 1777` of the folder makes them foreign, and so safe. One that is
- * about to be removed has exactly another mode: its owner can open it, nobody
- * else, and nobody but the owner can change that. A set-user-id bit is cleared
- * by a write of any other user, and some sandboxes forbid to set one. */
+ * about to be removed has exactly another mode: its owner can open it, no other
+ * user can, and only the owner can change that. A set-user-id bit is cleared by
+ * a write of any other user, and some sandboxes forbid to set one. */
 enum {
-    SHMAP__OS_PRIVATE = S_ISVTX | S_IRUSR | S_IWUSR,
-    SHMAP__OS_CONDEMNED_MODE = S_ISVTX | S_IRWXU
+    SHMAP__OS_REGION_BIT = S_ISVTX,
+    SHMAP__OS_PRIVATE = S_ISVTX | S_IRUSR | S_IWUSR
 };
 
 enum shmap__posix_make {
@@ -42,16 +33,82 @@ enum shmap__posix_make {
     SHMAP__OS_CONDEMNED /* was a region, and is about to be removed */
 };
 
-/* What a mode says, and what a descriptor does, of which `stat` is: a condemned
- * object of ours still has a stamp, another program's of this mode has none. */
+/* Return what a mode says. */
 enum shmap__posix_make shmap__posix_make_of(const struct stat *stat);
+
+/* Return what a descriptor says, of which `stat` is: a condemned object of ours
+ * still has a stamp, another program's of this mode has none. */
 enum shmap__posix_make shmap__posix_make_behind(int fd,
                                                 const struct stat *stat);
 
-/* Whether what could not be opened a moment ago is being removed, and may be
- * another user's: a condemned object has this path, or none any more. `*user`
- * becomes whose it is, if it can be looked at. */
+/* Give a region the mode of one that is about to be removed. False and errno if
+ * that is refused. */
+bool shmap__posix_mode_condemn(int fd);
+
+/* path.c */
+
+/* Room for a path in the folder. */
+enum { SHMAP__OS_PATH = sizeof SHMAP__OS_FOLDER "/" + 255 };
+
+void shmap__posix_find_path(char path[SHMAP__OS_PATH], const char *os_name);
+
+/* Return the name in a path. */
+static inline const char *shmap__posix_name_in(const char *path)
+{
+    return path + sizeof SHMAP__OS_FOLDER;
+}
+
+/* Open as shmap__posix_open does, whatever another user may have put there.
+ * `access` is O_RDONLY or O_RDWR. */
+int shmap__posix_open_path(const char *path, int access);
+
+/* Return whether the path still means the object that was looked at. */
+bool shmap__posix_path_means(const char *path, const struct stat *object);
+
+/* Return whether open() failed because there is something that cannot be
+ * memory. */
+bool shmap__posix_is_other(int error);
+
+/* Return whether an object that could not be opened a moment ago is being
+ * removed, and may be another user's: a condemned object has this path, or none
+ * any more. `*user` becomes the user that owns it, if it can be looked at. */
 bool shmap__posix_path_is_going(const char *path, uid_t *user);
+
+/* Return whether this user owns the object. */
+static inline bool shmap__posix_is_own(const struct stat *object)
+{
+    return object->st_uid == geteuid();
+}
+
+/* What proves that an object has its name from its owner. */
+enum shmap__posix_names {
+    SHMAP__OS_NAMES_PROVED, /* the object's stamp: user and machine scope */
+    SHMAP__OS_NAMES_NATIVE, /* nothing does */
+    SHMAP__OS_NAMES_LISTED  /* as NATIVE, but an object without any stamp is
+                               another program's */
+};
+
+/* Return what proves the names of a scope, and those of which only the name is
+ * known. */
+enum shmap__posix_names shmap__posix_names_of(int scope);
+enum shmap__posix_names shmap__posix_names_like(const char *os_name);
+
+/* Return whether the region has the path from its owner. `stat` is that of
+ * `fd`. */
+bool shmap__posix_is_proved(int fd, const struct stat *stat, const char *path,
+                            enum shmap__posix_names names);
+
+/* Return whether this user owns it and gave it another name. */
+bool shmap__posix_is_link(int fd, const struct stat *stat, const char *path,
+                          enum shmap__posix_names names);
+
+/* lifetime.c */
+
+/* Return whether a condemned object is locked, and not by a process that is
+ * just removing it: another user that had it open keeps it so. */
+bool shmap__posix_is_kept(int fd);
+
+/* reap.c */
 
 enum shmap__posix_reaping {
     SHMAP__OS_REAPED,
@@ -62,40 +119,41 @@ enum shmap__posix_reaping {
     SHMAP__OS_REAP_UNTOLD   /* errno, of a lock: it cannot be told */
 };
 
-/* What proves that an object has its name from its owner. */
-enum shmap__posix_names {
-    SHMAP__OS_NAMES_PROVED, /* the object's stamp: user and machine scope */
-    SHMAP__OS_NAMES_NATIVE, /* nothing does */
-    SHMAP__OS_NAMES_LISTED  /* as NATIVE, but an object without any stamp is
-                               another program's */
-};
-
-/* What the names of a scope are, and those of which only the name is known. */
-enum shmap__posix_names shmap__posix_names_of(int scope);
-enum shmap__posix_names shmap__posix_names_like(const char *os_name);
-
-/* Remove what has this path if it is a leftover, or if its owner, this user,
- * gave it another name, and so somebody else linked it here. `*user` becomes
- * whose it is, if it was looked at. */
+/* Remove the object of this path if it is a leftover, or if its owner, this
+ * user, gave it another name, and so another user linked it here. `*user`
+ * becomes the user that owns it, if it was looked at. */
 enum shmap__posix_reaping shmap__posix_remove_leftover(
     const char *path, enum shmap__posix_names names, uid_t *user);
 
-/* Whether the region has the path from its owner. `stat` is that of `fd`. */
-bool shmap__posix_is_proved(int fd, const struct stat *stat, const char *path,
-                            enum shmap__posix_names names);
+/* Open an object, to find out whether it is a leftover, and keep fork out until
+ * it is closed: a child must not share the description. -1 and errno. */
+int shmap__posix_open_for_removing(const char *path);
+void shmap__posix_close_after_removing(int fd);
 
-/* Whether this user owns it and gave it another name. */
-bool shmap__posix_is_link(int fd, const struct stat *stat, const char *path,
-                          enum shmap__posix_names names);
+/* Remove a closed region if it is a leftover. Return whether it must be asked
+ * for again: it has a holder, or another process removes it. */
+bool shmap__posix_remove_closed(const char *path, int fd);
 
-/* Whether a condemned object is locked, and not by one who is just removing
- * it: a stranger who had it open keeps it so. */
-bool shmap__posix_is_kept(int fd);
+/* Return whether an object could not be opened for a reason that passes, and
+ * may be left over. */
+bool shmap__posix_is_passing(int error);
 
-/* Free the path if what has it is a leftover: 0 if it is free then, or why it
+/* free.c */
+
+/* Free the path if it is that of a leftover: 0 if it is free then, or why it
  * cannot be. Counts in `*reaped` what was removed. */
 shmap__os_status shmap__posix_free_name(const char *path,
                                         enum shmap__posix_names names,
                                         unsigned *reaped);
+
+/* draft.c */
+
+/* Make a region, complete, and give it its name. `temporary_name`: it has
+ * another one until then, where files cannot be made without a name.
+ * SHMAP_ENOTSUP if this way is not there. */
+shmap__os_status shmap__posix_make(shmap__os_object *object, const char *path,
+                                   const shmap__os_request *request,
+                                   const shmap__posix_rights *rights,
+                                   bool temporary_name);
 
 #endif

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Closing: how a holder of a region leaves, and the last one removes it. */
+#include "posix/linux/lifetime.h"
+
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/stop.h"
+
+/* Leaving
+ *
+ * Whoever lets go must find out whether somebody is left, and only after it let
+ * go: of two that ask first and then go, each would see the other. Asking then
+ * takes a fresh description, which is the most expensive part of attaching.
+ *
+ * So those who leave take turns where they can: an exclusive flock through the
+ * region's own description, from before the question until the description is
+ * gone. (flock knows nothing of byte locks.) Who has it, and sees a holder, can
+ * go: that holder is not asking at the same time. Who does not get it goes
+ * first, waits until the turn is over, and asks then.
+ *
+ * A process that is stopped between its question and its end would make others
+ * wait. They give up after PATIENCE, and that process, which finds its turn
+ * longer than TURN, less than PATIENCE, asks again after it let go. */
+
+enum { TURN_NS = 5000000, PATIENCE_NS = 10000000 };
+
+/* Let go with a question before. False if it must be asked again. */
+static bool leave_in_turn(int fd)
+{
+    int64_t begun = shmap__os_now();
+    bool certain = flock(fd, LOCK_EX | LOCK_NB) == 0 &&
+                   shmap__posix_locked(fd, SHMAP__OS_MARK) == F_RDLCK;
+
+    SHMAP__STOP("leave.asked");
+    close(fd);
+    return certain && shmap__os_now() - begun < TURN_NS;
+}
+
+/* Wait until no turn is on, within bounds. Beginning another is no harm. */
+static void await_turns(int fd)
+{
+    int64_t deadline = shmap__os_now() + PATIENCE_NS;
+    unsigned attempt = 0;
+
+    while (flock(fd, LOCK_SH | LOCK_NB) != 0 && shmap__os_now() < deadline)
+        shmap__posix_wait_a_little(&attempt);
+}
+
+/* Remove what was closed. True if it must be asked for again: it has a holder,
+ * or could not be opened. */
+static bool remove_if_left(const char *path)
+{
+    int fd = shmap__posix_open_for_removing(path);
+    struct stat object;
+    bool again = false;
+
+    if (fd < 0)
+        return shmap__posix_is_passing(errno);
+    SHMAP__STOP("leave.opened");
+    /* Locks of other programs on objects of their own are their affair. */
+    if (fstat(fd, &object) == 0 &&
+        shmap__posix_make_behind(fd, &object) != SHMAP__OS_FOREIGN) {
+        await_turns(fd);
+        again = shmap__posix_remove_closed(path, fd);
+    }
+    shmap__posix_close_after_removing(fd);
+    return again;
+}
+
+void shmap__posix_named_close(const shmap__os_object *object,
+                              const char *os_name, const struct stat *stat)
+{
+    const mode_t others = S_IRWXG | S_IRWXO;
+    int fd = (int)object->native;
+    char path[SHMAP__OS_PATH];
+    bool certain = false; /* that another holder is left */
+
+    /* Where somebody shares the description, the turn would not end. And if
+     * others may hold the region, who may not remove it, then that somebody is
+     * left does not mean that somebody will remove it. */
+    shmap__posix_fork_lock();
+    if (stat != NULL && object->forks == shmap__posix_forks() &&
+        !object->lent && (stat->st_mode & others) == 0)
+        certain = leave_in_turn(fd);
+    else if (stat != NULL)
+        close(fd);
+    shmap__posix_fork_unlock();
+    if (!certain) {
+        SHMAP__STOP("close.dropped");
+        shmap__posix_find_path(path, os_name);
+        certain = remove_if_left(path);
+    }
+    shmap__posix_later(certain ? os_name : NULL, object->identity);
+}

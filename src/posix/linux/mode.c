@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+
+/* What the mode of an object in /dev/shm tells: whether it is a region, one
+ * that is about to be removed, or another program's. */
+#include "posix/linux/lifetime.h"
+
+#include "posix/linux/stamp.h"
+
+static const mode_t condemned_mode = S_ISVTX | S_IRWXU;
+
+enum shmap__posix_make shmap__posix_make_of(const struct stat *stat)
+{
+    const mode_t others = S_IRGRP | S_IWGRP | S_IROTH | S_IWOTH;
+    const mode_t mode = stat->st_mode & 07777;
+
+    if (!S_ISREG(stat->st_mode))
+        return SHMAP__OS_FOREIGN;
+    if (mode == condemned_mode)
+        return SHMAP__OS_CONDEMNED;
+    return (mode & ~others) == SHMAP__OS_PRIVATE ? SHMAP__OS_REGION
+                                                 : SHMAP__OS_FOREIGN;
+}
+
+enum shmap__posix_make shmap__posix_make_behind(int fd, const struct stat *stat)
+{
+    enum shmap__posix_make make = shmap__posix_make_of(stat);
+
+    if (make == SHMAP__OS_CONDEMNED &&
+        shmap__stamp_check(fd, stat, "") == SHMAP__PROOF_NONE &&
+        shmap__stamp_lasts(fd))
+        return SHMAP__OS_FOREIGN;
+    return make;
+}
+
+bool shmap__posix_mode_condemn(int fd)
+{
+    return fchmod(fd, condemned_mode) == 0;
+}
