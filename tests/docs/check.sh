@@ -58,7 +58,7 @@ anchors() {
         sed 's/[^a-z0-9 _-]//g; s/ /-/g'
 }
 
-for page in README.md docs/*.md; do
+for page in *.md docs/*.md examples/*.md; do
     grep -o '](\([^)]*\))' "$page" | sed 's/^](//; s/)$//' |
         grep -v '^https*:' | sort -u >"$work/links" || true
     while read -r link; do
