@@ -459,11 +459,14 @@ static void test_kill__openers_of_a_file_wait_for_each_other(void **state)
     }
 }
 
-static void test_kill__were_enough(void **state)
+/* Whether all tests together killed as many as was asked for; 1 if not. */
+static int check_kills(void)
 {
-    (void)state;
     print_message("    %u processes were killed\n", kills);
-    assert_true(kills > share(2));
+    if (kills > share(2))
+        return 0;
+    print_error("    that is no more than %u\n", share(2));
+    return 1;
 }
 
 int main(int argc, char **argv)
@@ -479,8 +482,12 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_kill__in_open_file),
         cmocka_unit_test(test_kill__in_open_file_that_is_open),
         cmocka_unit_test(test_kill__openers_of_a_file_wait_for_each_other),
-        cmocka_unit_test(test_kill__were_enough),
     };
+
     stops_enable();
-    return test_main(argc, argv, NULL, tests, COUNT(tests));
+    int result = test_main(argc, argv, NULL, tests, COUNT(tests));
+    /* With arguments, it ran some of the tests only, or played a role. */
+    if (result == 0 && argc < 2)
+        result = check_kills();
+    return result;
 }
