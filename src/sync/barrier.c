@@ -45,6 +45,8 @@ static int is_over(void *context)
                : 0;
 }
 
+static const shmap__wait_kind waiting = {.attempt = is_over};
+
 /* Count one more, the last of which begins the next round. */
 static int arrive(barrier_arrival *arrival, uint32_t parties)
 {
@@ -91,8 +93,8 @@ int shmap_barrier_wait(shmap_barrier *barrier, uint32_t parties,
         shmap__wake(&barrier->waiters_, SHMAP__EVERYBODY);
     else if (result == 0)
         result =
-            shmap__wait(&barrier->waiters_, shmap__peek32(&barrier->spin_ns),
-                        deadline, is_over, &arrival);
+            shmap__wait(&waiting, &barrier->waiters_,
+                        shmap__peek32(&barrier->spin_ns), deadline, &arrival);
     if (result == SHMAP_ETIMEDOUT && !withdraw(&arrival))
         result = 0;
     return shmap__end(result);

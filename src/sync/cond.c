@@ -27,17 +27,21 @@
 #include "sync/wait.h"
 
 typedef struct cond_waiting {
-    const uint32_t *sequence;
-    uint32_t seen;
+    uint32_t seen; /* the sequence at first */
     uint32_t turn;
-    shmap_mutex *mutex;
+    const shmap_mutex *mutex;
+    shmap__sleeper sleeper;
 } cond_waiting;
+
+/* The wait ends without a signal. */
+enum { MAY_BE_LOST = SHMAP__DONE + 1 };
 
 static int is_signalled(void *context)
 {
     const cond_waiting *waiting = context;
 
-    return shmap__load32(waiting->sequence) != waiting->seen ? SHMAP__DONE : 0;
+    return shmap__load32(waiting->sleeper.word) != waiting->seen ? SHMAP__DONE
+                                                                 : 0;
 }
 
 /* Before this waiter unlocks the mutex. Returns its turn. */
@@ -78,28 +82,30 @@ static int lock_again(shmap_mutex *mutex, shmap__thread *thread)
     return locked;
 }
 
-/* Sleep until there is a signal, or may have been one that was not given. */
-static int wait_asleep(cond_waiting *waiting, shmap__wait_place *place,
-                       int64_t deadline)
+/* Whether there may have been a signal that was not given, or not to this
+ * thread. */
+static int is_signalled_or_lost(void *context)
 {
-    int result = 0;
+    const cond_waiting *waiting = context;
+    const shmap__wait_place *place = &waiting->sleeper.place;
 
-    do {
-        SHMAP__STOP("wait.looked");
-        shmap__os_wait(&place->waiter, waiting->sequence, waiting->seen, 0,
-                       shmap__wait_slice(deadline));
-        SHMAP__STOP("wait.woken");
-        result = is_signalled(waiting);
-        if (result == 0 && shmap__os_now() >= deadline)
-            result = SHMAP_ETIMEDOUT;
-    } while (result == 0 && place->id != 0 && shmap__wait_counts(place) &&
-             is_quiet(waiting->mutex, waiting->turn));
-    return result;
+    if (is_signalled(context) != 0)
+        return SHMAP__DONE;
+    return place->id != 0 && shmap__wait_counts(place) &&
+                   is_quiet(waiting->mutex, waiting->turn)
+               ? 0
+               : MAY_BE_LOST;
 }
 
+static const shmap__wait_kind signal_wait = {
+    .attempt = is_signalled,
+    .thorough = is_signalled_or_lost,
+    .owner_ends_sleep = true, /* It has none: at first it need not look. */
+};
+
 /* Wait while registered: whoever signals must see this one. */
-static int wait_registered(shmap_cond *cond, shmap__wait_place *place,
-                           cond_waiting *waiting, int64_t deadline)
+static int wait_registered(shmap_cond *cond, cond_waiting *waiting,
+                           int64_t deadline)
 {
     shmap__spin spin = {.most_pauses = 1};
     int result =
@@ -108,10 +114,13 @@ static int wait_registered(shmap_cond *cond, shmap__wait_place *place,
     bool asleep = result == 0 && !spin.late;
 
     if (asleep)
-        result = wait_asleep(waiting, place, deadline);
+        result = shmap__wait_asleep(&signal_wait, &waiting->sleeper, deadline,
+                                    waiting);
     else if (result == 0)
         result = SHMAP_ETIMEDOUT;
     shmap__spin_end(&cond->waiters_, &spin, asleep && result == SHMAP__DONE);
+    if (result == MAY_BE_LOST)
+        return shmap__os_now() >= deadline ? SHMAP_ETIMEDOUT : 0;
     return shmap__outcome(result);
 }
 
@@ -132,20 +141,20 @@ static uint32_t enter(shmap__wait_place *place, shmap_waiters *waiters)
 static int wait_for(shmap_cond *cond, shmap_mutex *mutex, shmap__thread *thread,
                     int64_t deadline)
 {
-    cond_waiting waiting = {.sequence = &cond->waiters_.sequence_,
-                            .mutex = mutex};
-    shmap__wait_place place = {0};
+    cond_waiting waiting = {.mutex = mutex,
+                            .sleeper = {.word = &cond->waiters_.sequence_}};
+    shmap__wait_place *place = &waiting.sleeper.place;
     int result;
     int locked;
 
     if (!shmap__mutex_is_owner(mutex, thread))
         return SHMAP_EPERM;
-    waiting.seen = enter(&place, &cond->waiters_);
+    waiting.seen = enter(place, &cond->waiters_);
     waiting.turn = make_quiet(mutex);
     result = shmap__mutex_unlock(mutex, thread);
     if (result == 0)
-        result = wait_registered(cond, &place, &waiting, deadline);
-    shmap__wait_leave(&place);
+        result = wait_registered(cond, &waiting, deadline);
+    shmap__wait_leave(place);
     if (result == SHMAP_EPERM)
         return result;
     locked = lock_again(mutex, thread);

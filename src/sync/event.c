@@ -27,6 +27,9 @@ static int take(void *context)
     return SHMAP__DONE;
 }
 
+static const shmap__wait_kind waiting = {.attempt = is_set};
+static const shmap__wait_kind taking = {.attempt = take};
+
 /* Also called by signal handlers: what fails is not remembered, which would
  * need memory of this thread that it may not have touched yet. */
 int shmap_event_set(shmap_event *event)
@@ -53,8 +56,8 @@ static SHMAP__SLOW_PATH int wait_slowly(shmap_event *event, int64_t deadline)
     int result = SHMAP_EINVAL;
 
     if (shmap__is_object(event))
-        result = shmap__wait(&event->waiting_, shmap__peek32(&event->spin_ns),
-                             deadline, is_set, event);
+        result = shmap__wait(&waiting, &event->waiting_,
+                             shmap__peek32(&event->spin_ns), deadline, event);
     return shmap__end(result);
 }
 
@@ -70,7 +73,7 @@ int shmap_event_take(shmap_event *event, int64_t deadline)
     int result = SHMAP_EINVAL;
 
     if (shmap__is_object(event))
-        result = shmap__wait(&event->taking_, shmap__peek32(&event->spin_ns),
-                             deadline, take, event);
+        result = shmap__wait(&taking, &event->taking_,
+                             shmap__peek32(&event->spin_ns), deadline, event);
     return shmap__end(result);
 }

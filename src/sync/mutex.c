@@ -29,7 +29,9 @@ enum { SPIN_NS = 20000, MOST_PAUSES = 256 };
 typedef struct mutex_locking {
     shmap__thread *thread;
     shmap_mutex *mutex;
-    uint64_t flags; /* to take it with */
+    uint64_t flags;  /* to take it with */
+    uint64_t waited; /* the word as this thread last marked it */
+    shmap__sleeper sleeper;
 } mutex_locking;
 
 static void forget_held(shmap__thread *thread, void *mutex, unsigned ticket);
@@ -75,71 +77,57 @@ static int try_lock(void *context)
     return 0;
 }
 
-/* Say that somebody waits, and sleep until whoever has it lets go of it, or has
- * died. */
-static void sleep_on(shmap_mutex *mutex, shmap__wait_place *place,
-                     int64_t until)
+/* Take it, or say that a thread waits and sleep on what that makes of the word.
+ * So one that gives up has said it as well, for the sake of the others: the
+ * thread that was woken in their place may have been this one. */
+static int take_or_mark(void *context)
 {
-    uint32_t *half = shmap__low_half(&mutex->owner_);
-    uint64_t found = shmap__load64(&mutex->owner_);
-    uint64_t waited;
-
-    do {
-        if (shmap__owner_of(found) == 0)
-            return;
-        waited = found | SHMAP__OS_WAITERS;
-    } while (found != waited && !shmap__cas64(&mutex->owner_, &found, waited));
-    SHMAP__STOP("mutex.marked");
-    if (!shmap__wait_counts(place))
-        return;
-    shmap__os_wait(&place->waiter, half, (uint32_t)waited,
-                   shmap__owner_of(waited), until);
-    SHMAP__STOP("mutex.woken");
-    if (shmap__load64(&mutex->owner_) == waited)
-        shmap__owner_bury(&mutex->owner_, waited);
-}
-
-/* Stop waiting. Whoever wakes next may believe that nobody else sleeps, because
- * somebody took the mutex between this thread's waking and now. */
-static int time_out(mutex_locking *locking)
-{
+    mutex_locking *locking = context;
     uint64_t *word = &locking->mutex->owner_;
-    int result = 0;
+    uint64_t found;
+    uint64_t marked;
+    int result = try_lock(context);
 
     while (result == 0) {
-        uint64_t found = shmap__load64(word);
-
+        found = shmap__load64(word);
+        marked = found | SHMAP__OS_WAITERS;
         if (shmap__owner_of(found) == 0)
-            result = try_lock(locking);
-        else if ((found & SHMAP__OS_WAITERS) != 0 ||
-                 shmap__cas64(word, &found, found | SHMAP__OS_WAITERS))
-            result = SHMAP_ETIMEDOUT;
+            result = try_lock(context);
+        else if (found == marked || shmap__cas64(word, &found, marked))
+            break;
     }
-    return result;
+    if (result != 0)
+        return result;
+    /* From now on it cannot know whether others sleep. */
+    locking->flags = SHMAP__OS_WAITERS;
+    locking->waited = marked;
+    locking->sleeper.seen = (uint32_t)marked;
+    locking->sleeper.owner = shmap__owner_of(marked);
+    SHMAP__STOP("mutex.marked");
+    return 0;
 }
+
+static int take_from_the_dead(void *context)
+{
+    mutex_locking *locking = context;
+
+    shmap__owner_bury(&locking->mutex->owner_, locking->waited);
+    return take_or_mark(context);
+}
+
+static const shmap__wait_kind mutex_wait = {
+    .attempt = take_or_mark,
+    .thorough = take_from_the_dead,
+    .owner_ends_sleep = true,
+};
 
 static int lock_asleep(mutex_locking *locking, int64_t deadline)
 {
-    shmap_mutex *mutex = locking->mutex;
-    bool counted = !shmap__os_facts_get()->wakes_by_address;
-    int result = 0;
-
-    /* Who was woken cannot know whether others sleep. */
-    locking->flags = SHMAP__OS_WAITERS;
-    while (result == 0) {
-        shmap__wait_place place = {0};
-
-        if (counted)
-            shmap__wait_enter(&place, &mutex->who_,
-                              shmap__low_half(&mutex->owner_));
-        sleep_on(mutex, &place, shmap__wait_slice(deadline));
-        if (counted)
-            shmap__wait_leave(&place);
-        result = try_lock(locking);
-        if (result == 0 && shmap__os_now() >= deadline)
-            result = time_out(locking);
-    }
-    return result;
+    locking->sleeper.word = shmap__low_half(&locking->mutex->owner_);
+    if (!shmap__os_facts_get()->wakes_by_address)
+        locking->sleeper.who = &locking->mutex->who_;
+    return shmap__wait_asleep(&mutex_wait, &locking->sleeper, deadline,
+                              locking);
 }
 
 /* There is no time to wait. The system does not tell of all deaths, and not
@@ -179,7 +167,7 @@ static int lock_spinning(mutex_locking *locking, int64_t deadline)
 static SHMAP__SLOW_PATH int lock_slowly(shmap__thread *thread,
                                         shmap_mutex *mutex, int64_t deadline)
 {
-    mutex_locking locking = {thread, mutex, 0};
+    mutex_locking locking = {.thread = thread, .mutex = mutex};
     uint64_t word = shmap__load64(&mutex->owner_);
     int result;
 

@@ -78,6 +78,11 @@ static int try_to_inherit(void *context)
     return buried > 0 ? try_begin(context) : buried;
 }
 
+static const shmap__wait_kind beginning_kind = {
+    .attempt = try_begin,
+    .thorough = try_to_inherit,
+};
+
 static int begin(shmap_once *once, shmap__thread *thread, int64_t deadline)
 {
     once_beginning beginning = {once, thread};
@@ -87,9 +92,8 @@ static int begin(shmap_once *once, shmap__thread *thread, int64_t deadline)
         return result;
     if (!shmap__held_has_room(thread))
         return SHMAP_ENOLCK;
-    return shmap__wait_thoroughly(&once->waiters_,
-                                  shmap__peek32(&once->spin_ns), deadline,
-                                  try_begin, try_to_inherit, &beginning);
+    return shmap__wait(&beginning_kind, &once->waiters_,
+                       shmap__peek32(&once->spin_ns), deadline, &beginning);
 }
 
 int shmap_once_begin(shmap_once *once, int64_t deadline)

@@ -19,6 +19,9 @@ enum { PLACES = 3, TRIES = 1000, ROUNDING = 64 };
 typedef struct record_newer {
     const shmap_record *record;
     uint64_t version;
+    int64_t nap;   /* ns, of the last sleep; 0: there was none */
+    int64_t until; /* when it was to end */
+    shmap__sleeper sleeper;
 } record_newer;
 
 static bool is_size(size_t size)
@@ -143,42 +146,42 @@ static int is_newer(void *context)
                : 0;
 }
 
-static void sleep_on(const record_newer *newer, int64_t until)
+/* A value that came in the writer's silence woke no thread. After the silence
+ * every value wakes. So a thread that sleeps for a little more than that at
+ * first, looks, and then sleeps for longer and longer, is never late by more
+ * than it has waited. To be woken for nothing means that a silence has begun.
+ */
+static int64_t prepare_nap(void *context, int64_t now)
 {
-    const uint32_t *half = shmap__low_half(&newer->record->version_);
-    shmap__os_waiter waiter = {0};
+    enum { NAP_MAX = 1000000000 };
+    record_newer *newer = context;
+    shmap__os_waiter *waiter = &newer->sleeper.place.waiter;
 
-    shmap__os_wait_begin(&waiter, half, shmap__load64(&newer->record->who_));
+    if (newer->nap == 0 || now < newer->until)
+        newer->nap = 4 * shmap__os_facts_get()->record_wake_ns;
+    else if (newer->nap < NAP_MAX)
+        newer->nap *= 2;
+    newer->until = now + newer->nap;
+    /* The writer may have made an id since. */
+    shmap__os_wait_end(waiter);
+    shmap__os_wait_begin(waiter, newer->sleeper.word,
+                         shmap__load64(&newer->record->who_));
     SHMAP__STOP("record.waiting");
-    shmap__os_wait(&waiter, half, (uint32_t)newer->version, 0, until);
-    shmap__os_wait_end(&waiter);
+    return newer->until;
 }
 
-/* A value that came in the writer's silence woke nobody. After the silence
- * every value wakes. So who sleeps for a little more than that at first, looks,
- * and then for longer and longer, is never late by more than it has waited. To
- * be woken for nothing means that a silence has begun. */
+static const shmap__wait_kind value_wait = {
+    .attempt = is_newer,
+    .prepare = prepare_nap,
+};
+
 static int wait_asleep(record_newer *newer, int64_t deadline)
 {
-    const int64_t shortest = 4 * shmap__os_facts_get()->record_wake_ns;
-    int64_t nap = shortest;
-    int result = 0;
+    int result;
 
-    while (result == 0) {
-        int64_t slice = shmap__wait_slice(deadline);
-        int64_t until = shmap__os_now() + nap;
-
-        if (until > slice)
-            until = slice;
-        sleep_on(newer, until);
-        result = is_newer(newer);
-        if (result == 0 && shmap__os_now() >= deadline)
-            result = SHMAP_ETIMEDOUT;
-        if (shmap__os_now() < until)
-            nap = shortest;
-        else if (until != slice)
-            nap *= 2;
-    }
+    newer->sleeper.word = shmap__low_half(&newer->record->version_);
+    result = shmap__wait_asleep(&value_wait, &newer->sleeper, deadline, newer);
+    shmap__os_wait_end(&newer->sleeper.place.waiter);
     return result;
 }
 
@@ -188,7 +191,7 @@ int shmap_record_wait(const shmap_record *record, uint64_t version,
     enum { SPIN_LEVEL = 2 }; /* Where to learn, only the writer may write. */
     /* The record whose writer was last seen to run on this processor. */
     static SHMAP__THREAD_LOCAL const shmap_record *together;
-    record_newer newer = {record, version};
+    record_newer newer = {.record = record, .version = version};
     shmap__spin spin = {.most_pauses = 1};
     uint32_t spin_ns;
     int result;

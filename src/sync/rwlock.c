@@ -246,6 +246,16 @@ static int is_drained_thoroughly(void *context)
     return drained != 0 ? drained : buried;
 }
 
+static const shmap__wait_kind reading = {
+    .attempt = try_read,
+    .thorough = try_read_thoroughly,
+};
+
+static const shmap__wait_kind draining = {
+    .attempt = is_drained,
+    .thorough = is_drained_thoroughly,
+};
+
 SHMAP__FAST_PATH int begin_locking(shmap_rwlock *rwlock, shmap__thread **thread)
 {
     int result = shmap__begin(rwlock, thread);
@@ -260,9 +270,8 @@ static int read_waiting(shmap_rwlock *rwlock, shmap__thread *thread,
 {
     rwlock_locking locking = {rwlock, thread};
 
-    return shmap__wait_thoroughly(&rwlock->readers_,
-                                  shmap__peek32(&rwlock->spin_ns), deadline,
-                                  try_read, try_read_thoroughly, &locking);
+    return shmap__wait(&reading, &rwlock->readers_,
+                       shmap__peek32(&rwlock->spin_ns), deadline, &locking);
 }
 
 static SHMAP__SLOW_PATH int read_lock(shmap_rwlock *rwlock, int64_t deadline)
@@ -317,9 +326,9 @@ static SHMAP__SLOW_PATH int drain(rwlock_locking *locking, int64_t deadline)
 {
     shmap_rwlock *rwlock = locking->rwlock;
 
-    return shmap__outcome(shmap__wait_thoroughly(
-        &rwlock->drain_, shmap__peek32(&rwlock->spin_ns), deadline, is_drained,
-        is_drained_thoroughly, locking));
+    return shmap__outcome(shmap__wait(&draining, &rwlock->drain_,
+                                      shmap__peek32(&rwlock->spin_ns), deadline,
+                                      locking));
 }
 
 static int write_lock(shmap_rwlock *rwlock, shmap__thread *thread,

@@ -34,6 +34,8 @@ static int take(void *context)
     return take_now(context);
 }
 
+static const shmap__wait_kind taking = {.attempt = take};
+
 int shmap_semaphore_init(shmap_semaphore *semaphore, uint32_t value)
 {
     uint32_t word;
@@ -86,8 +88,8 @@ static SHMAP__SLOW_PATH int wait_slowly(shmap_semaphore *semaphore,
     int result = SHMAP_EINVAL;
 
     if (shmap__is_object(semaphore))
-        result = shmap__wait(&semaphore->waiters_,
-                             shmap__peek32(&semaphore->spin_ns), deadline, take,
+        result = shmap__wait(&taking, &semaphore->waiters_,
+                             shmap__peek32(&semaphore->spin_ns), deadline,
                              semaphore);
     return shmap__end(result);
 }

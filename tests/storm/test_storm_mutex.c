@@ -156,11 +156,23 @@ static void check_counter(const struct storm_death *deaths, size_t count)
     counter->repairs_then = counter->repairs;
 }
 
-static const char *const mutex_points[] = {
-    "?place.joining", "?presence.known",  "mutex.begun",    "mutex.taken",
-    "mutex.added",    "test.half",        "unlock.removed", "unlock.stored",
-    "mutex.marked",   "mutex.woken",      "?wait.begun",    "?wait.entered",
-    "?wait.left",     "?wake.taken_back", "?owner.dead",    NULL};
+static const char *const mutex_points[] = {"?place.joining",
+                                           "?presence.known",
+                                           "mutex.begun",
+                                           "mutex.taken",
+                                           "mutex.added",
+                                           "test.half",
+                                           "unlock.removed",
+                                           "unlock.stored",
+                                           "mutex.marked",
+                                           "wait.looked",
+                                           "wait.woken",
+                                           "?wait.begun",
+                                           "?wait.entered",
+                                           "?wait.left",
+                                           "?wake.taken_back",
+                                           "?owner.dead",
+                                           NULL};
 
 static const struct storm mutex_storm = {.name = "mutex",
                                          .needs_locks = true,
@@ -325,17 +337,14 @@ static bool is_queue_used_up(void)
     return queue->tail > ITEMS / 2;
 }
 
-static const char *const cond_points[] = {"?place.joining", "?presence.known",
-                                          "mutex.begun",    "mutex.taken",
-                                          "mutex.added",    "test.half",
-                                          "unlock.removed", "unlock.stored",
-                                          "?mutex.marked",  "?mutex.woken",
-                                          "cond.quiet",     "?cond.relocked",
-                                          "wait.begun",     "wait.entered",
-                                          "wait.looked",    "wait.woken",
-                                          "wait.left",      "wake.counted",
-                                          "wake.woken",     "?wake.taken_back",
-                                          "?owner.dead",    NULL};
+static const char *const cond_points[] = {
+    "?place.joining",   "?presence.known", "mutex.begun",
+    "mutex.taken",      "mutex.added",     "test.half",
+    "unlock.removed",   "unlock.stored",   "?mutex.marked",
+    "cond.quiet",       "?cond.relocked",  "wait.begun",
+    "wait.entered",     "wait.looked",     "wait.woken",
+    "wait.left",        "wake.counted",    "wake.woken",
+    "?wake.taken_back", "?owner.dead",     NULL};
 
 static const struct storm cond_storm = {.name = "cond",
                                         .needs_locks = true,

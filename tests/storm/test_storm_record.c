@@ -167,8 +167,11 @@ static void check_board(const struct storm_death *deaths, size_t count)
 }
 
 static const char *const record_points[] = {
-    "?place.joining",   "?presence.known", "record.claimed", "record.copied",
-    "record.published", "record.waiting",  "owner.dead",     NULL};
+    "?place.joining",   "?presence.known",
+    "record.claimed",   "record.copied",
+    "record.published", "record.waiting",
+    "wait.looked",      "wait.woken",
+    "owner.dead",       NULL};
 
 static const struct storm record_storm = {.name = "record",
                                           .needs_locks = true,

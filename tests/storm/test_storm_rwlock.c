@@ -178,35 +178,14 @@ static void check_table(const struct storm_death *deaths, size_t count)
     table->reports_then = table->reports;
 }
 
-static const char *const rwlock_points[] = {"?place.joining",
-                                            "?presence.known",
-                                            "rwlock.entered",
-                                            "rwlock.said",
-                                            "rwlock.reading",
-                                            "rwlock.left",
-                                            "rwlock.locked",
-                                            "rwlock.draining",
-                                            "rwlock.looking",
-                                            "rwlock.drained",
-                                            "test.reading",
-                                            "test.writing",
-                                            "mutex.begun",
-                                            "mutex.taken",
-                                            "mutex.added",
-                                            "unlock.removed",
-                                            "unlock.stored",
-                                            "mutex.marked",
-                                            "mutex.woken",
-                                            "wait.begun",
-                                            "wait.entered",
-                                            "wait.looked",
-                                            "wait.woken",
-                                            "wait.left",
-                                            "wake.counted",
-                                            "?wake.taken_back",
-                                            "wake.woken",
-                                            "?owner.dead",
-                                            NULL};
+static const char *const rwlock_points[] = {
+    "?place.joining",   "?presence.known", "rwlock.entered", "rwlock.said",
+    "rwlock.reading",   "rwlock.left",     "rwlock.locked",  "rwlock.draining",
+    "rwlock.looking",   "rwlock.drained",  "test.reading",   "test.writing",
+    "mutex.begun",      "mutex.taken",     "mutex.added",    "unlock.removed",
+    "unlock.stored",    "mutex.marked",    "wait.begun",     "wait.entered",
+    "wait.looked",      "wait.woken",      "wait.left",      "wake.counted",
+    "?wake.taken_back", "wake.woken",      "?owner.dead",    NULL};
 
 static const struct storm rwlock_storm = {.name = "rwlock",
                                           .needs_locks = true,

@@ -458,12 +458,12 @@ static bool wake_and_kill(void)
     woken = hand_start(HAND_PROCESS);
     other = hand_start(HAND_PROCESS);
     hand_do(owner, "lock m0 0");
-    puppet_do(hand_child(woken), "stop mutex.woken 1");
+    puppet_do(hand_child(woken), "stop wait.woken 1");
     hand_tell(woken, "lock m0 -");
     hands_wait_for("m0");
     hand_tell(other, "lock m0 -");
     hand_do(owner, "unlock m0");
-    child_expect(hand_child(woken), "stopped mutex.woken");
+    child_expect(hand_child(woken), "stopped wait.woken");
     start = clock_ms();
     hand_end(woken);
     assert_code(hand_result(other), 0);

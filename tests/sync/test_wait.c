@@ -8,6 +8,7 @@
 
 #include <uv.h>
 
+#include "base/stop.h"
 #include "calls.h"
 #include "puppet.h"
 #include "stops.h"
@@ -274,6 +275,91 @@ static void test_wait__for_mutexes_costs_no_processor_time(void **state)
     assert_in_range(called.cpu_us, 0, scaled(20000));
     assert_code(shmap_mutex_unlock(&objects->mutex), 0);
     stage_end(&stage);
+}
+
+/* The 200 ms rule. */
+
+/* A thread that has what this thread waits for: locks, an once, and reading. */
+struct rule {
+    struct objects objects; /* all held, for writing */
+    shmap_rwlock read;
+    shmap_cond own_cond;
+    shmap_mutex own_mutex;
+    uv_sem_t held;
+    uv_sem_t over;
+};
+
+static struct rule rule;
+static unsigned looks;
+
+static void count_looks(const char *point)
+{
+    looks += strcmp(point, "wait.woken") == 0;
+}
+
+static void hold_all(void *context)
+{
+    struct objects *objects = &rule.objects;
+
+    (void)context;
+    role_check_code(shmap_mutex_lock(&objects->mutex, SHMAP_TRY), 0);
+    role_check_code(shmap_once_begin(&objects->once, SHMAP_TRY),
+                    SHMAP_ONCE_YOURS);
+    role_check_code(shmap_rwlock_write_lock(&objects->rwlock, SHMAP_TRY), 0);
+    role_check_code(shmap_rwlock_read_lock(&rule.read, SHMAP_TRY), 0);
+    uv_sem_post(&rule.held);
+    uv_sem_wait(&rule.over); /* without passing points of its own */
+    role_check_code(shmap_rwlock_unlock(&rule.read), 0);
+    role_check_code(shmap_rwlock_unlock(&objects->rwlock), 0);
+    role_check_code(shmap_once_abandon(&objects->once), 0);
+    role_check_code(shmap_mutex_unlock(&objects->mutex), 0);
+}
+
+/* Asleep for 500 ms, it looked at least twice before the end. */
+#define assert_looks_again(wait_call)                    \
+    do {                                                 \
+        int64_t until = shmap_after(SHMAP_MS(500));      \
+        looks = 0;                                       \
+        assert_code((wait_call), SHMAP_ETIMEDOUT);       \
+        assert_true(shmap_now() >= until && looks >= 3); \
+    } while (0)
+
+static void wait_for_each_kind(void)
+{
+    struct objects *objects = &rule.objects;
+
+    assert_looks_again(shmap_mutex_lock(&objects->mutex, until));
+    assert_looks_again(shmap_once_begin(&objects->once, until));
+    assert_looks_again(shmap_rwlock_read_lock(&objects->rwlock, until));
+    assert_looks_again(shmap_rwlock_write_lock(&objects->rwlock, until));
+    assert_looks_again(shmap_rwlock_write_lock(&rule.read, until));
+    assert_looks_again(shmap_event_wait(&objects->event, until));
+    assert_looks_again(shmap_event_take(&objects->event, until));
+    assert_looks_again(shmap_semaphore_wait(&objects->semaphore, until));
+    assert_looks_again(shmap_barrier_wait(&objects->barrier, 2, until));
+    assert_looks_again(shmap_record_wait(&objects->value.record, 0, until));
+    assert_code(shmap_mutex_lock(&rule.own_mutex, SHMAP_TRY), 0);
+    assert_looks_again(shmap_cond_wait(&rule.own_cond, &rule.own_mutex, until));
+    assert_code(shmap_mutex_unlock(&rule.own_mutex), 0);
+}
+
+static void test_wait__of_each_kind_looks_again_every_200_ms(void **state)
+{
+    void (*hook)(const char *) = shmap__stop_hook;
+    uv_thread_t holder;
+
+    (void)state;
+    assert_int_equal(uv_sem_init(&rule.held, 0), 0);
+    assert_int_equal(uv_sem_init(&rule.over, 0), 0);
+    assert_int_equal(uv_thread_create(&holder, hold_all, NULL), 0);
+    uv_sem_wait(&rule.held);
+    shmap__stop_hook = count_looks;
+    wait_for_each_kind();
+    shmap__stop_hook = hook;
+    uv_sem_post(&rule.over);
+    uv_thread_join(&holder);
+    uv_sem_destroy(&rule.held);
+    uv_sem_destroy(&rule.over);
 }
 
 /* How it spins. */
@@ -1064,6 +1150,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_wait__spins_for_a_bounded_time),
         cmocka_unit_test(test_wait__for_records_costs_no_processor_time),
         cmocka_unit_test(test_wait__for_mutexes_costs_no_processor_time),
+        cmocka_unit_test(test_wait__of_each_kind_looks_again_every_200_ms),
         cmocka_unit_test(test_wait__spins_for_as_long_as_it_is_told),
         cmocka_unit_test(test_wait__does_not_spin_for_its_own_processor),
         cmocka_unit_test(test_wait__spins_for_processes_kept_to_others),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
-/* The mutex of src/sync/mutex.c and src/sync/ownerword.c, as a model for Spin.
+/* The mutex of src/sync/mutex.c and src/sync/ownerword.c, with the waiting loop
+ * of src/sync/wait.c, as a model for Spin.
  *
  * A few threads lock and unlock one mutex, without end, and each may be killed
  * before each of its steps; a new one then gets its number. Spin tries every
@@ -32,6 +33,11 @@
  */
 
 #define me _pid
+
+/* What a thread does when it is no longer registered. */
+#define ANEW  0
+#define HOLD  1
+#define LEAVE 2
 
 #ifndef PROCS
 #define PROCS 3
@@ -256,6 +262,8 @@ inline die()
     forget_seen();
     timed = 0;
     woken = 0;
+    same = 0;
+    then_ = ANEW;
     fresh = 0;
     old_count = 0
 }
@@ -312,7 +320,9 @@ inline take(with_waiters)
 active [PROCS] proctype thread()
 {
     bit timed;  /* it has a deadline */
-    bit woken;  /* it has slept: it takes the mutex with WAITERS */
+    bit woken;  /* it has marked: it takes the mutex with WAITERS */
+    bit same;   /* the word did not change while it slept */
+    byte then_; /* what follows when it is no longer registered */
     bit fresh;  /* the id is one that nobody had before */
     byte old_count;
     byte own_boot = 1;
@@ -348,31 +358,22 @@ L2: /* Take it, or find that somebody has it. */
     :: atomic {
         number == 0 ->
             printf("%d: takes it, is told of a death: %d\n", me, died);
-            d_step { take(woken) }
+            d_step { take(0) }
             goto holding
         }
     :: number != 0
 #ifdef KERNEL
-    :: atomic { number != 0 && timed && !woken -> goto leaving }
+    :: atomic { number != 0 && timed -> goto leaving }
 #else
     :: atomic {
         /* It does not wait at all, but looks whether the owner has died. */
-        number != 0 && timed && !woken ->
+        number != 0 && timed ->
             saw_number[me] = number;
             saw_life[me] = life;
             saw_died[me] = died;
             goto T1
         }
 #endif
-    :: atomic {
-        /* The deadline. Whoever woke this one may have meant another. */
-        number != 0 && timed && woken ->
-            printf("%d: gives up\n", me);
-#ifndef BUG_TIMEOUT_FORGETS
-            waiters = 1;
-#endif
-            goto leaving
-        }
     OR_DIE
     fi;
 
@@ -410,11 +411,44 @@ W2:
         }
     OR_DIE
     fi;
+W3: /* A thread that no longer counts registers anew. */
+    if
+    :: handle[me] == 0 || COUNTS
+    :: atomic { handle[me] != 0 && !COUNTS -> then_ = ANEW; goto W8 }
+    OR_DIE
+    fi;
+#else
+W3:
 #endif
 
-W3: /* Say that somebody waits. */
+W4: /* Take it, or say that a thread waits, and give up only having said so: the
+     * thread that woke this one may have meant another. */
     if
-    :: number == 0 -> goto W7
+    :: atomic {
+        number == 0 ->
+            printf("%d: takes it, is told of a death: %d\n", me, died);
+            d_step { same = 0; take(woken) }
+#ifdef KERNEL
+            goto holding
+#else
+            then_ = HOLD;
+            goto W8
+#endif
+        }
+    :: atomic {
+        number != 0 && timed ->
+            printf("%d: gives up\n", me);
+            same = 0;
+#ifndef BUG_TIMEOUT_FORGETS
+            waiters = 1;
+#endif
+#ifdef KERNEL
+            goto leaving
+#else
+            then_ = LEAVE;
+            goto W8
+#endif
+        }
     :: atomic {
         number != 0 ->
             printf("%d: waits for %d\n", me, number - 1);
@@ -422,31 +456,28 @@ W3: /* Say that somebody waits. */
 #ifndef BUG_UNMARKED
                 waiters = 1;
 #endif
+#ifndef BUG_WOKEN_UNMARKED
+                woken = 1;
+#endif
                 saw_number[me] = number;
                 saw_life[me] = life;
                 saw_died[me] = died
             }
+            if
+            :: same -> same = 0; goto W7
+            :: else
+            fi
         }
     OR_DIE
     fi;
 
-#ifndef KERNEL
-    /* Who no longer counts registers anew. */
-    if
-    :: handle[me] == 0 || COUNTS
-    :: atomic { handle[me] != 0 && !COUNTS -> forget_seen(); goto W7 }
-    OR_DIE
-    fi;
-#endif
-
 #ifdef KERNEL
-W4: /* Sleep, if the word is as it was. */
+W5: /* Sleep, if the word is as it was. */
     if
     :: atomic { HALF_AS_SEEN -> asleep[me] = 1 }
     :: !HALF_AS_SEEN
     OR_DIE
     fi;
-W5:
     if
     :: !asleep[me]
     :: atomic { asleep[me] && timed -> asleep[me] = 0 }
@@ -456,7 +487,7 @@ W5:
     OR_DIE
     fi;
 #else
-W4: /* Look at the word once more, and only then sleep: on the semaphore, and for
+W5: /* Look at the word once more, and only then sleep: on the semaphore, and for
      * the owner's death. */
     if
     :: HALF_AS_SEEN && handle[me] != 0
@@ -474,7 +505,6 @@ W4: /* Look at the word once more, and only then sleep: on the semaphore, and fo
         }
     OR_DIE
     fi;
-W5:
     if
     :: !asleep[me]
     :: atomic { asleep[me] && OWNER_DEAD -> asleep[me] = 0 }
@@ -486,10 +516,16 @@ W5:
     fi;
 #endif
 
-W6: /* Has the owner that was waited for died, and still has it? */
+W6: /* If the word is as it was, the next look is a thorough one. */
+    if
+    :: atomic { true -> same = HALF_AS_SEEN; forget_seen(); goto W3 }
+    OR_DIE
+    fi;
+
+W7: /* Has the owner that is waited for died, and still has it? Then try again. */
     if
     :: atomic { AS_SEEN && OWNER_DEAD -> skip }
-    :: atomic { !AS_SEEN || !OWNER_DEAD -> forget_seen(); goto W7 }
+    :: atomic { !AS_SEEN || !OWNER_DEAD -> forget_seen(); goto W4 }
     OR_DIE
     fi;
     if
@@ -507,13 +543,14 @@ W6: /* Has the owner that was waited for died, and still has it? */
                 died = 1
             :: else
             fi;
-            forget_seen()
+            forget_seen();
+            goto W4
         }
     OR_DIE
     fi;
 
-W7: /* First uncounted, then gone. */
 #ifndef KERNEL
+W8: /* First uncounted, then gone. */
     if
     :: atomic {
         handle[me] != 0 ->
@@ -530,19 +567,21 @@ W7: /* First uncounted, then gone. */
             :: else
             fi
         }
-    :: handle[me] == 0 -> goto W8
+    :: handle[me] == 0
     OR_DIE
     fi;
     if
-    :: atomic { true -> d_step { close_handle() } }
+    :: atomic {
+        true ->
+            d_step { close_handle() }
+            if
+            :: then_ == ANEW -> goto W1
+            :: then_ == HOLD -> then_ = ANEW; goto holding
+            :: then_ == LEAVE -> then_ = ANEW; goto leaving
+            fi
+        }
     OR_DIE
     fi;
-W8:
-#endif
-#ifdef BUG_WOKEN_UNMARKED
-    goto L2;
-#else
-    atomic { woken = 1; goto L2 }
 #endif
 
 holding:
@@ -719,6 +758,8 @@ end_dead: /* A new thread gets the number. */
                 own_boot = boot;
                 timed = 0;
                 woken = 0;
+                same = 0;
+                then_ = ANEW;
                 fresh = 0;
                 old_count = 0;
                 d_step { be_born() }
