@@ -33,9 +33,8 @@
 #include "sync/call.h"
 #include "sync/mutex.h"
 #include "sync/ownerword.h"
+#include "sync/slots.h"
 #include "sync/wait.h"
-
-enum { SLOTS = SHMAP_RWLOCK_READERS };
 
 /* Values of `read_`. */
 enum { READ = 1, DRAINING = 2, AGAIN = READ | DRAINING };
@@ -44,30 +43,6 @@ typedef struct rwlock_locking {
     shmap_rwlock *rwlock;
     shmap__thread *thread;
 } rwlock_locking;
-
-static SHMAP__SLOW_PATH unsigned count_slots(const shmap_rwlock *rwlock,
-                                             uint64_t id)
-{
-    unsigned count = 0;
-
-    for (unsigned i = 0; i < SLOTS; i++)
-        count += shmap__load64(&rwlock->reader_[i]) == id;
-    return count;
-}
-
-SHMAP__FAST_PATH int take_slot(shmap_rwlock *rwlock,
-                               const shmap__thread *thread)
-{
-    for (unsigned i = 0; i < SLOTS; i++) {
-        unsigned slot = (thread->slot + i) % SLOTS;
-        uint64_t empty = 0;
-
-        if (shmap__load64(&rwlock->reader_[slot]) == 0 &&
-            shmap__cas64(&rwlock->reader_[slot], &empty, thread->id))
-            return (int)slot;
-    }
-    return -1;
-}
 
 /* A slot is empty: tell who waits for that, the writer, or readers who found
  * none. */
@@ -115,52 +90,23 @@ static bool writer_has_it(const shmap_rwlock *rwlock, uint64_t *writer)
     return shmap__owner_of(*writer) != 0;
 }
 
-/* Empty a slot if its reader has died. A slot that names no thread is no
- * reader's: a kernel that was led there wrote it. */
-static enum shmap__os_life bury_reader(uint64_t *slot)
-{
-    uint64_t reader = shmap__load64(slot);
-    uint64_t id = shmap__owner_of(reader);
-    enum shmap__os_life life;
-
-    if (reader == 0)
-        return SHMAP__OS_DEAD;
-    life = id == 0 ? SHMAP__OS_DEAD : shmap__os_life_of(slot, id);
-    if (life == SHMAP__OS_DEAD)
-        shmap__cas64(slot, &reader, 0);
-    return life;
-}
-
-/* Empty the slots of the dead. Returns 0, or SHMAP_ENOTSUP if of a reader this
- * process can never tell whether it lives. */
-static int bury_readers(shmap_rwlock *rwlock)
-{
-    bool known = true;
-
-    for (unsigned i = 0; i < SLOTS; i++) {
-        if (bury_reader(&rwlock->reader_[i]) == SHMAP__OS_LIFE_UNKNOWN)
-            known = false;
-    }
-    return known ? 0 : shmap__owner_unknown();
-}
-
 /* There is no empty slot. A thread that reads already does not wait for one:
  * those who have them might all be waiting so. Returns SHMAP_ENOLCK then, and 0
  * if waiting is right, or a slot was a dead reader's. */
 static SHMAP__SLOW_PATH int full_for(shmap_rwlock *rwlock,
                                      const shmap__thread *thread)
 {
-    if (count_slots(rwlock, thread->id) == 0)
+    if (shmap__slots_count(rwlock, thread->id) == 0)
         return 0;
-    bury_readers(rwlock);
-    return count_slots(rwlock, 0) == 0 ? SHMAP_ENOLCK : 0;
+    shmap__slots_bury(rwlock);
+    return shmap__slots_count(rwlock, 0) == 0 ? SHMAP_ENOLCK : 0;
 }
 
 /* Read, unless somebody writes, or there is no slot. Returns 0 if so. */
 SHMAP__FAST_PATH int read_now(shmap_rwlock *rwlock, shmap__thread *thread)
 {
     uint64_t writer;
-    int slot = take_slot(rwlock, thread);
+    int slot = shmap__slot_take(rwlock, thread);
 
     if (slot < 0)
         return full_for(rwlock, thread);
@@ -169,7 +115,7 @@ SHMAP__FAST_PATH int read_now(shmap_rwlock *rwlock, shmap__thread *thread)
     /* A thread that reads already must not wait for the writer, which waits for
      * it. */
     if (writer_has_it(rwlock, &writer)) {
-        if (count_slots(rwlock, thread->id) == 1) {
+        if (shmap__slots_count(rwlock, thread->id) == 1) {
             leave_slot(rwlock, (unsigned)slot);
             return 0;
         }
@@ -190,7 +136,7 @@ static int try_read(void *context)
     if (writer_has_it(locking->rwlock, &writer)) {
         if (shmap__owner_of(writer) == locking->thread->id)
             return SHMAP_EDEADLK;
-        if (count_slots(locking->rwlock, locking->thread->id) == 0)
+        if (shmap__slots_count(locking->rwlock, locking->thread->id) == 0)
             return 0;
     }
     return read_now(locking->rwlock, locking->thread);
@@ -209,7 +155,7 @@ static int try_read_thoroughly(void *context)
     if (writer_has_it(rwlock, &writer)) /* Of a mutex the kernel tells. */
         shmap__owner_bury(&rwlock->writer_.owner_, writer);
     else /* They have all the slots. */
-        buried = bury_readers(rwlock);
+        buried = shmap__slots_bury(rwlock);
     result = try_read(context);
     return result != 0 ? result : buried;
 }
@@ -225,7 +171,7 @@ static int is_drained(void *context)
     if (shmap__load32(&rwlock->read_) != DRAINING)
         shmap__exchange32(&rwlock->read_, DRAINING);
     SHMAP__STOP("rwlock.draining");
-    for (unsigned i = 0; i < SLOTS; i++) {
+    for (unsigned i = 0; i < SHMAP__SLOTS; i++) {
         if (shmap__load64(&rwlock->reader_[i]) != 0)
             return 0;
         if (i == 0)
@@ -240,7 +186,7 @@ static int is_drained_thoroughly(void *context)
 {
     const rwlock_locking *locking = context;
 
-    int buried = bury_readers(locking->rwlock);
+    int buried = shmap__slots_bury(locking->rwlock);
     int drained = is_drained(context);
 
     return drained != 0 ? drained : buried;
@@ -340,7 +286,7 @@ static int write_lock(shmap_rwlock *rwlock, shmap__thread *thread,
     int drained;
 
     if (thread->held_up != 0 && shmap__load32(&rwlock->read_) != 0 &&
-        count_slots(rwlock, thread->id) != 0)
+        shmap__slots_count(rwlock, thread->id) != 0)
         return SHMAP_EDEADLK;
     if (shmap__peek32(&rwlock->writer_.spin_ns) != spin_ns)
         shmap__poke32(&rwlock->writer_.spin_ns, spin_ns);
@@ -376,7 +322,7 @@ static inline int slot_of(const shmap_rwlock *rwlock,
         return thread->held[ticket].slot;
     if (shmap__load32(&rwlock->read_) == 0)
         return -1;
-    for (unsigned i = 0; i < SLOTS; i++) {
+    for (unsigned i = 0; i < SHMAP__SLOTS; i++) {
         if (shmap__load64(&rwlock->reader_[i]) == thread->id)
             return (int)i;
     }
