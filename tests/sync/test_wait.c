@@ -315,10 +315,11 @@ static void hold_all(void *context)
     role_check_code(shmap_mutex_unlock(&objects->mutex), 0);
 }
 
-/* Asleep for 500 ms, it looked at least twice before the end. */
+/* Asleep for 700 ms, it looked at least twice before the end: three times, if
+ * it was not late for one. */
 #define assert_looks_again(wait_call)                    \
     do {                                                 \
-        int64_t until = shmap_after(SHMAP_MS(500));      \
+        int64_t until = shmap_after(SHMAP_MS(700));      \
         looks = 0;                                       \
         assert_code((wait_call), SHMAP_ETIMEDOUT);       \
         assert_true(shmap_now() >= until && looks >= 3); \
