@@ -2,7 +2,7 @@
 
 /* Making a region: first without its name, so that it appears complete or not
  * at all. */
-#include "posix/linux/lifetime.h"
+#include "posix/linux/regions.h"
 
 #include <stdio.h>
 #include <sys/syscall.h>
@@ -172,10 +172,11 @@ static shmap__os_status complete(int fd, const char *path,
     return shmap__posix_rights_give(rights, fd, SHMAP__OS_REGION_BIT, stat);
 }
 
-shmap__os_status shmap__posix_make(shmap__os_object *object, const char *path,
-                                   const shmap__os_request *request,
-                                   const shmap__posix_rights *rights,
-                                   bool temporary_name)
+shmap__os_status shmap__posix_region_make(shmap__os_object *object,
+                                          const char *path,
+                                          const shmap__os_request *request,
+                                          const shmap__posix_rights *rights,
+                                          bool temporary_name)
 {
     struct stat stat;
     region_draft draft;

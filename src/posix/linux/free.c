@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 
 /* Freeing a name: what has it, and whether that can be removed. */
-#include "posix/linux/lifetime.h"
+#include "posix/linux/regions.h"
+
+#include <unistd.h>
 
 #include "base/stop.h"
 

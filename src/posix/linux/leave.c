@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
 /* Closing: how a holder of a region leaves, and the last one removes it. */
-#include "posix/linux/lifetime.h"
+#include "posix/linux/regions.h"
 
 #include <sys/file.h>
 #include <unistd.h>

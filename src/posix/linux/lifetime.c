@@ -14,7 +14,9 @@
  *   alive in between, and it stays so. An object without a holder is dead.
  * - A region is made without a name, marked, and then given its name.
  */
-#include "posix/linux/lifetime.h"
+#include "posix/linux/regions.h"
+
+#include <unistd.h>
 
 #include "base/stop.h"
 

@@ -2,7 +2,7 @@
 
 /* What the mode of an object in /dev/shm tells: whether it is a region, one
  * that is about to be removed, or another program's. */
-#include "posix/linux/lifetime.h"
+#include "posix/linux/regions.h"
 
 #include "posix/linux/stamp.h"
 

@@ -3,7 +3,7 @@
 /* Named regions on Linux: making, opening and reaping them. What keeps them
  * alive is in lifetime.c.
  */
-#include "posix/linux/lifetime.h"
+#include "posix/linux/regions.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -36,9 +36,9 @@ shmap__os_status shmap__os_named_create(shmap__os_object *object,
     if (name.code < 0)
         return name;
     SHMAP__STOP("create.free");
-    status = shmap__posix_make(object, path, request, &rights, false);
+    status = shmap__posix_region_make(object, path, request, &rights, false);
     if (status.code == SHMAP_ENOTSUP)
-        status = shmap__posix_make(object, path, request, &rights, true);
+        status = shmap__posix_region_make(object, path, request, &rights, true);
     if (status.code == 0)
         object->forks = forks;
     else if (!takes_pages)

@@ -2,11 +2,22 @@
 
 /* Paths of regions in /dev/shm, and what proves that a region has its path from
  * its owner. */
-#include "posix/linux/lifetime.h"
+#include "posix/linux/regions.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "posix/linux/stamp.h"
+
+const char *shmap__posix_name_in(const char *path)
+{
+    return path + sizeof SHMAP__OS_FOLDER;
+}
+
+bool shmap__posix_is_own(const struct stat *object)
+{
+    return object->st_uid == geteuid();
+}
 
 enum shmap__posix_names shmap__posix_names_of(int scope)
 {

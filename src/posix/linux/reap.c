@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
 /* Removing leftovers: regions whose holders all died. */
-#include "posix/linux/lifetime.h"
+#include "posix/linux/regions.h"
 
 #include <unistd.h>
 

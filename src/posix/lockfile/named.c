@@ -3,7 +3,7 @@
 /* Named regions where shared memory objects cannot be locked: making, opening
  * and reaping them. What keeps them alive is in lifetime.c.
  */
-#include "posix/lockfile/lifetime.h"
+#include "posix/lockfile/regions.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -17,13 +17,13 @@
 /* Whose the object of this name is. It may become another's at once. */
 static shmap__os_status find_owner(const char *os_name, uid_t *owner)
 {
-    shmap__posix_place place;
+    shmap__posix_lock_files files;
     shmap__os_status status;
     struct stat stat;
     int fd;
 
-    shmap__posix_place_find(&place, os_name, 0);
-    status = shmap__posix_memory_open(place.name, O_RDONLY, &fd, &stat);
+    shmap__posix_lock_files_find(&files, os_name, 0);
+    status = shmap__posix_memory_open(files.name, O_RDONLY, &fd, &stat);
     if (status.code < 0)
         return status;
     close(fd);
@@ -42,7 +42,7 @@ static shmap__os_status step_failed(shmap__os_status status, uid_t owner)
 /* Free the name, whoever left it over. SHMAP_EEXIST if it was taken. */
 static shmap__os_status free_name(const char *os_name, unsigned *reaped)
 {
-    shmap__posix_place place;
+    shmap__posix_lock_files files;
     uid_t owner;
     shmap__os_status status = find_owner(os_name, &owner);
     int gate;
@@ -50,14 +50,14 @@ static shmap__os_status free_name(const char *os_name, unsigned *reaped)
     if (status.code < 0)
         return status.code == SHMAP_ENOENT ? shmap__posix_done : status;
     SHMAP__STOP("free.found");
-    shmap__posix_place_find(&place, os_name, owner);
-    status = shmap__posix_gate_enter(&place, &gate);
+    shmap__posix_lock_files_find(&files, os_name, owner);
+    status = shmap__posix_gate_enter(&files, &gate);
     if (status.code < 0)
         return status.code == SHMAP_ENOENT
                    ? shmap__posix_belongs(SHMAP_EEXIST, 0, owner)
                    : step_failed(status, owner);
-    status = shmap__posix_place_free(&place, reaped);
-    shmap__posix_gate_leave(&place, gate);
+    status = shmap__posix_dead_free(&files, reaped);
+    shmap__posix_gate_leave(&files, gate);
     return status;
 }
 
@@ -65,20 +65,20 @@ static shmap__os_status free_name(const char *os_name, unsigned *reaped)
 
 /* The object, complete, with its mark held. */
 static shmap__os_status make_memory(shmap__os_object *object, int mark,
-                                    const shmap__posix_place *place,
+                                    const shmap__posix_lock_files *files,
                                     const shmap__os_request *request)
 {
     struct stat stat;
     shmap__os_status status;
     int error;
     int made =
-        shm_open(place->name, O_RDWR | O_CREAT | O_EXCL, S_IRUSR | S_IWUSR);
+        shm_open(files->name, O_RDWR | O_CREAT | O_EXCL, S_IRUSR | S_IWUSR);
     int fd = shmap__posix_above_stdio(made);
 
     if (fd < 0) {
         status = shmap__posix_failed(errno);
         if (made >= 0)
-            shm_unlink(place->name);
+            shm_unlink(files->name);
         return status;
     }
     SHMAP__STOP("create.made");
@@ -96,7 +96,7 @@ static shmap__os_status make_memory(shmap__os_object *object, int mark,
             status = shmap__posix_failed(error);
     }
     if (status.code < 0) {
-        shm_unlink(place->name);
+        shm_unlink(files->name);
         close(fd);
         return status;
     }
@@ -107,20 +107,20 @@ static shmap__os_status make_memory(shmap__os_object *object, int mark,
     return status;
 }
 
-/* In a step, in a place that is free. */
+/* In a step, under a name that is free. */
 static shmap__os_status make(shmap__os_object *object,
-                             const shmap__posix_place *place,
+                             const shmap__posix_lock_files *files,
                              const shmap__os_request *request)
 {
     shmap__os_status status;
-    int mark = shmap__posix_mark_make(place);
+    int mark = shmap__posix_mark_make(files);
 
     if (mark < 0)
         return shmap__posix_failed(errno);
     SHMAP__STOP("create.mark");
-    status = make_memory(object, mark, place, request);
+    status = make_memory(object, mark, files, request);
     if (status.code < 0) {
-        unlink(place->mark);
+        unlink(files->mark);
         close(mark);
     }
     return status;
@@ -129,7 +129,7 @@ static shmap__os_status make(shmap__os_object *object,
 shmap__os_status shmap__os_named_create(shmap__os_object *object,
                                         const shmap__os_request *request)
 {
-    shmap__posix_place place;
+    shmap__posix_lock_files files;
     unsigned reaped = 0;
     int gate;
     shmap__os_status status;
@@ -143,15 +143,15 @@ shmap__os_status shmap__os_named_create(shmap__os_object *object,
     if (status.code < 0)
         return status;
     SHMAP__STOP("create.free");
-    shmap__posix_place_find(&place, request->os_name, geteuid());
-    status = shmap__posix_gate_enter(&place, &gate);
+    shmap__posix_lock_files_find(&files, request->os_name, geteuid());
+    status = shmap__posix_gate_enter(&files, &gate);
     if (status.code < 0)
         return status;
     SHMAP__STOP("create.gated");
-    status = shmap__posix_place_free(&place, &reaped);
+    status = shmap__posix_dead_free(&files, &reaped);
     if (status.code == 0)
-        status = make(object, &place, request);
-    shmap__posix_gate_leave(&place, gate);
+        status = make(object, &files, request);
+    shmap__posix_gate_leave(&files, gate);
     return status;
 }
 
@@ -185,20 +185,20 @@ static shmap__os_status take(shmap__os_object *object,
 }
 
 static shmap__os_status open_in_step(shmap__os_object *object,
-                                     const shmap__posix_place *place,
+                                     const shmap__posix_lock_files *files,
                                      const shmap__os_request *request)
 {
     shmap__posix_found found;
-    shmap__os_status status = shmap__posix_place_look(
-        place, shmap__posix_open_flags(request->options.access), &found);
+    shmap__os_status status = shmap__posix_look(
+        files, shmap__posix_open_flags(request->options.access), &found);
 
     if (status.code < 0)
         return status;
     SHMAP__STOP("open.looked");
-    if (found.stat.st_uid != place->owner) {
+    if (found.stat.st_uid != files->owner) {
         status = again;
     } else if (found.state == SHMAP__DEAD) {
-        shmap__posix_place_remove(place);
+        shmap__posix_dead_remove(files);
         status.code = SHMAP_ENOENT;
     } else if (found.state == SHMAP__LIVE &&
                flock(found.mark, LOCK_SH | LOCK_NB) != 0) {
@@ -212,27 +212,27 @@ static shmap__os_status open_in_step(shmap__os_object *object,
     return status;
 }
 
-/* The place had no gate a moment ago: the object is foreign, unless it is or
+/* The name had no gate a moment ago: the object is foreign, unless it is or
  * was a region that came since. */
 static shmap__os_status open_foreign(shmap__os_object *object,
-                                     const shmap__posix_place *place,
+                                     const shmap__posix_lock_files *files,
                                      const shmap__os_request *request)
 {
     shmap__posix_found found = {.state = SHMAP__FOREIGN, .mark = -1};
     struct stat stat;
     int fd;
     shmap__os_status status = shmap__posix_memory_open(
-        place->name, shmap__posix_open_flags(request->options.access),
+        files->name, shmap__posix_open_flags(request->options.access),
         &found.fd, &found.stat);
 
     if (status.code < 0)
         return status;
-    status = shmap__posix_memory_open(place->name, O_RDONLY, &fd, &stat);
+    status = shmap__posix_memory_open(files->name, O_RDONLY, &fd, &stat);
     if (status.code == 0)
         close(fd);
-    if (status.code < 0 || found.stat.st_uid != place->owner ||
-        stat.st_uid != place->owner || stat.st_dev != found.stat.st_dev ||
-        stat.st_ino != found.stat.st_ino || lstat(place->mark, &stat) == 0)
+    if (status.code < 0 || found.stat.st_uid != files->owner ||
+        stat.st_uid != files->owner || stat.st_dev != found.stat.st_dev ||
+        stat.st_ino != found.stat.st_ino || lstat(files->mark, &stat) == 0)
         status = again;
     else
         status = take(object, &found, request);
@@ -245,7 +245,7 @@ static shmap__os_status try_open(shmap__os_object *object,
                                  const shmap__os_request *request)
 {
     const char *os_name = request->os_name;
-    shmap__posix_place place;
+    shmap__posix_lock_files files;
     uid_t uid;
     int gate;
     shmap__os_status status = find_owner(os_name, &uid);
@@ -253,18 +253,18 @@ static shmap__os_status try_open(shmap__os_object *object,
     if (status.code < 0)
         return status;
     SHMAP__STOP("open.opened");
-    shmap__posix_place_find(&place, os_name, uid);
-    status = shmap__posix_gate_enter(&place, &gate);
+    shmap__posix_lock_files_find(&files, os_name, uid);
+    status = shmap__posix_gate_enter(&files, &gate);
     if (status.code == SHMAP_ENOENT)
-        return open_foreign(object, &place, request);
+        return open_foreign(object, &files, request);
     if (status.code == SHMAP_EACCES &&
         !shmap__posix_accepts(request->options.owner, uid, geteuid()))
         return shmap__posix_belongs(SHMAP_EOWNER, status.system, uid);
     if (status.code < 0)
         return step_failed(status, uid);
     SHMAP__STOP("open.gated");
-    status = open_in_step(object, &place, request);
-    shmap__posix_gate_leave(&place, gate);
+    status = open_in_step(object, &files, request);
+    shmap__posix_gate_leave(&files, gate);
     return status;
 }
 
@@ -283,45 +283,6 @@ shmap__os_status shmap__os_named_open(shmap__os_object *object,
 }
 
 /* Reaping */
-
-/* Names that shmap derives begin with one of its prefixes, or with as much of
- * one as the system's limit leaves beside a hash. */
-static bool is_derived(const char *name)
-{
-    return strncmp(name, "shmap.", 6) == 0 || strncmp(name, "shmap~", 6) == 0;
-}
-
-/* Being a holder takes a mark of its own, which is found by the name. */
-
-bool shmap__posix_named_lend(int fd)
-{
-    (void)fd;
-    return true;
-}
-
-shmap__os_status shmap__posix_named_take(shmap__os_object *object, int fd,
-                                         const struct stat *stat,
-                                         const shmap__os_request *request)
-{
-    const char *os_name = request->os_name;
-    shmap__os_request by_name = *request;
-    shmap__os_object found;
-    shmap__os_status status;
-
-    by_name.options.scope = is_derived(os_name + (*os_name == '/'))
-                                ? SHMAP_SCOPE_MACHINE
-                                : SHMAP_SCOPE_NATIVE;
-    status = shmap__os_named_open(&found, &by_name);
-    if (status.code < 0)
-        return status;
-    if (!shmap__posix_identifies(found.identity, stat)) {
-        shmap__os_close(&found, os_name);
-        return (shmap__os_status){SHMAP_ENOENT, 0};
-    }
-    close(fd);
-    *object = found;
-    return status;
-}
 
 shmap__os_status shmap__os_named_reap(const char *os_name, int scope,
                                       unsigned *reaped)
@@ -360,14 +321,14 @@ static shmap__os_status reap_user(uid_t uid, unsigned *reaped)
     if (folder == NULL)
         return shmap__posix_failed(errno);
     while ((entry = readdir(folder)) != NULL) {
-        shmap__posix_place place;
+        shmap__posix_lock_files files;
         int gate;
 
-        shmap__posix_place_find(&place, entry->d_name, uid);
+        shmap__posix_lock_files_find(&files, entry->d_name, uid);
         if (entry->d_name[0] != '.' &&
-            shmap__posix_gate_enter(&place, &gate).code == 0) {
-            shmap__posix_place_free(&place, reaped);
-            shmap__posix_gate_leave(&place, gate);
+            shmap__posix_gate_enter(&files, &gate).code == 0) {
+            shmap__posix_dead_free(&files, reaped);
+            shmap__posix_gate_leave(&files, gate);
         }
     }
     closedir(folder);

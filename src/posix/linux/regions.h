@@ -3,10 +3,8 @@
 /* The objects of /dev/shm, for the files that make, keep and remove them.
  * lifetime.c says how these work together.
  */
-#ifndef SHMAP_POSIX_LINUX_LIFETIME_H
-#define SHMAP_POSIX_LINUX_LIFETIME_H
-
-#include <unistd.h>
+#ifndef SHMAP_POSIX_LINUX_REGIONS_H
+#define SHMAP_POSIX_LINUX_REGIONS_H
 
 #include "posix/os.h"
 
@@ -53,10 +51,7 @@ enum { SHMAP__OS_PATH = sizeof SHMAP__OS_FOLDER "/" + 255 };
 void shmap__posix_find_path(char path[SHMAP__OS_PATH], const char *os_name);
 
 /* Return the name in a path. */
-static inline const char *shmap__posix_name_in(const char *path)
-{
-    return path + sizeof SHMAP__OS_FOLDER;
-}
+const char *shmap__posix_name_in(const char *path);
 
 /* Open as shmap__posix_open does, whatever another user may have put there.
  * `access` is O_RDONLY or O_RDWR. */
@@ -75,10 +70,7 @@ bool shmap__posix_is_other(int error);
 bool shmap__posix_path_is_going(const char *path, uid_t *user);
 
 /* Return whether this user owns the object. */
-static inline bool shmap__posix_is_own(const struct stat *object)
-{
-    return object->st_uid == geteuid();
-}
+bool shmap__posix_is_own(const struct stat *object);
 
 /* What proves that an object has its name from its owner. */
 enum shmap__posix_names {
@@ -151,9 +143,10 @@ shmap__os_status shmap__posix_free_name(const char *path,
 /* Make a region, complete, and give it its name. `temporary_name`: it has
  * another one until then, where files cannot be made without a name.
  * SHMAP_ENOTSUP if this way is not there. */
-shmap__os_status shmap__posix_make(shmap__os_object *object, const char *path,
-                                   const shmap__os_request *request,
-                                   const shmap__posix_rights *rights,
-                                   bool temporary_name);
+shmap__os_status shmap__posix_region_make(shmap__os_object *object,
+                                          const char *path,
+                                          const shmap__os_request *request,
+                                          const shmap__posix_rights *rights,
+                                          bool temporary_name);
 
 #endif
