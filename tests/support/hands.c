@@ -472,6 +472,26 @@ void hands_wait_for(const char *object)
     assert_eventually(has_waiters(hands_shared(0), object[0], i));
 }
 
+void hands_race(const char *role, const char *word, int processes)
+{
+    struct child *children[HANDS_RACERS];
+
+    assert_in_range(processes, 1, HANDS_RACERS);
+    for (int i = 0; i < processes; i++)
+        children[i] = child_start(role, region_name, word, NULL);
+    for (int i = 0; i < processes; i++)
+        child_expect(children[i], "ready");
+    for (int i = 0; i < processes; i++)
+        child_tell(children[i], "go");
+    for (int i = 0; i < processes; i++) {
+        const char *line = child_read_line(children[i], 3 * PATIENCE);
+
+        assert_non_null(line);
+        assert_string_equal(line, "done");
+        assert_int_equal(child_wait(children[i], PATIENCE), 0);
+    }
+}
+
 bool hands_are_prompt(int64_t since)
 {
     return clock_ms() < since + (patience_until(100) - clock_ms());

@@ -41,7 +41,12 @@
 
 #include "puppet.h"
 
-enum { HANDS_LOCKS = 160, HANDS_NUMBERS = 16, HANDS_ROBUST = 8 };
+enum {
+    HANDS_LOCKS = 160,
+    HANDS_NUMBERS = 16,
+    HANDS_ROBUST = 8,
+    HANDS_RACERS = 16
+};
 
 /* What is in the region. */
 struct shared {
@@ -86,6 +91,11 @@ void hand_end(struct hand *hand);
 
 /* Wait until somebody is waiting for an object: asleep, or just about to be. */
 void hands_wait_for(const char *object);
+
+/* Start a role in so many processes, with the region's name and another word,
+ * which may be NULL. Each says "ready", hears "go" once all have, says "done",
+ * and ends. */
+void hands_race(const char *role, const char *word, int processes);
 
 /* Whether the wait that began at this moment (clock_ms) was over too soon for
  * one that nobody wakes: such a one looks again after 200 ms. A busy machine
