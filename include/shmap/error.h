@@ -22,7 +22,7 @@
     /* Nobody holds a region of this name, there is no such file or process,  \
      * what a token means is gone, or a channel's other end is closed:        \
      * shmap_error_detail() tells which it can be. */                         \
-    X(SHMAP_ENOENT, -3, "no region has this name")                            \
+    X(SHMAP_ENOENT, -3, "what is asked for is not there")                     \
     /* Somebody holds a region of this name: open it instead. */              \
     X(SHMAP_EEXIST, -4, "a region of this name exists already")               \
     /* The system refuses access: another user's object, a read-only file, or \
@@ -38,7 +38,7 @@
     /* What has this name is something else: a directory, a pipe, a mutex, or \
      * another program's memory outside of native scope; or a channel cannot  \
      * carry regions. */                                                      \
-    X(SHMAP_ETYPE, -9, "the object of this name is not shared memory")        \
+    X(SHMAP_ETYPE, -9, "the object is of another type")                       \
     /* The object exists, but whoever made it has not given it a size yet, or \
      * nobody has written the record yet. */                                  \
     X(SHMAP_ENOTREADY, -10, "it is not ready yet")                            \
