@@ -30,14 +30,23 @@
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 #endif
 
+/* What to say where a region's descriptor or handle is no longer its own. */
+#define SHMAP__OS_LOST                                                       \
+    "region: its descriptor or handle was closed or replaced: do not close " \
+    "what shmap_region_native returns"
+
+#define SHMAP__OS_SHORT_FILE \
+    "size: the file is shorter, and is not extended for reading"
+
 /* How shmap_error_detail is made of a status. */
 enum shmap__os_reason {
-    SHMAP__OS_DETAIL,    /* `detail` says it; NULL: what the code means in the
-                            call */
-    SHMAP__OS_NO_ROOM,   /* `asked` bytes were asked for, and `detail` has room
-                            for `room` */
-    SHMAP__OS_OF_USER,   /* the object belongs to the user of this number */
-    SHMAP__OS_OF_ACCOUNT /* the object belongs to the account `detail` */
+    SHMAP__OS_DETAIL,     /* `detail` says it; NULL: what the code means in the
+                             call */
+    SHMAP__OS_NO_ROOM,    /* `asked` bytes were asked for, and `detail` has room
+                             for `room` */
+    SHMAP__OS_OF_USER,    /* the object belongs to the user of this number */
+    SHMAP__OS_OF_ACCOUNT, /* the object belongs to the account `detail` */
+    SHMAP__OS_NULL        /* the argument `detail` is a null pointer */
 };
 
 typedef struct shmap__os_status {

@@ -71,6 +71,11 @@ shmap__os_status shmap__refuse_because(int code, const char *detail)
     return (shmap__os_status){code, 0, detail};
 }
 
+shmap__os_status shmap__refuse_null(const char *argument)
+{
+    return (shmap__os_status){SHMAP_EINVAL, 0, argument, SHMAP__OS_NULL};
+}
+
 static void remember_detail(const shmap__os_status *status)
 {
     const char *detail = status->detail == NULL ? "" : status->detail;
@@ -87,6 +92,10 @@ static void remember_detail(const shmap__os_status *status)
         break;
     case SHMAP__OS_OF_ACCOUNT:
         snprintf(last_detail, sizeof last_detail, "it belongs to %s", detail);
+        break;
+    case SHMAP__OS_NULL:
+        snprintf(last_detail, sizeof last_detail,
+                 "%s: must not be a null pointer", detail);
         break;
     default:
         snprintf(last_detail, sizeof last_detail, "%s", detail);

@@ -12,6 +12,9 @@
 shmap__os_status shmap__refuse(int code);
 shmap__os_status shmap__refuse_because(int code, const char *detail);
 
+/* The same for an argument of this name that is a null pointer. */
+shmap__os_status shmap__refuse_null(const char *argument);
+
 /* End of a public call: the status's code, after remembering, if it is an
  * error, what shmap_system_error and shmap_error_detail answer. */
 int shmap__result(shmap__os_status status);

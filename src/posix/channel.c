@@ -25,6 +25,9 @@ enum { PIDFD = SCM_RIGHTS }; /* What has this number elsewhere is no such. */
  * ours: one who sends many must not be able to leave them here. */
 enum { DESCRIPTORS_MAX = 253 };
 
+static const char no_channel[] =
+    "channel: must be an open descriptor of a connected Unix domain socket";
+
 static shmap__os_status channel_failed(int error)
 {
     switch (error) {
@@ -41,7 +44,7 @@ static shmap__os_status channel_failed(int error)
         return (shmap__os_status){SHMAP_ENOENT, error};
     case EBADF:
     case EINVAL:
-        return (shmap__os_status){SHMAP_EINVAL, error};
+        return (shmap__os_status){SHMAP_EINVAL, error, no_channel};
     case ETOOMANYREFS: /* Descriptors on their way. */
         return (shmap__os_status){SHMAP_EMFILE, error};
     default:
@@ -58,7 +61,7 @@ static shmap__os_status check_channel(intptr_t channel, int *type)
     socklen_t type_size = sizeof *type;
 
     if (channel < 0 || channel > INT32_MAX)
-        return (shmap__os_status){SHMAP_EINVAL, EBADF};
+        return channel_failed(EBADF);
     if (getsockname((int)channel, &address, &size) != 0 ||
         getsockopt((int)channel, SOL_SOCKET, SO_TYPE, type, &type_size) != 0)
         return channel_failed(errno);

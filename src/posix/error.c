@@ -27,7 +27,8 @@ shmap__os_status shmap__posix_failed(int error)
 {
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
         if (codes[i].error == error)
-            return (shmap__os_status){codes[i].code, error};
+            return (shmap__os_status){codes[i].code, error,
+                                      error == EBADF ? SHMAP__OS_LOST : NULL};
     }
     return (shmap__os_status){SHMAP_ESYSTEM, error};
 }

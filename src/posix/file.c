@@ -119,7 +119,7 @@ static shmap__os_status fit(int fd, struct stat *stat,
     if (old == 0 && size == 0)
         return (shmap__os_status){SHMAP_ENOTREADY, 0};
     if (old < size && request->options.access == SHMAP_ACCESS_READ)
-        return (shmap__os_status){SHMAP_ERANGE, 0};
+        return (shmap__os_status){SHMAP_ERANGE, 0, SHMAP__OS_SHORT_FILE};
     if (commit == SHMAP_COMMIT_ALL) {
         status = fill(fd, stat, old < size ? size - old : 0);
         if (status.code < 0)

@@ -68,7 +68,7 @@ shmap__os_status shmap__posix_gift_open(const shmap__os_object *object,
                                         struct stat *stat)
 {
     if (!shmap__posix_still_ours(object, stat))
-        return (shmap__os_status){SHMAP_EINVAL, EBADF};
+        return shmap__posix_failed(EBADF);
     *fd = new_descriptor(object, gift->access);
     return *fd >= 0 ? shmap__posix_done : shmap__posix_failed(errno);
 }

@@ -61,7 +61,7 @@ shmap__os_status shmap__os_give_process(shmap__os_object *object,
     if (O_PATH == 0)
         return (shmap__os_status){SHMAP_ENOTSUP, 0};
     if (!shmap__posix_still_ours(object, &stat))
-        return (shmap__os_status){SHMAP_EINVAL, EBADF};
+        return shmap__posix_failed(EBADF);
     status = check_target(gift->to);
     if (status.code == 0)
         status = check_reach((int)object->native, &stat, gift->access);

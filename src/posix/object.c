@@ -43,7 +43,8 @@ shmap__os_status shmap__os_adopt(shmap__os_object *object,
     int access;
 
     if (native < 0 || native > INT32_MAX || fstat(fd, &stat) != 0)
-        return (shmap__os_status){SHMAP_EINVAL, EBADF};
+        return (shmap__os_status){SHMAP_EINVAL, EBADF,
+                                  "native: must be an open descriptor"};
     if (!shmap__posix_can_be_memory(&stat))
         return (shmap__os_status){SHMAP_ETYPE, 0};
     access = shmap__posix_access_of(fd, request->options.access);
@@ -90,7 +91,7 @@ shmap__os_status shmap__os_size(const shmap__os_object *object, uint64_t *size)
     struct stat stat;
 
     if (!shmap__posix_still_ours(object, &stat))
-        return (shmap__os_status){SHMAP_EINVAL, EBADF};
+        return shmap__posix_failed(EBADF);
     *size = shmap__posix_whole_pages((uint64_t)stat.st_size, object->page_size);
     /* Another program's object can end inside a page, which is all there. */
     if (object->kind != SHMAP_KIND_FILE) {

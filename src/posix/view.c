@@ -215,7 +215,7 @@ shmap__os_status shmap__os_view_flush(const shmap__os_object *object,
     if (!durable)
         return shmap__posix_done;
     if (!shmap__posix_still_ours(object, &stat))
-        return (shmap__os_status){SHMAP_EINVAL, EBADF};
+        return shmap__posix_failed(EBADF);
     /* The file's size and blocks, which msync may leave in memory. */
     return fsync((int)object->native) == 0 ? shmap__posix_done
                                            : flush_failed(errno);

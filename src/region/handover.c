@@ -16,15 +16,18 @@
 #include "base/stop.h"
 #include "region/token.h"
 
-/* Begin a gift. Returns 0 or an error. */
-static int gift_begin(shmap__os_gift *gift, const shmap_region *region,
-                      int access, int way)
+/* Begin a gift. Returns 0, or why not. */
+static shmap__os_status gift_begin(shmap__os_gift *gift,
+                                   const shmap_region *region, int access,
+                                   int way)
 {
     const shmap__os_object *object = &region->object;
 
     memset(gift, 0, sizeof *gift);
     if (access < SHMAP_ACCESS_DEFAULT || access > SHMAP_ACCESS_READ_WRITE)
-        return SHMAP_EINVAL;
+        return shmap__refuse_because(SHMAP_EINVAL,
+                                     "access: must be 0, SHMAP_ACCESS_READ or "
+                                     "SHMAP_ACCESS_READ_WRITE");
     if (access == SHMAP_ACCESS_DEFAULT)
         access = object->access;
     /* Others could no longer map what this handle still can. */
@@ -32,12 +35,12 @@ static int gift_begin(shmap__os_gift *gift, const shmap_region *region,
         (object->access == SHMAP_ACCESS_READ ||
          (shmap__os_seals(object) & SHMAP_SEAL_WRITERS) != 0 ||
          shmap__load32(&region->read_only) != 0))
-        return SHMAP_EACCES;
+        return shmap__refuse(SHMAP_EACCES);
     gift->way = way;
     gift->kind = object->kind;
     gift->access = access;
     gift->from = shmap__os_process_id();
-    return 0;
+    return shmap__refuse(0);
 }
 
 /* Of files, the name is not needed to find them. */
@@ -100,13 +103,14 @@ static shmap__os_status give(shmap_region *region, int access, int64_t target,
     int way = target == SHMAP_TARGET_CHILD ? SHMAP__OS_TO_CHILD
                                            : SHMAP__OS_TO_PROCESS;
     shmap__os_gift gift;
-    shmap__os_status status;
-    int code = gift_begin(&gift, region, access, way);
+    shmap__os_status status = gift_begin(&gift, region, access, way);
 
-    if (code == 0 && size < shmap__token_space(os_name))
-        code = SHMAP_ERANGE;
-    if (code < 0)
-        return shmap__refuse(code);
+    if (status.code == 0 && size < shmap__token_space(os_name))
+        status = shmap__refuse_because(
+            SHMAP_ERANGE, "size: token has no room: SHMAP_TOKEN_SIZE bytes are "
+                          "enough but for long names");
+    if (status.code < 0)
+        return status;
     gift.to = target;
     status = way == SHMAP__OS_TO_CHILD
                  ? give_child(region, &gift)
@@ -122,8 +126,13 @@ static shmap__os_status give(shmap_region *region, int access, int64_t target,
 int shmap_region_export(const shmap_region *region, int access, int64_t target,
                         char *token, size_t size)
 {
-    if (region == NULL || token == NULL || target < 0)
-        return shmap__result(shmap__refuse(SHMAP_EINVAL));
+    if (region == NULL || token == NULL)
+        return shmap__result(
+            shmap__refuse_null(region == NULL ? "region" : "token"));
+    if (target < 0)
+        return shmap__result(shmap__refuse_because(
+            SHMAP_EINVAL, "target: must be SHMAP_TARGET_CHILD or the number of "
+                          "a process"));
     /* What a region is does not change, but what it may be used for can. */
     return shmap__result(shmap__explain(
         give((shmap_region *)(uintptr_t)region, access, target, token, size),
@@ -183,8 +192,7 @@ static shmap__os_status fill_request(shmap__request *request,
                                      const shmap_region_options *options)
 {
     if (region == NULL)
-        return shmap__refuse_because(SHMAP_EINVAL,
-                                     "region: must not be a null pointer");
+        return shmap__refuse_null("region");
     return shmap__request_fill(request, call, NULL, 0, options);
 }
 
@@ -196,8 +204,7 @@ int shmap_region_import(shmap_region **region, const char *token,
         fill_request(&request, region, SHMAP__CALL_IMPORT, options);
 
     if (status.code == 0 && token == NULL)
-        status = shmap__refuse_because(SHMAP_EINVAL,
-                                       "token: must not be a null pointer");
+        status = shmap__refuse_null("token");
     if (status.code == 0)
         status = import(region, &request, token);
     return shmap__result(status);
@@ -209,13 +216,13 @@ static shmap__os_status send(shmap_region *region, int access, intptr_t channel,
     const char *os_name = name_in_token(region);
     char message[SHMAP__OS_MESSAGE] = "";
     shmap__os_gift gift;
-    shmap__os_status status;
-    int code = gift_begin(&gift, region, access, SHMAP__OS_SENT);
+    shmap__os_status status = gift_begin(&gift, region, access, SHMAP__OS_SENT);
 
-    if (code == 0 && shmap__token_space(os_name) > sizeof message)
-        code = SHMAP_ENAME;
-    if (code < 0)
-        return shmap__refuse(code);
+    if (status.code == 0 && shmap__token_space(os_name) > sizeof message)
+        status = shmap__refuse_because(
+            SHMAP_ENAME, "region: its name is too long for a message");
+    if (status.code < 0)
+        return status;
     status = shmap__os_give_channel(&region->object, &gift, channel, deadline);
     if (status.code < 0)
         return status;
@@ -233,7 +240,7 @@ int shmap_region_send(const shmap_region *region, int access, intptr_t channel,
                       int64_t deadline)
 {
     if (region == NULL)
-        return shmap__result(shmap__refuse(SHMAP_EINVAL));
+        return shmap__result(shmap__refuse_null("region"));
     return shmap__result(shmap__explain(
         send((shmap_region *)(uintptr_t)region, access, channel, deadline),
         SHMAP__CALL_SEND));

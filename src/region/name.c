@@ -185,11 +185,9 @@ static shmap__os_status write_os_name(char *out, size_t size, const char *name,
     shmap__os_status status;
 
     if (out == NULL)
-        return shmap__refuse_because(SHMAP_EINVAL,
-                                     "out: must not be a null pointer");
+        return shmap__refuse_null("out");
     if (name == NULL)
-        return shmap__refuse_because(SHMAP_EINVAL,
-                                     "name: must not be a null pointer");
+        return shmap__refuse_null("name");
     if (scope < SHMAP_SCOPE_USER || scope > SHMAP_SCOPE_NATIVE)
         return shmap__refuse_because(SHMAP_EINVAL,
                                      "scope: must be one of enum shmap_scope");

@@ -161,8 +161,7 @@ static int obtain(shmap_region **region, shmap__request *request,
                   shmap__os_status filled)
 {
     if (region == NULL)
-        filled = shmap__refuse_because(SHMAP_EINVAL,
-                                       "region: must not be a null pointer");
+        filled = shmap__refuse_null("region");
     if (filled.code == 0)
         filled = shmap__region_obtain(region, request);
     return shmap__result(filled);
@@ -236,7 +235,8 @@ int shmap_region_inspect(const shmap_region *region, shmap_region_info *info)
     shmap__os_status status;
 
     if (region == NULL || info == NULL)
-        return shmap__result(shmap__refuse(SHMAP_EINVAL));
+        return shmap__result(
+            shmap__refuse_null(region == NULL ? "region" : "info"));
     status = shmap__region_info_check(info);
     if (status.code == 0)
         status = shmap__os_size(&region->object, &found.size);
@@ -294,8 +294,11 @@ int shmap_region_seal(shmap_region *region, unsigned seals)
     const unsigned known = SHMAP_SEAL_GROW | SHMAP_SEAL_SHRINK |
                            SHMAP_SEAL_WRITERS | SHMAP_SEAL_CONTENT;
 
-    if (region == NULL || seals == 0 || (seals & ~known) != 0)
-        return shmap__result(shmap__refuse(SHMAP_EINVAL));
+    if (region == NULL)
+        return shmap__result(shmap__refuse_null("region"));
+    if (seals == 0 || (seals & ~known) != 0)
+        return shmap__result(shmap__refuse_because(
+            SHMAP_EINVAL, "seals: must be one or more of enum shmap_seal"));
     return shmap__result(
         shmap__explain(seal(region, (int)seals), SHMAP__CALL_SEAL));
 }
@@ -323,7 +326,9 @@ int shmap_region_reap(const char *name, unsigned flags, unsigned *reaped)
 
     if (name == NULL ? (flags & ~(unsigned)SHMAP_REAP_EVERY_USER) != 0
                      : flags > SHMAP_REAP_NATIVE)
-        return shmap__result(shmap__refuse(SHMAP_EINVAL));
+        return shmap__result(shmap__refuse_because(
+            SHMAP_EINVAL, "flags: with a name its scope, without one 0 or "
+                          "SHMAP_REAP_EVERY_USER"));
     result = shmap__result(reap(name, flags, &count));
     if (result == 0 && reaped != NULL)
         *reaped = count;

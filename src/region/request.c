@@ -258,11 +258,9 @@ static shmap__os_status fill_name(shmap__request *request, const char *name)
 static shmap__os_status check_name(int kind, const char *name)
 {
     if (kind == SHMAP_KIND_NAMED && name == NULL)
-        return shmap__refuse_because(SHMAP_EINVAL,
-                                     "name: must not be a null pointer");
+        return shmap__refuse_null("name");
     if (kind == SHMAP_KIND_FILE && name == NULL)
-        return shmap__refuse_because(SHMAP_EINVAL,
-                                     "path: must not be a null pointer");
+        return shmap__refuse_null("path");
     if (kind == SHMAP_KIND_FILE && !shmap__name_is_utf8(name))
         return shmap__refuse_because(SHMAP_ENAME,
                                      "path: must be UTF-8 of one byte or more");
@@ -314,8 +312,11 @@ shmap__os_status shmap__view_options_read(shmap_view_options *options,
         return shmap__refuse_because(
             SHMAP_EINVAL, "options: access or flags has a value that does not "
                           "exist");
-    return shmap__refuse((options->flags & SHMAP_VIEW_LOCK) != 0 ? SHMAP_ENOTSUP
-                                                                 : 0);
+    if ((options->flags & SHMAP_VIEW_LOCK) != 0)
+        return shmap__refuse_because(
+            SHMAP_ENOTSUP, "options: flags: this version of the library cannot "
+                           "keep views in memory");
+    return shmap__refuse(0);
 }
 
 shmap__os_status shmap__region_info_check(const shmap_region_info *info)

@@ -36,30 +36,33 @@ static uint64_t to_whole_pages(uint64_t size, size_t page)
 
 /* Fit the range into a region of `region_size` bytes, with pages of this size,
  * and into the address space. */
-static int range_find(view_range *range, const shmap_view_options *options,
-                      uint64_t region_size, size_t page)
+static shmap__os_status range_find(view_range *range,
+                                   const shmap_view_options *options,
+                                   uint64_t region_size, size_t page)
 {
     uint64_t rest;
     uint64_t size;
     uint64_t mapped;
 
     if (options->offset >= region_size)
-        return SHMAP_ERANGE;
+        return shmap__refuse_because(
+            SHMAP_ERANGE, "options: offset is at or behind the region's end");
     rest = region_size - options->offset;
     size = options->size == 0 ? rest : options->size;
     if (size > rest)
-        return SHMAP_ERANGE;
+        return shmap__refuse_because(
+            SHMAP_ERANGE, "options: offset and size reach beyond the region");
     range->unit = page > GRANULARITY ? page : GRANULARITY;
     range->skip = (size_t)(options->offset % range->unit);
     range->offset = options->offset - range->skip;
     if (size > PTRDIFF_MAX - range->skip)
-        return SHMAP_ENOMEM;
+        return shmap__refuse(SHMAP_ENOMEM);
     mapped = to_whole_pages(range->skip + size, page);
     if (mapped > PTRDIFF_MAX)
-        return SHMAP_ENOMEM;
+        return shmap__refuse(SHMAP_ENOMEM);
     range->size = (size_t)size;
     range->mapped = (size_t)mapped;
-    return 0;
+    return shmap__refuse(0);
 }
 
 /* The address of the mapping for a view at options->address: NULL if none was
@@ -72,7 +75,7 @@ static shmap__os_status address_find(char **base,
 
     if (address != 0 && address % range->unit != range->skip)
         return shmap__refuse_because(
-            SHMAP_EINVAL, "address: address - offset must be a multiple of "
+            SHMAP_EINVAL, "options: address - offset must be a multiple of "
                           "64 KiB, and of the region's page size");
     if (address != 0 && address - range->skip == 0)
         return shmap__refuse(SHMAP_EADDRINUSE); /* The null page is nobody's. */
@@ -124,7 +127,7 @@ static shmap__os_status map(shmap_view *view, shmap_region *region,
                             const shmap_view_options *options)
 {
     shmap_view made = SHMAP_VIEW_INIT;
-    view_range range;
+    view_range range = {0};
     uint64_t region_size;
     char *address = NULL;
     shmap__os_status status;
@@ -135,9 +138,9 @@ static shmap__os_status map(shmap_view *view, shmap_region *region,
     status = shmap__os_size(&region->object, &region_size);
     if (status.code < 0)
         return status;
-    code = range_find(&range, options, region_size, region->object.page_size);
-    if (code < 0)
-        return shmap__refuse(code);
+    status = range_find(&range, options, region_size, region->object.page_size);
+    if (status.code < 0)
+        return status;
     status = address_find(&address, options, &range);
     if (status.code < 0)
         return status;
@@ -175,7 +178,8 @@ int shmap_view_map(shmap_view *view, shmap_region *region,
     uint64_t asked;
 
     if (view == NULL || region == NULL)
-        return shmap__result(shmap__refuse(SHMAP_EINVAL));
+        return shmap__result(
+            shmap__refuse_null(view == NULL ? "view" : "region"));
     status = shmap__view_options_read(&checked, options);
     if (status.code < 0)
         return shmap__result(status);
@@ -188,14 +192,25 @@ int shmap_view_map(shmap_view *view, shmap_region *region,
                                              region->os_name, asked));
 }
 
+static shmap__os_status check_mapped(const shmap_view *view)
+{
+    if (view == NULL)
+        return shmap__refuse_null("view");
+    if (view->region_ == NULL)
+        return shmap__refuse_because(SHMAP_EINVAL,
+                                     "view: nothing is mapped in it");
+    return shmap__refuse(0);
+}
+
 int shmap_view_refresh(shmap_view *view)
 {
     shmap__os_status status;
     uint64_t region_size;
     uint64_t rest;
 
-    if (view == NULL || view->region_ == NULL)
-        return shmap__result(shmap__refuse(SHMAP_EINVAL));
+    status = check_mapped(view);
+    if (status.code < 0)
+        return shmap__result(status);
     status = shmap__os_size(&view->region_->object, &region_size);
     if (status.code < 0)
         return shmap__result(status);
@@ -208,12 +223,17 @@ int shmap_view_flush(const shmap_view *view, size_t offset, size_t size,
                      int mode)
 {
     const shmap__os_object *object;
+    shmap__os_status status = check_mapped(view);
 
-    if (view == NULL || view->region_ == NULL || mode < SHMAP_FLUSH_WRITE ||
-        mode > SHMAP_FLUSH_DURABLE)
-        return shmap__result(shmap__refuse(SHMAP_EINVAL));
-    if (offset > view->size || size > view->size - offset)
-        return shmap__result(shmap__refuse(SHMAP_ERANGE));
+    if (status.code == 0 &&
+        (mode < SHMAP_FLUSH_WRITE || mode > SHMAP_FLUSH_DURABLE))
+        status = shmap__refuse_because(SHMAP_EINVAL,
+                                       "mode: must be one of enum shmap_flush");
+    if (status.code == 0 && (offset > view->size || size > view->size - offset))
+        status = shmap__refuse_because(
+            SHMAP_ERANGE, "offset, size: they reach beyond the view");
+    if (status.code < 0)
+        return shmap__result(status);
     object = &view->region_->object;
     if (size == 0)
         size = view->size - offset;

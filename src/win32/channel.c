@@ -26,6 +26,12 @@ static shmap__os_status channel_failed(DWORD error)
     }
 }
 
+static shmap__os_status no_channel(DWORD error)
+{
+    return shmap__win32_failed_because(
+        SHMAP_EINVAL, error, "channel: must be an open handle of a named pipe");
+}
+
 /* Which end of a pipe this is. */
 static shmap__os_status find_end(intptr_t channel, DWORD *flags)
 {
@@ -36,9 +42,9 @@ static shmap__os_status find_end(intptr_t channel, DWORD *flags)
 
     /* Negative ones mean this process, and the like. */
     if (channel <= 0)
-        return shmap__win32_failed_as(SHMAP_EINVAL, ERROR_INVALID_HANDLE);
+        return no_channel(ERROR_INVALID_HANDLE);
     if (!GetHandleInformation(pipe, &ignored))
-        return shmap__win32_failed_as(SHMAP_EINVAL, GetLastError());
+        return no_channel(GetLastError());
     if (GetNamedPipeInfo(pipe, flags, NULL, NULL, NULL))
         return done;
     error = GetLastError();

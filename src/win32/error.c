@@ -62,13 +62,25 @@ shmap__os_status shmap__win32_failed_as(int code, DWORD error)
     return status;
 }
 
+shmap__os_status shmap__win32_failed_because(int code, DWORD error,
+                                             const char *detail)
+{
+    shmap__os_status status = {code, (int)error, detail};
+
+    return status;
+}
+
 shmap__os_status shmap__win32_failed(DWORD error)
 {
+    shmap__os_status status = shmap__win32_failed_as(SHMAP_ESYSTEM, error);
+
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         if (rows[i].error == error)
-            return shmap__win32_failed_as(rows[i].code, error);
+            status.code = rows[i].code;
     }
-    return shmap__win32_failed_as(SHMAP_ESYSTEM, error);
+    if (status.code == SHMAP_EINVAL)
+        status.detail = SHMAP__OS_LOST;
+    return status;
 }
 
 bool shmap__win32_is_no_room(DWORD error)

@@ -67,7 +67,7 @@ static shmap__os_status ensure_size(HANDLE file, uint64_t size, int access)
         (status.code == SHMAP_ENOTREADY && size == 0))
         return status;
     if (access == SHMAP_ACCESS_READ)
-        return shmap__win32_failed_as(SHMAP_ERANGE, 0);
+        return (shmap__os_status){SHMAP_ERANGE, 0, SHMAP__OS_SHORT_FILE};
     return shmap__win32_extend(file, size);
 }
 

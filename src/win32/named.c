@@ -42,9 +42,11 @@ static shmap__os_status name_failed(shmap__os_status status)
 {
     /* The name is that of an event, a mutex or the like. */
     if (status.system == ERROR_INVALID_HANDLE)
-        status.code = SHMAP_ETYPE;
-    else if (shmap__win32_is_bad_name((DWORD)status.system))
-        status.code = SHMAP_ENAME;
+        return shmap__win32_failed_as(SHMAP_ETYPE, (DWORD)status.system);
+    if (shmap__win32_is_bad_name((DWORD)status.system))
+        return shmap__win32_failed_because(
+            SHMAP_ENAME, (DWORD)status.system,
+            "name: the system cannot have an object of this name");
     return status;
 }
 

@@ -67,6 +67,12 @@ static shmap__os_status look_at_file(shmap__os_object *object)
     return shmap__win32_file_size(file, &size);
 }
 
+static shmap__os_status no_handle(DWORD error)
+{
+    return shmap__win32_failed_because(SHMAP_EINVAL, error,
+                                       "native: must be an open handle");
+}
+
 shmap__os_status shmap__os_adopt(shmap__os_object *object,
                                  const shmap__os_request *request)
 {
@@ -79,9 +85,9 @@ shmap__os_status shmap__os_adopt(shmap__os_object *object,
 
     /* INVALID_HANDLE_VALUE is also this process. */
     if (handle == NULL || handle == INVALID_HANDLE_VALUE)
-        return shmap__win32_failed_as(SHMAP_EINVAL, 0);
+        return no_handle(0);
     if (!GetHandleInformation(handle, &flags))
-        return shmap__win32_failed_as(SHMAP_EINVAL, GetLastError());
+        return no_handle(GetLastError());
     found.native = request->native;
     found.page_size = shmap__os_facts_get()->page_size;
     found.access = request->options.access;
@@ -119,6 +125,11 @@ void shmap__os_close(shmap__os_object *object, const char *os_name)
     object->native = -1;
 }
 
+static shmap__os_status lost(DWORD error)
+{
+    return shmap__win32_failed_because(SHMAP_EINVAL, error, SHMAP__OS_LOST);
+}
+
 /* The file's size, if the handle is still the object's: its number may mean
  * another file by now. */
 static shmap__os_status file_size_now(const shmap__os_object *object,
@@ -129,9 +140,9 @@ static shmap__os_status file_size_now(const shmap__os_object *object,
     uint64_t now;
 
     if (!shmap__win32_file_identify((HANDLE)object->native, identity, &now))
-        return shmap__win32_failed_as(SHMAP_EINVAL, GetLastError());
+        return lost(GetLastError());
     if (!shmap__win32_file_is_same(identity, object->identity))
-        return shmap__win32_failed_as(SHMAP_EINVAL, 0);
+        return lost(0);
     *size = now;
     return done;
 }
@@ -149,9 +160,9 @@ shmap__os_status shmap__os_size(const shmap__os_object *object, uint64_t *size)
      * its number given to something else. */
     error = shmap__win32_section_query(handle, &info);
     if (error != ERROR_SUCCESS)
-        return shmap__win32_failed_as(SHMAP_EINVAL, error);
+        return lost(error);
     if ((uint64_t)info.size.QuadPart != object->size)
-        return shmap__win32_failed_as(SHMAP_EINVAL, 0);
+        return lost(0);
     *size = object->size;
     return done;
 }

@@ -16,6 +16,10 @@ shmap__os_status shmap__win32_failed(DWORD error);
 /* The status {code, error}, where the situation says what the error means. */
 shmap__os_status shmap__win32_failed_as(int code, DWORD error);
 
+/* The same with a detail. */
+shmap__os_status shmap__win32_failed_because(int code, DWORD error,
+                                             const char *detail);
+
 /* Whether the error means that there is no room for pages or on a disk. */
 bool shmap__win32_is_no_room(DWORD error);
 

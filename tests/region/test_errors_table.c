@@ -745,18 +745,25 @@ static int export_again_for_writing(void)
     return result;
 }
 
-#define SITUATION(provoke, code) \
-    {                            \
-#provoke, provoke, code  \
+#define SITUATION(provoke, code)      \
+    {                                 \
+#provoke, provoke, code, NULL \
+    }
+
+/* An argument of this name is wrong, which the detail says. */
+#define REFUSED(provoke, code, argument)  \
+    {                                     \
+#provoke, provoke, code, argument \
     }
 
 static const struct situation {
     const char *words;
     int (*provoke)(void);
     int code;
+    const char *argument;
 } table[] = {
-    SITUATION(create_size_0, SHMAP_EINVAL),
-    SITUATION(create_size_2_63, SHMAP_E2BIG),
+    REFUSED(create_size_0, SHMAP_EINVAL, "size"),
+    REFUSED(create_size_2_63, SHMAP_E2BIG, "size"),
     SITUATION(create_held, SHMAP_EEXIST),
     SITUATION(create_on_memory, SHMAP_EEXIST),
     SITUATION(create_on_empty_memory, SHMAP_EEXIST),
@@ -765,14 +772,14 @@ static const struct situation {
     SITUATION(create_on_mutex, SHMAP_ETYPE),
     SITUATION(create_lazily_on_memory, SHMAP_EEXIST),
     SITUATION(create_lazily_on_directory, SHMAP_ETYPE),
-    SITUATION(create_on_a_node, SHMAP_ENOTSUP),
-    SITUATION(create_for_no_group, SHMAP_EINVAL),
+    REFUSED(create_on_a_node, SHMAP_ENOTSUP, "options"),
+    REFUSED(create_for_no_group, SHMAP_EINVAL, "group"),
     SITUATION(open_missing, SHMAP_ENOENT),
     SITUATION(open_after_close, SHMAP_ENOENT),
     SITUATION(open_after_kill, SHMAP_ENOENT),
-    SITUATION(open_empty_name, SHMAP_ENAME),
-    SITUATION(open_no_utf_8, SHMAP_ENAME),
-    SITUATION(open_too_long_native, SHMAP_ENAME),
+    REFUSED(open_empty_name, SHMAP_ENAME, "name"),
+    REFUSED(open_no_utf_8, SHMAP_ENAME, "name"),
+    REFUSED(open_too_long_native, SHMAP_ENAME, "name"),
     SITUATION(open_empty_memory, SHMAP_ENOTREADY),
     SITUATION(open_directory, SHMAP_ETYPE),
     SITUATION(open_symlink, SHMAP_ETYPE),
@@ -787,34 +794,34 @@ static const struct situation {
     SITUATION(file_is_folder, SHMAP_ETYPE),
     SITUATION(file_is_device, SHMAP_ETYPE),
     SITUATION(file_is_empty, SHMAP_ENOTREADY),
-    SITUATION(file_too_short, SHMAP_ERANGE),
-    SITUATION(file_too_big, SHMAP_E2BIG),
-    SITUATION(file_no_utf_8, SHMAP_ENAME),
+    REFUSED(file_too_short, SHMAP_ERANGE, "size"),
+    REFUSED(file_too_big, SHMAP_E2BIG, "size"),
+    REFUSED(file_no_utf_8, SHMAP_ENAME, "path"),
     SITUATION(file_read_only, SHMAP_EACCES),
-    SITUATION(adopt_closed, SHMAP_EINVAL),
+    REFUSED(adopt_closed, SHMAP_EINVAL, "native"),
     SITUATION(adopt_pipe, SHMAP_ETYPE),
     SITUATION(adopt_read_only, SHMAP_EACCES),
     SITUATION(adopt_empty_file, SHMAP_ENOTREADY),
-    SITUATION(map_at_the_end, SHMAP_ERANGE),
-    SITUATION(map_beyond, SHMAP_ERANGE),
-    SITUATION(map_overflow, SHMAP_ERANGE),
-    SITUATION(map_unaligned_address, SHMAP_EINVAL),
+    REFUSED(map_at_the_end, SHMAP_ERANGE, "offset"),
+    REFUSED(map_beyond, SHMAP_ERANGE, "size"),
+    REFUSED(map_overflow, SHMAP_ERANGE, "size"),
+    REFUSED(map_unaligned_address, SHMAP_EINVAL, "address"),
     SITUATION(map_occupied, SHMAP_EADDRINUSE),
     SITUATION(map_beyond_user_space, SHMAP_EADDRINUSE),
-    SITUATION(map_unknown_access, SHMAP_EINVAL),
+    REFUSED(map_unknown_access, SHMAP_EINVAL, "access"),
     SITUATION(map_reader_for_writing, SHMAP_EACCES),
-    SITUATION(map_locked, SHMAP_ENOTSUP),
-    SITUATION(flush_nothing, SHMAP_EINVAL),
-    SITUATION(os_name_small_buffer, SHMAP_ERANGE),
-    SITUATION(os_name_unknown_scope, SHMAP_EINVAL),
-    SITUATION(reap_unknown_flag, SHMAP_EINVAL),
-    SITUATION(reap_bad_name, SHMAP_ENAME),
+    REFUSED(map_locked, SHMAP_ENOTSUP, "flags"),
+    REFUSED(flush_nothing, SHMAP_EINVAL, "view"),
+    REFUSED(os_name_small_buffer, SHMAP_ERANGE, "size"),
+    REFUSED(os_name_unknown_scope, SHMAP_EINVAL, "scope"),
+    REFUSED(reap_unknown_flag, SHMAP_EINVAL, "flags"),
+    REFUSED(reap_bad_name, SHMAP_ENAME, "name"),
     SITUATION(reap_missing, SHMAP_OK),
     SITUATION(too_much_memory, SHMAP_ENOSPC),
-    SITUATION(export_for_copying, SHMAP_EINVAL),
-    SITUATION(export_to_a_negative_number, SHMAP_EINVAL),
+    REFUSED(export_for_copying, SHMAP_EINVAL, "access"),
+    REFUSED(export_to_a_negative_number, SHMAP_EINVAL, "target"),
     SITUATION(export_to_nobody, SHMAP_ENOENT),
-    SITUATION(export_into_too_little, SHMAP_ERANGE),
+    REFUSED(export_into_too_little, SHMAP_ERANGE, "size"),
     SITUATION(export_reader_for_writing, SHMAP_EACCES),
     SITUATION(export_ones_own_for_reading, SHMAP_ENOTSUP),
     SITUATION(export_again_for_writing, SHMAP_EACCES),
@@ -824,18 +831,331 @@ static const struct situation {
     SITUATION(import_for_a_child_of_another, SHMAP_ENOENT),
     SITUATION(import_for_another_process, SHMAP_ETOKEN),
     SITUATION(import_cut, SHMAP_ETOKEN),
-    SITUATION(import_for_copying, SHMAP_EINVAL),
+    REFUSED(import_for_copying, SHMAP_EINVAL, "access"),
     SITUATION(send_to_nobody, SHMAP_ENOENT),
-    SITUATION(send_for_copying, SHMAP_EINVAL),
+    REFUSED(send_for_copying, SHMAP_EINVAL, "access"),
     SITUATION(send_into_a_device, SHMAP_ETYPE),
     SITUATION(receive_from_nobody, SHMAP_ENOENT),
     SITUATION(receive_nothing, SHMAP_ETIMEDOUT),
-    SITUATION(receive_from_a_bad_handle, SHMAP_EINVAL),
+    REFUSED(receive_from_a_bad_handle, SHMAP_EINVAL, "channel"),
     SITUATION(receive_from_a_device, SHMAP_ETYPE),
-    SITUATION(seal_unknown, SHMAP_EINVAL),
+    REFUSED(seal_unknown, SHMAP_EINVAL, "seals"),
     SITUATION(seal_named, SHMAP_ENOTSUP),
     SITUATION(map_sealed_for_writing, SHMAP_EACCES),
 };
+
+/* A fresh region, or NULL. */
+static shmap_region *made(bool wanted)
+{
+    shmap_region *fresh = NULL;
+
+    if (wanted)
+        assert_code(shmap_region_create(&fresh, NULL, 4096, NULL), 0);
+    return fresh;
+}
+
+/* Calls with one argument that cannot be. */
+
+static int null_region_to_create(void)
+{
+    return shmap_region_create(NULL, name, 1, NULL);
+}
+
+static int null_region_to_open(void)
+{
+    return shmap_region_open(NULL, name, NULL);
+}
+
+static int null_name_to_open(void)
+{
+    return shmap_region_open(&region, NULL, NULL);
+}
+
+static int null_name_to_open_or_create(void)
+{
+    return shmap_region_open_or_create(&region, NULL, 1, NULL);
+}
+
+static int size_0_to_open_or_create(void)
+{
+    return shmap_region_open_or_create(&region, name, 0, NULL);
+}
+
+static int null_path_to_open_file(void)
+{
+    return shmap_region_open_file(&region, NULL, 1, NULL);
+}
+
+static int null_region_to_adopt(void)
+{
+    return shmap_region_adopt(NULL, 0, NULL);
+}
+
+static int null_region_to_inspect(void)
+{
+    shmap_region_info info = SHMAP_REGION_INFO_INIT;
+
+    return shmap_region_inspect(NULL, &info);
+}
+
+static int with_fresh(int (*call)(shmap_region *fresh))
+{
+    shmap_region *fresh = made(true);
+    int result = call(fresh);
+
+    shmap_region_close(fresh);
+    return result;
+}
+
+static int inspect_null(shmap_region *fresh)
+{
+    return shmap_region_inspect(fresh, NULL);
+}
+
+static int null_info_to_inspect(void)
+{
+    return with_fresh(inspect_null);
+}
+
+static int inspect_short(shmap_region *fresh)
+{
+    shmap_region_info info = SHMAP_REGION_INFO_INIT;
+
+    info.struct_size = 3;
+    return shmap_region_inspect(fresh, &info);
+}
+
+static int short_info_to_inspect(void)
+{
+    return with_fresh(inspect_short);
+}
+
+static int null_region_to_seal(void)
+{
+    return shmap_region_seal(NULL, SHMAP_SEAL_GROW);
+}
+
+static int seal_0(shmap_region *fresh)
+{
+    return shmap_region_seal(fresh, 0);
+}
+
+static int no_seals_to_seal(void)
+{
+    return with_fresh(seal_0);
+}
+
+static int unknown_flag_to_reap_all(void)
+{
+    return shmap_region_reap(NULL, 64, NULL);
+}
+
+static int null_out_to_os_name(void)
+{
+    return shmap_os_name(NULL, 1, name, 0);
+}
+
+static int null_name_to_os_name(void)
+{
+    return shmap_os_name(os_name, sizeof os_name, NULL, 0);
+}
+
+static int null_view_to_map(void)
+{
+    return shmap_view_map(NULL, NO_REGION, NULL);
+}
+
+static int null_region_to_map(void)
+{
+    return shmap_view_map(&view, NULL, NULL);
+}
+
+static int map_short(shmap_region *fresh)
+{
+    shmap_view_options options = SHMAP_VIEW_OPTIONS_INIT;
+
+    options.struct_size = 3;
+    return shmap_view_map(&view, fresh, &options);
+}
+
+static int short_options_to_map(void)
+{
+    return with_fresh(map_short);
+}
+
+static int null_view_to_refresh(void)
+{
+    return shmap_view_refresh(NULL);
+}
+
+static int unmapped_view_to_refresh(void)
+{
+    shmap_view nothing = SHMAP_VIEW_INIT;
+
+    return shmap_view_refresh(&nothing);
+}
+
+static int null_view_to_flush(void)
+{
+    return shmap_view_flush(NULL, 0, 0, 0);
+}
+
+static int flush_mapped(shmap_region *fresh, size_t offset, int mode)
+{
+    shmap_view mapped = SHMAP_VIEW_INIT;
+    int result;
+
+    assert_code(shmap_view_map(&mapped, fresh, NULL), 0);
+    result = shmap_view_flush(&mapped, offset, 0, mode);
+    shmap_view_unmap(&mapped);
+    return result;
+}
+
+static int flush_unknown(shmap_region *fresh)
+{
+    return flush_mapped(fresh, 0, 17);
+}
+
+static int unknown_mode_to_flush(void)
+{
+    return with_fresh(flush_unknown);
+}
+
+static int flush_beyond(shmap_region *fresh)
+{
+    return flush_mapped(fresh, 1 << 20, SHMAP_FLUSH_WRITE);
+}
+
+static int offset_beyond_to_flush(void)
+{
+    return with_fresh(flush_beyond);
+}
+
+static int null_region_to_export(void)
+{
+    return shmap_region_export(NULL, 0, 0, token, sizeof token);
+}
+
+static int export_into_null(shmap_region *fresh)
+{
+    return shmap_region_export(fresh, 0, 0, NULL, 100);
+}
+
+static int null_token_to_export(void)
+{
+    return with_fresh(export_into_null);
+}
+
+static int null_region_to_import(void)
+{
+    return shmap_region_import(NULL, "token", NULL);
+}
+
+static int null_token_to_import(void)
+{
+    return shmap_region_import(&region, NULL, NULL);
+}
+
+static int null_region_to_send(void)
+{
+    return shmap_region_send(NULL, 0, 0, 0);
+}
+
+static int send_into_closed(shmap_region *fresh)
+{
+    return shmap_region_send(fresh, 0, units_bad_handle(), 0);
+}
+
+static int closed_channel_to_send(void)
+{
+    return with_fresh(send_into_closed);
+}
+
+static int null_region_to_receive(void)
+{
+    return shmap_region_receive(NULL, 0, 0, NULL);
+}
+
+static const struct situation refusals[] = {
+    REFUSED(null_region_to_create, SHMAP_EINVAL, "region:"),
+    REFUSED(null_region_to_open, SHMAP_EINVAL, "region:"),
+    REFUSED(null_name_to_open, SHMAP_EINVAL, "name:"),
+    REFUSED(null_name_to_open_or_create, SHMAP_EINVAL, "name:"),
+    REFUSED(size_0_to_open_or_create, SHMAP_EINVAL, "size:"),
+    REFUSED(null_path_to_open_file, SHMAP_EINVAL, "path:"),
+    REFUSED(null_region_to_adopt, SHMAP_EINVAL, "region:"),
+    REFUSED(null_region_to_inspect, SHMAP_EINVAL, "region:"),
+    REFUSED(null_info_to_inspect, SHMAP_EINVAL, "info:"),
+    REFUSED(short_info_to_inspect, SHMAP_EINVAL, "info:"),
+    REFUSED(null_region_to_seal, SHMAP_EINVAL, "region:"),
+    REFUSED(no_seals_to_seal, SHMAP_EINVAL, "seals:"),
+    REFUSED(unknown_flag_to_reap_all, SHMAP_EINVAL, "flags:"),
+    REFUSED(null_out_to_os_name, SHMAP_EINVAL, "out:"),
+    REFUSED(null_name_to_os_name, SHMAP_EINVAL, "name:"),
+    REFUSED(null_view_to_map, SHMAP_EINVAL, "view:"),
+    REFUSED(null_region_to_map, SHMAP_EINVAL, "region:"),
+    REFUSED(short_options_to_map, SHMAP_EINVAL, "options:"),
+    REFUSED(null_view_to_refresh, SHMAP_EINVAL, "view:"),
+    REFUSED(unmapped_view_to_refresh, SHMAP_EINVAL, "view:"),
+    REFUSED(null_view_to_flush, SHMAP_EINVAL, "view:"),
+    REFUSED(unknown_mode_to_flush, SHMAP_EINVAL, "mode:"),
+    REFUSED(offset_beyond_to_flush, SHMAP_ERANGE, "offset"),
+    REFUSED(null_region_to_export, SHMAP_EINVAL, "region:"),
+    REFUSED(null_token_to_export, SHMAP_EINVAL, "token:"),
+    REFUSED(null_region_to_import, SHMAP_EINVAL, "region:"),
+    REFUSED(null_token_to_import, SHMAP_EINVAL, "token:"),
+    REFUSED(null_region_to_send, SHMAP_EINVAL, "region:"),
+    REFUSED(closed_channel_to_send, SHMAP_EINVAL, "channel:"),
+    REFUSED(null_region_to_receive, SHMAP_EINVAL, "region:"),
+};
+
+/* Each option, set in a call that does not read it, or to a value that does not
+ * exist. */
+
+static const struct {
+    const char *name;
+    size_t offset;
+    bool reads; /* so 99 is a value that does not exist */
+} options_table[] = {
+    {"access", offsetof(shmap_region_options, access), false},
+    {"share", offsetof(shmap_region_options, share), true},
+    {"owner", offsetof(shmap_region_options, owner), false},
+    {"scope", offsetof(shmap_region_options, scope), true},
+    {"create", offsetof(shmap_region_options, create), false},
+    {"commit", offsetof(shmap_region_options, commit), true},
+    {"zero_", offsetof(shmap_region_options, zero_), false},
+};
+
+static void test_errors_table__a_wrong_option_is_named(void **state)
+{
+    (void)state;
+    unique_name(name, __func__);
+    for (size_t i = 0; i < COUNT(options_table); i++) {
+        shmap_region_options options = SHMAP_REGION_OPTIONS_INIT;
+        const int value = options_table[i].reads ? 99 : 1;
+
+        region = NO_REGION;
+        memcpy((char *)&options + options_table[i].offset, &value,
+               sizeof value);
+        assert_code(shmap_region_create(&region, name, 1, &options),
+                    SHMAP_EINVAL);
+        assert_ptr_equal(region, NO_REGION);
+        if (strstr(shmap_error_detail(), options_table[i].name) == NULL)
+            fail_msg("\"%s\" does not name %s", shmap_error_detail(),
+                     options_table[i].name);
+    }
+}
+
+/* Whether what was just said names the argument that was wrong. No other
+ * argument error may be without words. */
+static bool names_argument(const struct situation *situation)
+{
+    const char *argument = situation->argument;
+
+    if (argument == NULL)
+        return situation->code != SHMAP_EINVAL;
+    return strstr(shmap_error_detail(), argument) != NULL;
+}
 
 /* Provoke one, and see that it changed nothing either. */
 static bool as_expected(const struct situation *situation)
@@ -861,12 +1181,13 @@ static bool as_expected(const struct situation *situation)
     if (code == situation->code && region == NO_REGION &&
         memcmp(&view, &untouched, sizeof view) == 0 &&
         (os_open_handles() <= handles || units_same_handles(handles)) &&
-        !raw_exists(os_name))
+        !raw_exists(os_name) && names_argument(situation))
         return true;
-    print_error("%s: %s, should be %s; system error %d; handles %zu, %zu\n",
+    print_error("%s: %s, should be %s; system error %d; handles %zu, %zu; "
+                "\"%s\"\n",
                 situation->words, shmap_error_name(code),
                 shmap_error_name(situation->code), shmap_system_error(),
-                handles, os_open_handles());
+                handles, os_open_handles(), shmap_error_detail());
     return false;
 }
 
@@ -880,10 +1201,22 @@ static void test_errors_table__same_situation_same_code(void **state)
     assert_int_equal(failures, 0);
 }
 
+static void test_errors_table__a_wrong_argument_is_named(void **state)
+{
+    size_t failures = 0;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(refusals); i++)
+        failures += !as_expected(&refusals[i]);
+    assert_int_equal(failures, 0);
+}
+
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
         leak_checked(test_errors_table__same_situation_same_code),
+        leak_checked(test_errors_table__a_wrong_argument_is_named),
+        leak_checked(test_errors_table__a_wrong_option_is_named),
     };
 
     return test_main(argc, argv, NULL, tests, COUNT(tests));

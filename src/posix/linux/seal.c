@@ -92,7 +92,7 @@ shmap__os_status shmap__os_seal(shmap__os_object *object, int wanted)
     shmap__os_status status = shmap__posix_done;
 
     if (!shmap__posix_still_ours(object, &stat))
-        return (shmap__os_status){SHMAP_EINVAL, EBADF};
+        return shmap__posix_failed(EBADF);
     for (size_t i = 0; i < sizeof seals / sizeof seals[0]; i++) {
         if ((missing & seals[i].seal) != 0)
             kernels |= seals[i].kernels;
