@@ -313,7 +313,7 @@ static void start_racer(struct race *race, size_t index)
 static void check_end(const struct race *race, size_t index, const char *line,
                       int code)
 {
-    bool died = code == CHILD_KILLED || (code == 1 && !os_has_leftovers());
+    bool died = code == CHILD_KILLED;
     if (line != NULL && strncmp(line, "fail", 4) == 0)
         fail_msg("racer %zu: %s", index, line);
     if (code != 0 && !(died && race->deadly))

@@ -251,9 +251,10 @@ int child_wait(struct child *child, int timeout)
     while (!child->exited)
         if (!wait_a_while(until))
             fail_msg("a child does not end");
-    int code = child->signal == SIGKILL ? CHILD_KILLED
-               : child->signal != 0     ? CHILD_KILLED - child->signal
-                                        : (int)child->exit_code;
+    bool killed = child->signal == SIGKILL || child->exit_code == KILLED_ITSELF;
+    int code = killed               ? CHILD_KILLED
+               : child->signal != 0 ? CHILD_KILLED - child->signal
+                                    : (int)child->exit_code;
     forget(child);
     return code;
 }

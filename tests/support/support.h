@@ -225,7 +225,9 @@ size_t os_open_handles(void);
  * threads of its own, or where threads meet at a lock. */
 bool os_opens_handles(void);
 int os_process_id(void);
-/* End this process as if another had killed it. */
+/* End this process as if another had killed it. Where that has no signal, it
+ * ends with this exit code, which child_wait() knows. */
+#define KILLED_ITSELF 0x6b696c6c
 void os_kill_self(void);
 /* From now on this process runs on one processor only: the first that it may
  * use, or the next, 1, and so on. False where that cannot be had. */

@@ -113,8 +113,7 @@ int os_process_id(void)
 
 void os_kill_self(void)
 {
-    /* What libuv's SIGKILL does, and what it reports for it. */
-    TerminateProcess(GetCurrentProcess(), 1);
+    TerminateProcess(GetCurrentProcess(), KILLED_ITSELF);
 }
 
 bool os_use_one_processor(unsigned which)
