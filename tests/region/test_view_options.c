@@ -37,15 +37,18 @@ static void assert_map(const shmap_view_options *options, int code)
 static void test_view_options__null_and_init_are_the_defaults(void **state)
 {
     shmap_view_options options = SHMAP_VIEW_OPTIONS_INIT;
-    shmap_view_options zero;
 
     (void)state;
     assert_map(NULL, 0);
     assert_map(&options, 0);
     assert_int_equal(options.struct_size, sizeof options);
-    memset(&zero, 0, sizeof zero);
+    /* Not byte for byte: with 32 bits there is room between fields. */
+    assert_true(options.offset == 0);
+    assert_true(options.size == 0);
+    assert_null(options.address);
+    assert_int_equal(options.access, 0);
+    assert_int_equal(options.flags, 0);
     options.struct_size = 0;
-    assert_memory_equal(&options, &zero, sizeof zero);
     assert_map(&options, SHMAP_EINVAL);
 }
 
