@@ -10,6 +10,7 @@ function(use_linux_cross processor)
   set(CMAKE_EXE_LINKER_FLAGS_INIT -static PARENT_SCOPE)
   set(CMAKE_CROSSCOMPILING_EMULATOR qemu-${processor} PARENT_SCOPE)
   use_test_libraries(${processor})
+  set(SHMAP_TEST_LIBRARIES_COMMAND ${SHMAP_TEST_LIBRARIES_COMMAND} PARENT_SCOPE)
   foreach(kind IN ITEMS LIBRARY INCLUDE PACKAGE PROGRAM)
     set(CMAKE_FIND_ROOT_PATH_MODE_${kind}
       ${CMAKE_FIND_ROOT_PATH_MODE_${kind}} PARENT_SCOPE)

@@ -15,6 +15,7 @@ endfunction()
 function(use_test_libraries target)
   find_test_cache(cache)
   set(CMAKE_FIND_ROOT_PATH "${cache}/${target}" PARENT_SCOPE)
+  set(SHMAP_TEST_LIBRARIES_COMMAND ".ci/deps ${cache} ${target}" PARENT_SCOPE)
   # The build machine's own libraries are of no use.
   foreach(kind IN ITEMS LIBRARY INCLUDE PACKAGE)
     set(CMAKE_FIND_ROOT_PATH_MODE_${kind} ONLY PARENT_SCOPE)
