@@ -226,7 +226,7 @@ static void assert_not_stuck(const struct place *place)
     int64_t after = clock_ms();
     if (result != 0)
         assert_code(result, SHMAP_ENOENT);
-    if (after - before > 1000 * setting("SHMAP_TEST_TIMEOUT_SCALE", 1))
+    if (after - before > scaled(1000))
         fail_msg("an open took %d ms", (int)(after - before));
 }
 
@@ -299,7 +299,7 @@ static int play_crowd(int count, char **arguments)
         role_check(pid > 0);
         os_fork_kill(pid);
         os_fork_wait(pid);
-        if (after - before > 2000 * setting("SHMAP_TEST_TIMEOUT_SCALE", 1))
+        if (after - before > scaled(2000))
             role_fail("a fork took %d ms", (int)(after - before));
     }
     memory_store(&closers_end, 1);

@@ -93,7 +93,7 @@ void assert_code_(int actual, int expected, const char *call, const char *file,
 
 static int64_t scale(void)
 {
-    long factor = setting("SHMAP_TEST_TIMEOUT_SCALE", 1);
+    long factor = setting("SHMAP_TEST_TIMEOUT_SCALE", TIMEOUT_SCALE);
     return factor < 1 ? 1 : factor;
 }
 

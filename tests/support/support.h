@@ -31,8 +31,8 @@
  * With SHMAP_TEST_FORBID_SET_ID=1, os_forbid_set_id does.
  *
  * Every wait gives up: timeouts are in milliseconds and multiplied by the
- * environment variable SHMAP_TEST_TIMEOUT_SCALE. What is left of a test's
- * children is killed when the test ends.
+ * environment variable SHMAP_TEST_TIMEOUT_SCALE, or the CMake variable of that
+ * name. What is left of a test's children is killed when the test ends.
  */
 #ifndef SHMAP_TEST_SUPPORT_H
 #define SHMAP_TEST_SUPPORT_H

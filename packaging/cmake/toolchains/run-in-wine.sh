@@ -7,13 +7,17 @@
 # died that way must not count as passed, so a test program also has to print
 # cmocka's summary line. Status 77 (skipped) and failures are handed on.
 
+# shellcheck source=packaging/cmake/toolchains/wine.sh
+. "$(dirname "$0")/wine.sh"
+make_wine_prefix
+
 program=$1
 log=$(mktemp) || exit 1
 trap 'rm -f "$log"' EXIT
 
-# The output goes through a file: Wine's own processes inherit it, and whoever
-# waits for the end of a pipe would wait for them.
-"${SHMAP_WINE:-/usr/lib/wine/wine64}" "$@" >"$log" 2>&1 </dev/null &
+# The output goes through a file: Wine's own processes inherit it, and a reader
+# that waits for the end of a pipe would wait for them.
+"$SHMAP_WINE" "$@" >"$log" 2>&1 </dev/null &
 pid=$!
 tail -n +1 -s 0.05 -f --pid="$pid" "$log"
 wait "$pid"
