@@ -495,6 +495,26 @@ static void test_rwlock__forked_child_reads_beside_its_parent(void **state)
     hands_end();
 }
 
+/* Other processes write over the slot of a reader, which takes it again and
+ * again: it holds that once. */
+static void test_rwlock__readers_lost_slots_do_not_count(void **state)
+{
+    struct shared *shared = hands_begin(NULL);
+    shmap_rwlock *rwlock = &shared->rwlock[0];
+
+    (void)state;
+    for (int i = 0; i < SHMAP_LOCKS_MAX; i++) {
+        memset(rwlock->reader_, 0, sizeof rwlock->reader_);
+        assert_code(shmap_rwlock_read_lock(rwlock, SHMAP_TRY), 0);
+    }
+    assert_code(shmap_rwlock_read_lock(&shared->rwlock[1], SHMAP_TRY), 0);
+    assert_code(shmap_rwlock_unlock(&shared->rwlock[1]), 0);
+    while (shmap_rwlock_unlock(rwlock) == 0)
+        continue;
+    expect_free(rwlock);
+    hands_end();
+}
+
 int main(int argc, char **argv)
 {
     static const struct role roles[] = {{0, 0}};
@@ -515,6 +535,7 @@ int main(int argc, char **argv)
         TEST(unmapping_lets_go_of_what_was_in_the_view),
         TEST(reader_reads_again_through_any_view),
         TEST(forked_child_reads_beside_its_parent),
+        TEST(readers_lost_slots_do_not_count),
     };
 #undef TEST
 
