@@ -18,11 +18,11 @@
 #ifdef __linux__
 enum { PIDFD = 4 }; /* SCM_PIDFD, of Linux 6.5 */
 #else
-enum { PIDFD = SCM_RIGHTS }; /* What has this number elsewhere is no such. */
+enum { PIDFD = SCM_RIGHTS }; /* Equal, so that the test below never matches. */
 #endif
 
 /* Descriptors that are taken from a message, to be closed if it is not one of
- * ours: one who sends many must not be able to leave them here. */
+ * ours: a sender of many must not be able to leave them here. */
 enum { DESCRIPTORS_MAX = 253 };
 
 static const char no_channel[] =
@@ -53,7 +53,7 @@ static shmap__os_status channel_failed(int error)
 }
 
 /* Only such sockets carry descriptors, and only connected ones have another
- * end. To one of datagrams, anybody can send. */
+ * end. To one of datagrams, every process can send. */
 static shmap__os_status check_channel(intptr_t channel, int *type)
 {
     struct sockaddr address = {0};
@@ -191,7 +191,8 @@ static bool collect(struct msghdr *message, int64_t *native)
          header = next_header(message, header)) {
         size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 
-        /* A socket that was told to says who sends, in a descriptor, too. */
+        /* A socket that was told to also sends a descriptor of the sending
+         * process. */
         if (header->cmsg_level != SOL_SOCKET ||
             (header->cmsg_type != SCM_RIGHTS && header->cmsg_type != PIDFD))
             continue;
@@ -230,7 +231,7 @@ shmap__os_status shmap__os_receive(intptr_t channel,
     size_t received = 0;
     bool reset = false;
 
-    (void)request; /* Who sends a descriptor could use what it means. */
+    (void)request; /* The sender of a descriptor could use its object itself. */
     while (status.code == 0 && received < SHMAP__OS_MESSAGE) {
         descriptors control;
         struct iovec rest = {message + received, SHMAP__OS_MESSAGE - received};

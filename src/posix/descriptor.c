@@ -116,14 +116,15 @@ bool shmap__posix_still_ours(const shmap__os_object *object, struct stat *stat)
            shmap__posix_identifies(object->identity, stat);
 }
 
-void shmap__posix_descriptor_path(char path[SHMAP__OS_DESCRIPTOR_PATH], int fd)
+void shmap__posix_descriptor_path(char path[SHMAP__POSIX_DESCRIPTOR_PATH],
+                                  int fd)
 {
-    snprintf(path, SHMAP__OS_DESCRIPTOR_PATH, "/proc/self/fd/%d", fd);
+    snprintf(path, SHMAP__POSIX_DESCRIPTOR_PATH, "/proc/self/fd/%d", fd);
 }
 
 int shmap__posix_open_again(int fd, int flags)
 {
-    char path[SHMAP__OS_DESCRIPTOR_PATH];
+    char path[SHMAP__POSIX_DESCRIPTOR_PATH];
 
     shmap__posix_descriptor_path(path, fd);
     return shmap__posix_open(path, flags | O_NONBLOCK, 0);

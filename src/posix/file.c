@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Regions of files: making, extending, and telling who is alone.
+/* Regions of files: making, extending, and telling which opener is alone.
  *
- * Who has a file open for writing has a read lock on a mark byte far beyond
- * any data. Opening for writing happens under a gate, a write lock on the byte
- * before it, so that of several that open at once exactly one finds no mark,
- * and extends the file. Both locks end with their holder.
+ * A process that has a file open for writing has a read lock on a mark byte far
+ * beyond any data. Opening for writing happens under a gate, a write lock on
+ * the byte before it, so that of several that open at once exactly one finds no
+ * mark, and extends the file. Both locks end with their holder.
  */
 #include "posix/os.h"
 
@@ -31,7 +31,7 @@ int shmap__posix_file_mark(int fd)
 
 /* Take the gate, and keep fork out while it is ours: a child would keep it if
  * this process were killed. Not every file system has locks: then there is no
- * gate, and nobody is alone. */
+ * gate, and no opener is alone. */
 static shmap__os_status pass_gate(int fd, bool *gate)
 {
     unsigned attempt = 0;
@@ -82,7 +82,8 @@ static int open_or_make(const shmap__os_request *request, bool *made)
 }
 
 /* Fill the holes of a file that is to become `more` bytes longer. */
-static shmap__os_status fill(int fd, const struct stat *stat, uint64_t more)
+static shmap__os_status fill_holes(int fd, const struct stat *stat,
+                                   uint64_t more)
 {
     uint64_t missing = shmap__posix_missing(fd, stat);
     int error = 0;
@@ -105,8 +106,8 @@ static shmap__os_status fill(int fd, const struct stat *stat, uint64_t more)
 
 /* Bring the file to `size` bytes if it is shorter. On failure it is as it was.
  */
-static shmap__os_status fit(int fd, struct stat *stat,
-                            const shmap__os_request *request)
+static shmap__os_status extend_to_fit(int fd, struct stat *stat,
+                                      const shmap__os_request *request)
 {
     const int commit = request->options.commit;
     uint64_t size = request->size;
@@ -121,7 +122,7 @@ static shmap__os_status fit(int fd, struct stat *stat,
     if (old < size && request->options.access == SHMAP_ACCESS_READ)
         return (shmap__os_status){SHMAP_ERANGE, 0, SHMAP__OS_SHORT_FILE};
     if (commit == SHMAP_COMMIT_ALL) {
-        status = fill(fd, stat, old < size ? size - old : 0);
+        status = fill_holes(fd, stat, old < size ? size - old : 0);
         if (status.code < 0)
             return status;
     }
@@ -153,13 +154,13 @@ static void unmake(const char *path, const struct stat *made)
 typedef struct file_entrant {
     const shmap__os_request *request;
     int fd;
-    bool made; /* here, and nobody else uses it if nobody else marked it */
+    bool made; /* here, and unused by others if it has no other mark */
     shmap__posix_rights rights; /* if it is made */
     struct stat stat;
 } file_entrant;
 
-/* What happens under the gate. SHMAP_ENOENT: whoever made the file could not
- * size it and removed it while we waited; there may be another one now. */
+/* Prepare the file, under the gate. SHMAP_ENOENT: its maker could not size it
+ * and removed it while this thread waited; there may be another one now. */
 static shmap__os_status enter(file_entrant *entrant, bool gate, bool *alone)
 {
     shmap__os_status status;
@@ -179,8 +180,8 @@ static shmap__os_status enter(file_entrant *entrant, bool gate, bool *alone)
                                                       &entrant->stat)
                            : shmap__posix_done;
     if (status.code == 0)
-        status = fit(fd, &entrant->stat, entrant->request);
-    /* Empty still, it is nobody's but ours. */
+        status = extend_to_fit(fd, &entrant->stat, entrant->request);
+    /* Empty still, it is used by this thread only. */
     if (status.code < 0 && entrant->made && entrant->stat.st_size == 0 &&
         (*alone || !gate))
         unmake(entrant->request->os_name, &entrant->stat);
@@ -220,7 +221,7 @@ static shmap__os_status open_once(file_entrant *entrant, bool *alone)
         status = enter_for_writing(entrant, alone);
     else {
         /* Readers change nothing, and have no right to a write lock. */
-        status = fit(fd, &entrant->stat, entrant->request);
+        status = extend_to_fit(fd, &entrant->stat, entrant->request);
         *alone = shmap__posix_file_alone(fd);
     }
     if (status.code < 0)

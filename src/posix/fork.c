@@ -17,8 +17,8 @@
  * cancelled inside. */
 static pthread_rwlock_t fork_lock = PTHREAD_RWLOCK_INITIALIZER;
 
-/* Who has it is about to take the other. Without, threads that open and close
- * could keep out one that forks for ever. */
+/* Its holder is about to take the other. Without it, threads that open and
+ * close could keep out for ever a thread that forks. */
 static pthread_mutex_t fork_turn = PTHREAD_MUTEX_INITIALIZER;
 
 static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
@@ -48,8 +48,8 @@ static bool child_has_begun;
 
 static void before_fork(void)
 {
-    /* What is open is shared from now on; nobody who lets go of it gets past
-     * the locks before that. */
+    /* What is open is shared from now on; a thread that closes it cannot get
+     * past the locks before that. */
     atomic_fetch_add(&forks, 1);
     if (inside_step || inside_lists)
         return;
@@ -96,7 +96,7 @@ static void after_fork_in_child(void)
     child_has_begun = false;
 }
 
-/* Whether this thread forks, and is still in the parent. */
+/* Return whether this thread forks, and is still in the parent. */
 static bool is_forking(void)
 {
     if (forking && getpid() != forker) {

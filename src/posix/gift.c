@@ -16,8 +16,8 @@ static bool is_for_reading(int fd)
 }
 
 /* Of a description of its own, for reading only if it is given so, if that can
- * be had: who has one that is shared could take the giver's mark away, with
- * which it holds a named region or a file. Memory that is given with all rights
+ * be had: a process that shares one could take away the mark with which the
+ * exporter holds a named region or a file. Memory that is given with all rights
  * has no marks. */
 static int new_descriptor(const shmap__os_object *object, int access)
 {

@@ -62,8 +62,8 @@ shmap__os_status shmap__os_give_child(shmap__os_object *object,
     return status;
 }
 
-/* Whether children inherit what has this number, as they do not the standard
- * descriptors and the library's others. */
+/* Return whether children inherit what has this number, as they do not the
+ * standard descriptors and the library's others. */
 static bool is_inheritable(int64_t native)
 {
     int flags = -1;

@@ -38,7 +38,7 @@ static shmap__os_status check_reach(int fd, const struct stat *stat, int access)
     const mode_t bits = writes ? S_IRUSR | S_IWUSR : S_IRUSR;
     const bool own =
         stat->st_uid == geteuid() && (stat->st_mode & bits) == bits;
-    char path[SHMAP__OS_DESCRIPTOR_PATH];
+    char path[SHMAP__POSIX_DESCRIPTOR_PATH];
     struct stat link;
 
     shmap__posix_descriptor_path(path, fd);
@@ -76,8 +76,8 @@ shmap__os_status shmap__os_give_process(shmap__os_object *object,
     return status;
 }
 
-/* Whether a process has ended, and only its parent has not looked yet. What it
- * had is shown as root's until then. */
+/* Return whether a process has ended, and only its parent has not looked yet.
+ * What it had is shown as root's until then. */
 static bool has_ended(int64_t process)
 {
     char path[sizeof "/proc//stat" + 20];
@@ -96,8 +96,8 @@ static bool has_ended(int64_t process)
 }
 
 /* Look at another process's descriptor, which opens nothing. The link to it is
- * that process's user's, and readable or writable as the descriptor is: nobody
- * is led by a token to what the giver does not have. */
+ * that process's user's, and readable or writable as the descriptor is: a token
+ * leads no process to what the exporter does not have. */
 static shmap__os_status find_in_process(const shmap__os_request *request,
                                         int *fd, uid_t *giver)
 {

@@ -3,7 +3,7 @@
 /* Names that were still held when this process closed their regions. Another
  * holder removes its region when it closes. But a child of this process between
  * fork and exec has its descriptors too, and closes nothing: when it starts its
- * program, nobody is left, and the name and the memory are left over. (No
+ * program, no holder is left, and the name and the memory are left over. (No
  * handler tells of vfork and posix_spawn.) So these names are asked for again,
  * a few at later closes, all when leftovers are looked for, and when the
  * process ends.
@@ -65,7 +65,7 @@ static bool lock_list(void)
     unsigned attempt = 0;
 
     while (!try_list()) {
-        if (attempt >= SHMAP__OS_ATTEMPTS_BRIEF ||
+        if (attempt >= SHMAP__POSIX_ATTEMPTS_BRIEF ||
             !shmap__posix_wait_a_little(&attempt))
             return false;
     }

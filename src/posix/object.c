@@ -8,7 +8,7 @@
 
 #include "base/stop.h"
 
-/* Whether nobody can map it for writing any more. */
+/* Return whether no new writable mapping can be made. */
 static bool is_sealed(int fd)
 {
     const shmap__os_object object = {.native = fd};

@@ -21,12 +21,12 @@ static const shmap__os_status shmap__posix_done = {0, 0};
 /* error.c: a failure with this errno, as an SHMAP_E... code. */
 shmap__os_status shmap__posix_failed(int error);
 
-/* A failure because of an object of this user; -1: whose it is is not known. */
+/* A failure because of an object of this user; -1: the user is not known. */
 shmap__os_status shmap__posix_belongs(int code, int error, uid_t user);
 
 /* descriptor.c */
 
-/* open(), close-on-exec, without a controlling terminal, with a descriptor
+/* Open, close-on-exec, without a controlling terminal, with a descriptor
  * above 2: what a program prints must never end up in a region. Returns -1 and
  * errno. */
 int shmap__posix_open(const char *path, int flags, mode_t mode);
@@ -34,13 +34,13 @@ int shmap__posix_open(const char *path, int flags, mode_t mode);
 /* The flags of open() for such access. */
 int shmap__posix_open_flags(int access);
 
-/* A duplicate above 2, close-on-exec; or -1 and errno. */
+/* Duplicate, close-on-exec. Return a descriptor above 2, or -1 and errno. */
 int shmap__posix_duplicate(int fd);
 
 /* Move a new descriptor above 2. -1 stays -1. */
 int shmap__posix_above_stdio(int fd);
 
-/* close() that leaves errno alone. */
+/* Close, and leave errno alone. */
 void shmap__posix_close_quietly(int fd);
 
 /* Open what a descriptor means once more, in a description of its own. -1 and
@@ -48,8 +48,9 @@ void shmap__posix_close_quietly(int fd);
 int shmap__posix_open_again(int fd, int flags);
 
 /* Write the path under which this process finds its own descriptor. */
-enum { SHMAP__OS_DESCRIPTOR_PATH = sizeof "/proc/self/fd/" + 10 };
-void shmap__posix_descriptor_path(char path[SHMAP__OS_DESCRIPTOR_PATH], int fd);
+enum { SHMAP__POSIX_DESCRIPTOR_PATH = sizeof "/proc/self/fd/" + 10 };
+void shmap__posix_descriptor_path(char path[SHMAP__POSIX_DESCRIPTOR_PATH],
+                                  int fd);
 
 /* Read a small file, as /proc has them, as a string. 0 or errno. */
 int shmap__posix_read_text(const char *path, char *out, size_t room);
@@ -57,16 +58,16 @@ int shmap__posix_read_text(const char *path, char *out, size_t room);
 /* Write zeros, also where a file system cannot allocate. 0 or errno. */
 int shmap__posix_write_zeros(int fd, uint64_t from, uint64_t to);
 
-/* Whether a descriptor can be that of a file or of shared memory. */
+/* Return whether a descriptor can be that of a file or of shared memory. */
 bool shmap__posix_can_be_memory(const struct stat *stat);
 
-/* Whether this is the device and inode of what a stat is of. */
+/* Return whether this is the device and inode of what a stat is of. */
 bool shmap__posix_identifies(const uint64_t identity[2],
                              const struct stat *stat);
 
-/* Whether the descriptor is still the object's. Programs close descriptors that
- * they do not know (close_range, daemon starters), and the number is used again
- * for something else. Also yields the current stat. */
+/* Return whether the descriptor is still the object's. Programs close
+ * descriptors that they do not know (close_range, daemon starters), and the
+ * number is used again for something else. Also yields the current stat. */
 bool shmap__posix_still_ours(const shmap__os_object *object, struct stat *stat);
 
 /* byte_lock.c: locks on single bytes, which belong to the open file
@@ -81,12 +82,12 @@ int shmap__posix_lock(int fd, off_t byte, short type);
 /* The same for several bytes at once. */
 int shmap__posix_lock_bytes(int fd, off_t from, off_t count, short type);
 
-/* The type of another description's lock on the byte; F_UNLCK if there is none;
- * -1 and errno if the system refuses to tell. Where it has no such locks,
- * taking one is ENOTSUP, and every byte is answered to be locked. */
+/* Return the type of another description's lock on the byte; F_UNLCK if there
+ * is none; -1 and errno if the system refuses to tell. Where it has no such
+ * locks, taking one is ENOTSUP, and every byte is answered to be locked. */
 short shmap__posix_locked(int fd, off_t byte);
 
-/* What it means that one of these failed with this errno. */
+/* Return the status for this errno of one of these. */
 shmap__os_status shmap__posix_lock_failed(int error);
 
 /* fork.c */
@@ -96,11 +97,13 @@ shmap__os_status shmap__posix_lock_failed(int error);
 void shmap__posix_fork_lock(void);
 void shmap__posix_fork_unlock(void);
 
-/* How often this process, or an ancestor, forked since the library was first
- * used. If it did since a description was opened, a child may share it. */
+/* Return how often this process, or an ancestor, forked since the library was
+ * first used. If it did since a description was opened, a child may share it.
+ */
 uint32_t shmap__posix_forks(void);
 
-/* A number, not 0, that a forked child does not share with its parent. */
+/* Return a number, not 0, that a forked child does not share with its parent.
+ */
 uint32_t shmap__posix_lineage(void);
 
 /* Lock the list of this process's views, which fork must not copy half
@@ -119,11 +122,11 @@ extern void (*const shmap__posix_child_begins[])(void);
 bool shmap__posix_wait_a_little(unsigned *attempt);
 
 /* The value of `*attempt` after about 50 milliseconds. */
-enum { SHMAP__OS_ATTEMPTS_BRIEF = 64 + 50 };
+enum { SHMAP__POSIX_ATTEMPTS_BRIEF = 64 + 50 };
 
 /* user.c */
 
-/* Whether SHMAP_OWNER_..., asked by `user`, accepts what `uid` owns. */
+/* Return whether SHMAP_OWNER_..., asked by `user`, accepts what `uid` owns. */
 bool shmap__posix_accepts(int owner, uid_t uid, uid_t user);
 
 /* rights.c */
@@ -146,30 +149,30 @@ shmap__os_status shmap__posix_rights_give(const shmap__posix_rights *rights,
                                           int fd, mode_t bits,
                                           const struct stat *stat);
 
-/* Whether this process cannot write to what the descriptor means, and cannot
- * make that it can. */
+/* Return whether this process cannot write to what the descriptor means, and
+ * cannot make that it can. */
 bool shmap__posix_cannot_write(int fd, const struct stat *stat);
 
 /* allocate.c */
 
 /* Where shared memory objects are files, if they are. */
-#define SHMAP__OS_FOLDER "/dev/shm"
+#define SHMAP__POSIX_FOLDER "/dev/shm"
 
-/* The machine's memory and swap, in bytes: all, and what is free. All is 0, and
- * there is no bound to what is free, if that cannot be told. */
+/* Find the machine's memory and swap, in bytes: all, and what is free. All is
+ * 0, and there is no bound to what is free, if that cannot be told. */
 void shmap__posix_memory(uint64_t *total, uint64_t *available);
 
-/* Whether this descriptor's pages are the machine's memory. */
+/* Return whether this descriptor's pages are the machine's memory. */
 bool shmap__posix_is_memory(int fd, const struct stat *stat);
 
-/* The size of the pages in which this descriptor is mapped. */
+/* Return the size of the pages in which this descriptor is mapped. */
 size_t shmap__posix_page_size(int fd, const struct stat *stat);
 
 /* Refuse what can be seen not to fit, before pages are taken that others need.
  * `in_memory`: the file's pages are the machine's memory. 0 or errno. */
 int shmap__posix_check_room(int fd, uint64_t size, bool in_memory);
 
-/* How many of the bytes that a descriptor has are without room yet. */
+/* Return how many of a file's bytes have no room yet. */
 uint64_t shmap__posix_missing(int fd, const struct stat *stat);
 
 /* Find room for all of a file's first bytes, and change none. 0 or errno,
@@ -190,19 +193,19 @@ shmap__os_status shmap__posix_extend(int fd, uint64_t from, uint64_t to,
 
 /* query.c */
 
-/* Whether a descriptor's file certainly cannot be mapped, as those of /sys and
- * /proc: they have no blocks. */
+/* Return whether a descriptor's file certainly cannot be mapped, as those of
+ * /sys and /proc: they have no blocks. */
 bool shmap__posix_cannot_map(int fd, const struct stat *stat);
 
-/* A size as regions of these pages can have one: made smaller where they are
- * larger than the system's. */
+/* Return the size that regions of these pages can have: made smaller where they
+ * are larger than the system's. */
 uint64_t shmap__posix_whole_pages(uint64_t size, size_t page);
 
-/* Fill an object for a descriptor whose stat is known. */
+/* Fill an object for a descriptor of which the stat is known. */
 void shmap__posix_object_fill(shmap__os_object *object, int fd,
                               const struct stat *stat, int kind, int access);
 
-/* The same for what was found, if it has a size and an owner whom the request
+/* The same for what was found, if it has a size and an owner that the request
  * accepts, asked by this user. Reads `kind`, `access` and `owner`. */
 shmap__os_status shmap__posix_object_check(shmap__os_object *object, int fd,
                                            const struct stat *stat,
@@ -217,9 +220,9 @@ int shmap__posix_access_of(int fd, int asked);
 
 /* seal.c */
 
-/* See to it that nobody can write to the object from now on who cannot write to
- * it now, but for this process: SHMAP_ENOTSUP if that cannot be had. `stat` is
- * the descriptor's. */
+/* Make sure that no process can write to the object from now on that cannot
+ * write to it now, but for this one: SHMAP_ENOTSUP if that cannot be had.
+ * `stat` is the descriptor's. */
 shmap__os_status shmap__posix_forbid_writing(shmap__os_object *object,
                                              const struct stat *stat);
 
@@ -255,7 +258,8 @@ void shmap__posix_presence_forget(void);
 /* Before an object is closed. */
 void shmap__posix_presence_end(shmap__os_object *object);
 
-/* Whether a process of this tag is there, in the region that the word is in. */
+/* Return whether a process of this tag is there, in the region that the word is
+ * in. */
 enum shmap__os_life shmap__posix_presence_of(const void *word, uint32_t tag);
 
 /* thread.c */
@@ -265,18 +269,19 @@ void shmap__posix_identity_forget(void);
 
 /* birth.c */
 
-/* When the file was made, as a number; 0 where the system does not tell. */
+/* Return when the file was made, as a number; 0 where the system does not tell.
+ */
 uint64_t shmap__posix_file_birth(int fd);
 
 /* file.c */
 
-/* Whether no other description has the file open for writing; and mark this one
- * as such. */
+/* Return whether no other description has the file open for writing; and mark
+ * this one as such. */
 bool shmap__posix_file_alone(int fd);
 int shmap__posix_file_mark(int fd); /* 0 or errno */
 
-/* Whether the path that a file was opened by certainly does not mean it any
- * more. */
+/* Return whether the path that a file was opened by certainly does not mean it
+ * any more. */
 bool shmap__posix_file_is_lost(const shmap__os_object *object,
                                const struct stat *stat);
 
@@ -298,18 +303,18 @@ shmap__os_status shmap__posix_named_take(shmap__os_object *object, int fd,
 
 /* lifetime.c */
 
-/* Whether a named region's name still means this object. */
+/* Return whether a named region's name still means this object. */
 bool shmap__posix_name_means(const char *os_name,
                              const shmap__os_object *object);
 
-/* Whether no other description holds this named or anonymous region; false if
- * that cannot be told. */
+/* Return whether no other description holds this named or anonymous region;
+ * false if that cannot be told. */
 bool shmap__posix_alone(int fd);
 
 /* reap.c */
 
-/* Whether a name that was closed before still means this object, and that has a
- * holder. Without one it is removed. The identity is that given to
+/* Return whether a name that was closed before still means this object, and
+ * that has a holder. Without one it is removed. The identity is that given to
  * shmap__posix_later. `at_exit`: do not wait for other threads. */
 bool shmap__posix_named_is_held(const char *os_name, const uint64_t identity[2],
                                 bool at_exit);
@@ -328,8 +333,8 @@ void shmap__posix_later_forget(void);
 
 /* leave.c */
 
-/* Close a named region's descriptor, and free the region if nobody else holds
- * it. `stat` is the descriptor's; NULL if it is no longer ours. */
+/* Close a named region's descriptor, and free the region if it has no other
+ * holder. `stat` is the descriptor's; NULL if it is no longer ours. */
 void shmap__posix_named_close(const shmap__os_object *object,
                               const char *os_name, const struct stat *stat);
 

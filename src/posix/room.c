@@ -75,10 +75,10 @@ bool shmap__os_room(int kind, const char *path, uint64_t *room,
         struct stat folder;
 
         /* Not every system keeps shared memory in a folder. */
-        if (lstat(SHMAP__OS_FOLDER, &folder) != 0 ||
-            !file_system_room(SHMAP__OS_FOLDER, room))
+        if (lstat(SHMAP__POSIX_FOLDER, &folder) != 0 ||
+            !file_system_room(SHMAP__POSIX_FOLDER, room))
             return false;
-        *where = SHMAP__OS_FOLDER;
+        *where = SHMAP__POSIX_FOLDER;
     }
     if (getrlimit(RLIMIT_FSIZE, &limit) == 0 &&
         limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < *room) {

@@ -29,7 +29,8 @@ static shmap__os_facts facts = {
     .record_wake_ns = 50000,
 };
 
-/* Whether the kernel has more than one processor online: "0-7", "0,2". */
+/* Return whether the kernel has more than one processor online: "0-7", "0,2".
+ */
 static bool has_several_processors(void)
 {
     char text[64];

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Users: whose a region is, and whether the caller accepts that. */
+/* Users: which one owns a region, and whether the caller accepts that. */
 #include "posix/os.h"
 
 #include <stdio.h>
 
-/* Whether the kernel's number for a user is that user. In a user namespace,
- * all users without a number there look like this one. */
+/* Return whether the kernel's number for a user is that user. In a user
+ * namespace, all users without a number there look like this one. */
 static bool is_known(uid_t uid)
 {
     enum { UNMAPPED = 65534 };

@@ -162,8 +162,8 @@ static char *to_page(void *start, size_t *size)
 
 #ifdef MADV_POPULATE_READ
 /* Reading makes the pages of memory present, several at a time, and writable
- * where the view is: nobody has to know that they are changed. A file has to,
- * so each page must be written to. */
+ * where the view is: the system need not know that they are changed. A file has
+ * to, so each page must be written to. */
 shmap__os_status shmap__os_view_prefault(const shmap__os_object *object,
                                          void *start, size_t size, int access)
 {

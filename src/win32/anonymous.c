@@ -7,8 +7,8 @@
 
 #include "base/stop.h"
 
-/* For Windows, an anonymous region has a name after all, which nobody can
- * guess: without one, the system has no way to tell which section a handle
+/* For Windows, an anonymous region has a name after all, which cannot be
+ * guessed: without one, the system has no way to tell which section a handle
  * means, and before 8.1 does not keep an access list with it. */
 static const wchar_t prefix[] = L"Local\\shmap~";
 
@@ -36,19 +36,20 @@ static bool make_name(random_name *name)
     return true;
 }
 
-/* Whoever holds a handle for reading must not be able to make it one for
- * writing, so the list lets nobody write but whom the options name, not even
+/* A process with a handle for reading must not be able to make it one for
+ * writing, so the list lets only those write that the options name, not even
  * the user. The handle made here can, whatever the list says. */
 static shmap__os_status make_security(shmap__win32_security *privacy,
                                       const shmap_region_options *options)
 {
     DWORD error =
-        shmap__win32_privacy_init(privacy, SHMAP__OS_SECTION_READ, true);
+        shmap__win32_privacy_init(privacy, SHMAP__WIN32_SECTION_READ, true);
 
     if (error != ERROR_SUCCESS)
         return shmap__win32_failed(error);
-    return shmap__win32_privacy_share(privacy, options, SHMAP__OS_SECTION_READ,
-                                      SHMAP__OS_SECTION_WRITE);
+    return shmap__win32_privacy_share(privacy, options,
+                                      SHMAP__WIN32_SECTION_READ,
+                                      SHMAP__WIN32_SECTION_WRITE);
 }
 
 /* Windows charges the commit limit for the whole section at once, also if the

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Messages through pipes, whose handles may be blocking or not, overlapped or
+/* Messages through pipes. Their handles may be blocking or not, overlapped or
  * not. */
 #include "win32/os.h"
 
@@ -14,7 +14,7 @@ static shmap__os_status channel_failed(DWORD error)
 {
     switch (error) {
     case ERROR_BROKEN_PIPE:
-    case ERROR_NO_DATA: /* Somebody closes it. */
+    case ERROR_NO_DATA: /* It is being closed. */
     case ERROR_PIPE_NOT_CONNECTED:
     case ERROR_PIPE_LISTENING:
     case ERROR_BAD_PIPE: /* as well, where one looks into it */
@@ -53,8 +53,8 @@ static shmap__os_status find_end(intptr_t channel, DWORD *flags)
                : shmap__win32_failed_as(SHMAP_ETYPE, error);
 }
 
-/* Whether who opened the other end is on another machine, whose numbers of
- * processes mean nothing here. */
+/* Return whether the opener of the other end is on another machine, where
+ * numbers of processes mean nothing here. */
 static bool is_remote(HANDLE pipe)
 {
     const shmap__win32_system *system = shmap__win32_system_get();
@@ -83,7 +83,7 @@ shmap__os_status shmap__win32_channel_peer(intptr_t channel, int64_t *peer)
     }
     if (!found || id == 0)
         return shmap__win32_failed_as(SHMAP_ENOENT, found ? 0 : GetLastError());
-    /* The system still knows who opened an end that is closed. */
+    /* The system still knows the opener of an end that is closed. */
     if (!PeekNamedPipe(pipe, NULL, 0, NULL, NULL, NULL) &&
         channel_failed(GetLastError()).code == SHMAP_ENOENT)
         return channel_failed(GetLastError());
@@ -300,7 +300,7 @@ static shmap__os_status receive_all(HANDLE pipe, char *message,
     return done;
 }
 
-/* Who sends can name any handle of this process. */
+/* A sender can name any handle of this process. */
 static shmap__os_status check_sender(HANDLE pipe, DWORD flags, int owner)
 {
     shmap__os_status done = {0, 0};
@@ -311,8 +311,8 @@ static shmap__os_status check_sender(HANDLE pipe, DWORD flags, int owner)
         return done;
     if ((flags & PIPE_SERVER_END) != 0)
         return shmap__win32_check_client(pipe, owner);
-    /* Who made the pipe. Where pipes have no owners, as under Wine, whose
-     * process did; but its number can be another's by now. */
+    /* The maker of the pipe. Where pipes have no owners, as under Wine, the
+     * process that did; but its number can be that of another by now. */
     if (shmap__win32_handle_owner(pipe, known, sizeof known))
         return shmap__win32_check_owner(pipe, owner);
     if (!GetNamedPipeServerProcessId(pipe, &id))

@@ -87,7 +87,7 @@ bool shmap__win32_is_no_room(DWORD error)
 {
     int code = shmap__win32_failed(error).code;
 
-    /* For whoever makes pages, lack of memory is lack of room. */
+    /* To a caller that makes pages, lack of memory is lack of room. */
     return code == SHMAP_ENOSPC || code == SHMAP_ENOMEM;
 }
 

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 
 /* File regions: opening, making and extending files, and telling whether
- * somebody else has one open.
+ * another handle has one open.
  *
- * Who may write a file region marks it: a shared lock on one byte, held as
- * long as the handle. Whether somebody else does is told by an exclusive lock
- * on the same byte. Both are taken only behind a gate, an exclusive lock on
- * another byte, so that one question does not answer another, and of several
- * that come at once exactly one is alone. The system drops all these locks
- * when a process dies. The bytes are far beyond any data, which such locks
- * would otherwise keep others from reading.
+ * A handle that may write a file region marks it: a shared lock on one byte,
+ * held as long as the handle. Whether another handle does is told by an
+ * exclusive lock on the same byte. Both are taken only behind a gate, an
+ * exclusive lock on another byte, so that one question does not answer another,
+ * and of several that come at once exactly one is alone. The system drops all
+ * these locks when a process dies. The bytes are far beyond any data, which
+ * such locks would otherwise keep others from reading.
  */
 #include "win32/os.h"
 
@@ -39,7 +39,8 @@ bool shmap__win32_file_is_alone(HANDLE file)
 
     if (shmap__win32_lock_patiently(file, gate_byte) != ERROR_SUCCESS)
         return false;
-    /* Our own mark would be in the way. Nobody looks for it meanwhile. */
+    /* Our own mark would be in the way. No other handle looks for it meanwhile.
+     */
     marked = shmap__win32_unlock(file, mark_byte);
     alone = nobody_marks(file);
     if (marked)
@@ -72,7 +73,7 @@ static shmap__os_status ensure_size(HANDLE file, uint64_t size, int access)
 }
 
 /* Remove a file that was made here. Its handle has no right to: with that,
- * nobody could open the file who does not expect it to vanish. */
+ * no program could open the file that does not expect it to vanish. */
 static void remove_made(HANDLE file)
 {
     FILE_DISPOSITION_INFO disposition = {TRUE};
@@ -87,7 +88,7 @@ static void remove_made(HANDLE file)
     CloseHandle(again);
 }
 
-/* Whether the file will vanish with its last handle. */
+/* Return whether the file will vanish with its last handle. */
 static bool is_doomed(HANDLE file)
 {
     FILE_STANDARD_INFO info;
@@ -98,7 +99,7 @@ static bool is_doomed(HANDLE file)
 }
 
 /* Fill the holes of a file that is to have `size` bytes. */
-static shmap__os_status fill(HANDLE file, const char *path, uint64_t size)
+static shmap__os_status fill_holes(HANDLE file, const char *path, uint64_t size)
 {
     shmap__os_status status = {0, 0};
     const char *where;
@@ -121,8 +122,9 @@ static shmap__os_status fill(HANDLE file, const char *path, uint64_t size)
 }
 
 /* Size the file and mark it, behind the gate if the volume has locks. */
-static shmap__os_status prepare(HANDLE file, const shmap__os_request *request,
-                                bool made, bool *alone)
+static shmap__os_status prepare_file(HANDLE file,
+                                     const shmap__os_request *request,
+                                     bool made, bool *alone)
 {
     DWORD gate = shmap__win32_lock_patiently(file, gate_byte);
     DWORD marked = ERROR_SUCCESS;
@@ -132,7 +134,7 @@ static shmap__os_status prepare(HANDLE file, const shmap__os_request *request,
     if (gate == ERROR_LOCK_VIOLATION)
         return shmap__win32_failed_as(SHMAP_EBUSY, gate);
     SHMAP__STOP("file.gated");
-    /* Whoever made the file could not size it, and is removing it. */
+    /* Its maker could not size the file, and is removing it. */
     if (is_doomed(file)) {
         if (gate == ERROR_SUCCESS)
             shmap__win32_unlock(file, gate_byte);
@@ -148,11 +150,11 @@ static shmap__os_status prepare(HANDLE file, const shmap__os_request *request,
     if (marked != ERROR_SUCCESS)
         status = shmap__win32_failed(marked);
     if (status.code == 0 && request->options.commit == SHMAP_COMMIT_ALL)
-        status = fill(file, request->os_name, request->size);
+        status = fill_holes(file, request->os_name, request->size);
     if (status.code == 0)
         status = ensure_size(file, request->size, request->options.access);
     SHMAP__STOP("file.sized");
-    /* Empty still, it is nobody's but ours. */
+    /* Empty still, it is used by this thread only. */
     if (status.code < 0 && made && (*alone || gate != ERROR_SUCCESS) &&
         shmap__win32_file_size(file, &now).code == SHMAP_ENOTREADY)
         remove_made(file);
@@ -240,7 +242,7 @@ static shmap__os_status open_once(HANDLE *file, const wchar_t *path,
     made = create == SHMAP_CREATE_NEW ||
            (create == SHMAP_CREATE_IF_MISSING && error != ERROR_ALREADY_EXISTS);
     if (shmap__win32_file_is_regular(*file))
-        status = prepare(*file, request, made, alone);
+        status = prepare_file(*file, request, made, alone);
     else
         status = shmap__win32_failed_as(SHMAP_ETYPE, 0);
     if (status.code < 0)

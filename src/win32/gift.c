@@ -24,7 +24,7 @@ static handle_rights rights_for(int kind, int access)
         rights.needed =
             SECTION_QUERY | SECTION_MAP_READ | (writes ? SECTION_MAP_WRITE : 0);
         rights.wanted =
-            writes ? SHMAP__OS_SECTION_WRITE : SHMAP__OS_SECTION_READ;
+            writes ? SHMAP__WIN32_SECTION_WRITE : SHMAP__WIN32_SECTION_READ;
     }
     return rights;
 }
@@ -79,7 +79,7 @@ bool shmap__win32_handle_matches(HANDLE handle, int kind,
            found[0] == identity[0] && found[1] == identity[1];
 }
 
-/* Make what is to be given: a handle that nobody has yet. */
+/* Make a handle to be given, which no other process has yet. */
 shmap__os_status shmap__win32_gift_make(const shmap__os_object *object,
                                         shmap__os_gift *gift, HANDLE *made)
 {
@@ -104,9 +104,9 @@ shmap__os_status shmap__win32_gift_make(const shmap__os_object *object,
     return status;
 }
 
-/* Whether this number is of a handle that is given in this way, as none of the
- * library's own is. The system would ignore the lowest bits of a number, and
- * take some negative ones for this process and the like. */
+/* Return whether this number is of a handle that is given in this way, as none
+ * of the library's own is. The system would ignore the lowest bits of a number,
+ * and take some negative ones for this process and the like. */
 bool shmap__win32_can_be_gift(int64_t native, int way)
 {
     enum { TAG_BITS = 3 };

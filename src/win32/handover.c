@@ -57,8 +57,9 @@ shmap__os_status shmap__os_give_channel(shmap__os_object *object,
     return status;
 }
 
-/* Take back what nobody was told of. The process may have ended, and its number
- * be another's, whose handle of the same number means something else. */
+/* Take back a handle of which no message tells. The process may have ended, and
+ * its number be that of another, in which the handle of the same number means
+ * something else. */
 void shmap__os_give_channel_end(const shmap__os_gift *gift, bool given)
 {
     const HANDLE there = (HANDLE)(intptr_t)gift->native;
@@ -77,8 +78,8 @@ void shmap__os_give_channel_end(const shmap__os_gift *gift, bool given)
     CloseHandle(process);
 }
 
-/* Whether what was given is here. What this process lets its children inherit
- * is not for itself. */
+/* Return whether what was given is here. What this process lets its children
+ * inherit is not for itself. */
 static bool is_here(const shmap__os_gift *gift)
 {
     const HANDLE given = (HANDLE)(intptr_t)gift->native;
@@ -110,7 +111,8 @@ static shmap__os_status make_own(HANDLE given, const shmap__os_request *request,
     if (status.code < 0)
         return status;
     close_given(gift);
-    /* Where there are no locks, nothing is told of who has the file. */
+    /* Where there are no locks, it is not known which processes have the file.
+     */
     if (gift->kind == SHMAP_KIND_FILE && access == SHMAP_ACCESS_READ_WRITE)
         shmap__win32_file_mark(*own);
     return status;
@@ -163,7 +165,7 @@ shmap__os_status shmap__os_take(shmap__os_object *object,
     return status;
 }
 
-/* If the message was none, it named nothing. */
+/* A message that was not read named nothing. */
 void shmap__os_drop(const shmap__os_gift *gift)
 {
     AcquireSRWLockExclusive(&taking);

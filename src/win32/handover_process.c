@@ -5,7 +5,7 @@
 #include "win32/os.h"
 
 /* The system rounds numbers to multiples of four, and keeps processes that have
- * ended as long as somebody has a handle. */
+ * ended as long as there is a handle. */
 static bool is_running(HANDLE process, int64_t id)
 {
     return GetProcessId(process) == id &&

@@ -22,7 +22,8 @@ static shmap__os_status name_belongs(int code, DWORD error, const wchar_t *name)
 }
 
 /* Refusal to make an object can mean that another user's has the name, or that
- * nobody has it and this process may not make one outside its own session. */
+ * no object has it and this process may not make one outside its own session.
+ */
 static shmap__os_status create_denied(const char *os_name, const wchar_t *wide,
                                       DWORD error)
 {
@@ -63,8 +64,8 @@ shmap__os_status shmap__os_named_create(shmap__os_object *object,
     if (error != ERROR_SUCCESS)
         return shmap__win32_failed(error);
     status = shmap__win32_privacy_share(&privacy, &request->options,
-                                        SHMAP__OS_SECTION_READ,
-                                        SHMAP__OS_SECTION_WRITE);
+                                        SHMAP__WIN32_SECTION_READ,
+                                        SHMAP__WIN32_SECTION_WRITE);
     if (status.code == 0)
         status = shmap__win32_utf16(&wide, request->os_name);
     if (status.code < 0)
@@ -93,9 +94,9 @@ static DWORD open_rights(int access)
     return rights;
 }
 
-/* The right to see who may use it is needed to know its owner, and to let the
- * same users wait for what is in it. Regions give it to all who may read; other
- * programs' sections may not. */
+/* The right to see the access list is needed to know its owner, and to let the
+ * same users wait for what is in it. Regions give it to all users that may
+ * read; other programs' sections may not. */
 static HANDLE open_section(const wchar_t *name,
                            const shmap_region_options *options)
 {
@@ -125,7 +126,7 @@ shmap__os_status shmap__os_named_open(shmap__os_object *object,
     uint64_t size = 0;
     shmap__os_status status = shmap__win32_utf16(&wide, request->os_name);
 
-    /* No object says who made it, so the scope does not matter. */
+    /* No object names its maker, so the scope does not matter. */
     if (status.code < 0)
         return status;
     section = open_section(wide, &request->options);

@@ -20,10 +20,12 @@ shmap__os_status shmap__win32_failed_as(int code, DWORD error);
 shmap__os_status shmap__win32_failed_because(int code, DWORD error,
                                              const char *detail);
 
-/* Whether the error means that there is no room for pages or on a disk. */
+/* Return whether the error means that there is no room for pages or on a disk.
+ */
 bool shmap__win32_is_no_room(DWORD error);
 
-/* Whether the error means that the system cannot have an object of this name.
+/* Return whether the error means that the system cannot have an object of this
+ * name.
  */
 bool shmap__win32_is_bad_name(DWORD error);
 
@@ -63,7 +65,8 @@ typedef struct shmap__win32_system {
 
 const shmap__win32_system *shmap__win32_system_get(void);
 
-/* Random bytes, that nobody else can know; false if there are none. */
+/* Make random bytes, which no other process can know. False if there are none.
+ */
 bool shmap__win32_random(void *out, ULONG size);
 
 /* How long to sleep until a deadline, at most `longest`; 0 if it has come. */
@@ -80,10 +83,11 @@ void shmap__win32_sleep(DWORD ms);
 
 /* room.c */
 
-/* How much more the system will commit, in bytes. */
+/* Find how much more the system will commit, in bytes. */
 bool shmap__win32_memory(uint64_t *available);
 
-/* How many of a file's first `size` bytes have no room on the disk yet. */
+/* Return how many of a file's first `size` bytes have no room on the disk yet.
+ */
 uint64_t shmap__win32_missing(HANDLE file, uint64_t size);
 
 /* Find room for all of them, and change none. */
@@ -106,8 +110,8 @@ bool shmap__win32_unlock(HANDLE file, uint64_t byte);
 
 /* utf16.c */
 
-/* The UTF-16 of valid UTF-8, for the caller to free. SHMAP_ENAME if it is not
- * valid. */
+/* Make the UTF-16 of valid UTF-8, for the caller to free. SHMAP_ENAME if it is
+ * not valid. */
 shmap__os_status shmap__win32_utf16(wchar_t **out, const char *text);
 
 /* user.c */
@@ -127,18 +131,18 @@ DWORD shmap__win32_find_user(shmap__win32_user *user);
  * READ_CONTROL; NULL: nothing is known of it. */
 shmap__os_status shmap__win32_belongs(int code, DWORD error, HANDLE handle);
 
-/* Write the SID of who owns the object. The handle has READ_CONTROL. */
+/* Write the SID of the owner of the object. The handle has READ_CONTROL. */
 bool shmap__win32_handle_owner(HANDLE handle, char *out, size_t size);
 
-/* Whether SHMAP_OWNER_... accepts who owns the object. The handle has
- * READ_CONTROL, unless anybody is accepted. */
+/* Check whether SHMAP_OWNER_... accepts the owner of the object. The handle has
+ * READ_CONTROL, unless every owner is accepted. */
 shmap__os_status shmap__win32_check_owner(HANDLE handle, int owner);
 
-/* Whether it accepts the user of a process. */
+/* Return whether it accepts the user of a process. */
 shmap__os_status shmap__win32_check_process(DWORD id, int owner);
 
-/* Whether it accepts the user at the other end of a pipe that this process has
- * read from, and has made. */
+/* Return whether it accepts the user at the other end of a pipe that this
+ * process has read from, and has made. */
 shmap__os_status shmap__win32_check_client(HANDLE pipe, int owner);
 
 /* security.c */
@@ -167,8 +171,8 @@ typedef struct shmap__win32_security {
 
 /* Fill it for an object that is its user's own; `rights` are those of the user,
  * of SYSTEM and of the Administrators. If `binding`, they are the user's only,
- * and all that the user has as the object's owner, who otherwise can always
- * change who has which. Returns 0 or an error. */
+ * and all that the user has as the object's owner, which otherwise can always
+ * change the access list. Returns 0 or an error. */
 DWORD shmap__win32_privacy_init(shmap__win32_security *privacy, DWORD rights,
                                 bool binding);
 
@@ -177,17 +181,18 @@ shmap__os_status shmap__win32_privacy_share(shmap__win32_security *privacy,
                                             const shmap_region_options *options,
                                             DWORD read, DWORD write);
 
-/* Fill it for an object that is for those who may open a region: who may read
- * the region gets some rights, who may write gets others. Returns 0 or an
- * error. */
+/* Fill it for an object that is for the users that may open a region: those
+ * that may read the region get some rights, those that may write get others.
+ * Returns 0 or an error. */
 DWORD shmap__win32_likeness_init(shmap__win32_security *likeness, HANDLE region,
                                  int kind, DWORD read, DWORD write);
 
-/* Whether to try once more after this error, without the label that the
+/* Return whether to try once more after this error, without the label that the
  * security had until now. */
 bool shmap__win32_drop_label(SECURITY_ATTRIBUTES *attributes, DWORD error);
 
-/* Whether this stands for an object's owner, whoever that is, in a list. */
+/* Return whether this stands for an object's owner, whichever that is, in a
+ * list. */
 bool shmap__win32_is_owner_rights(PSID account);
 
 /* query.c: asking what handles are of. */
@@ -202,33 +207,34 @@ typedef struct shmap__win32_section_info {
 DWORD shmap__win32_section_query(HANDLE section,
                                  shmap__win32_section_info *info);
 
-/* How many handles of an object there are, in all processes. Returns 0 or an
+/* Count the handles of an object, in all processes. Returns 0 or an
  * error. */
 DWORD shmap__win32_handle_count(HANDLE handle, ULONG *count);
 
-/* What a handle allows. Returns 0 or an error. */
+/* Find the rights of a handle. Returns 0 or an error. */
 DWORD shmap__win32_granted(HANDLE handle, DWORD *rights);
 
-/* Which section the handle means, on this machine. False if it has no name, or
- * cannot be asked. */
+/* Find which section the handle means, on this machine. False if it has no
+ * name, or cannot be asked. */
 bool shmap__win32_section_identify(HANDLE section, uint64_t identity[2]);
 
-/* Whether this is its name. */
+/* Return whether this is its name. */
 bool shmap__win32_section_is_named(HANDLE section, const char *os_name);
 
-/* Whether the handle is that of a file, not of a folder or a whole volume. */
+/* Return whether the handle is that of a file, not of a folder or a whole
+ * volume. */
 bool shmap__win32_file_is_regular(HANDLE file);
 
-/* Which file the handle means, on this machine, and its size. False and
+/* Find which file the handle means, on this machine, and its size. False and
  * GetLastError if it is no file's. */
 bool shmap__win32_file_identify(HANDLE file, uint64_t identity[2],
                                 uint64_t *size);
 
-/* Whether two of these are of one file. A volume of 0 could not be told, as by
- * Wine of a file whose path changed. */
+/* Return whether two of these are of one file. A volume of 0 could not be told,
+ * as by Wine of a file that got another path. */
 bool shmap__win32_file_is_same(const uint64_t a[2], const uint64_t b[2]);
 
-/* The file's size, which is more than 0, or SHMAP_ENOTREADY. */
+/* Find the file's size, which is more than 0, or SHMAP_ENOTREADY. */
 shmap__os_status shmap__win32_file_size(HANDLE file, uint64_t *size);
 
 /* Fill an object for a handle, and let it be known as this process's, until it
@@ -240,14 +246,14 @@ void shmap__win32_object_fill(shmap__os_object *object, HANDLE handle,
 void shmap__win32_object_add(shmap__os_object *object);
 void shmap__win32_object_remove(const shmap__os_object *object);
 
-/* Whether the handle is that of an object of this process. */
+/* Return whether the handle is that of an object of this process. */
 bool shmap__win32_object_has(HANDLE handle);
 
 /* section.c */
 
 enum {
-    SHMAP__OS_SECTION_READ = SECTION_QUERY | SECTION_MAP_READ | READ_CONTROL,
-    SHMAP__OS_SECTION_WRITE = SHMAP__OS_SECTION_READ | SECTION_MAP_WRITE
+    SHMAP__WIN32_SECTION_READ = SECTION_QUERY | SECTION_MAP_READ | READ_CONTROL,
+    SHMAP__WIN32_SECTION_WRITE = SHMAP__WIN32_SECTION_READ | SECTION_MAP_WRITE
 };
 
 /* Make a section. ERROR_ALREADY_EXISTS is a failure. */
@@ -255,7 +261,7 @@ shmap__os_status shmap__win32_section_create(HANDLE *section,
                                              const wchar_t *name, uint64_t size,
                                              shmap__win32_security *privacy);
 
-/* Whether a section that was found can be mapped with this access. */
+/* Return whether a section that was found can be mapped with this access. */
 shmap__os_status shmap__win32_section_check(HANDLE section, int access);
 
 /* Fill in the size of a section that was found, if shmap can use it. */
@@ -273,34 +279,35 @@ HANDLE shmap__win32_thread_open(uint64_t id, bool *dead);
 
 /* view.c */
 
-/* The handle of the region that this address is a view of, and its kind; NULL
- * if it is none's. */
+/* Return the handle of the region that this address is a view of, and its kind;
+ * NULL if it is none's. */
 HANDLE shmap__win32_view_region(const void *address, int *kind);
 
 /* seal.c */
 
-/* Whether somebody with the rights of this process, who has only this handle
- * for reading, can get one for writing. */
+/* Return whether a process with the rights of this one, which has only this
+ * handle for reading, can get one for writing. */
 bool shmap__win32_can_be_written(HANDLE handle, int kind);
 
 /* channel.c */
 
-/* Whether a message can be put into the pipe without waiting for its reader. */
+/* Return whether a message can be put into the pipe without waiting for its
+ * reader. */
 bool shmap__win32_channel_has_room(intptr_t channel);
 
-/* The process at the other end of a pipe. */
+/* Find the process at the other end of a pipe. */
 shmap__os_status shmap__win32_channel_peer(intptr_t channel, int64_t *peer);
 
 /* file.c */
 
-/* Whether the path that a file was opened by certainly does not mean it any
- * more. */
+/* Return whether the path that a file was opened by certainly does not mean it
+ * any more. */
 bool shmap__win32_file_is_lost(const shmap__os_object *object);
 
 /* Mark the file as one that may be written. Returns 0 or an error. */
 DWORD shmap__win32_file_mark(HANDLE file);
 
-/* Whether no other handle marks the file as one that may be written. */
+/* Return whether no other handle marks the file as one that may be written. */
 bool shmap__win32_file_is_alone(HANDLE file);
 
 /* Take back the mark of this handle, if it has one. */
@@ -321,7 +328,8 @@ bool shmap__win32_identify(HANDLE handle, int kind, uint64_t identity[2]);
 bool shmap__win32_handle_matches(HANDLE handle, int kind,
                                  const uint64_t identity[2]);
 
-/* Make what is to be given: a handle that nobody has yet. Fills the identity.
+/* Make a handle to be given, which no other process has yet. Fills the
+ * identity.
  */
 shmap__os_status shmap__win32_gift_make(const shmap__os_object *object,
                                         shmap__os_gift *gift, HANDLE *made);

@@ -23,7 +23,7 @@ int shmap__os_seals(const shmap__os_object *object)
     return ALWAYS | object->seals;
 }
 
-/* Whether this user's processes count as the account. */
+/* Return whether this user's processes count as the account. */
 static bool is_one_of(PSID account)
 {
     BOOL member = TRUE;
@@ -40,7 +40,7 @@ static bool is_denial(BYTE type)
 }
 
 /* Denials are passed over: with them there is less, never more. So are entries
- * for the owner's rights, if somebody else is the owner. */
+ * for the owner's rights, if another account is the owner. */
 static bool list_gives(const ACL *list, bool owned, DWORD rights)
 {
     bool bound = false;
@@ -65,9 +65,9 @@ static bool list_gives(const ACL *list, bool owned, DWORD rights)
     return owned && !bound;
 }
 
-/* Whether this user's processes get any of these rights, or the right to change
- * who has which, by the object's owner and list, whatever a handle has. True if
- * that cannot be told. */
+/* Return whether this user's processes get any of these rights, or the right to
+ * change the rights of others, by the object's owner and list, whatever a
+ * handle has. True if that cannot be told. */
 static bool user_gets(HANDLE handle, DWORD rights)
 {
     union {
@@ -93,8 +93,8 @@ static bool user_gets(HANDLE handle, DWORD rights)
     return list_gives(list, owner == NULL || is_one_of(owner), rights);
 }
 
-/* Whether a handle for reading can be made one for writing: by somebody with
- * the rights of this process. */
+/* Return whether a handle for reading can be made one for writing: by somebody
+ * with the rights of this process. */
 static bool section_can_be_written(HANDLE section)
 {
     HANDLE self = GetCurrentProcess();
@@ -130,7 +130,7 @@ bool shmap__win32_can_be_written(HANDLE handle, int kind)
 }
 
 /* Make a handle that cannot write, if `handle` is the only one of its section
- * and nobody could make another. */
+ * and no process could make another. */
 static shmap__os_status make_reader(HANDLE handle, HANDLE *reader)
 {
     shmap__os_status done = {0, 0};
@@ -146,7 +146,7 @@ static shmap__os_status make_reader(HANDLE handle, HANDLE *reader)
     if (handles != 1)
         return shmap__win32_failed_as(SHMAP_EBUSY, 0);
     if (!DuplicateHandle(self, handle, self, reader,
-                         rights & SHMAP__OS_SECTION_READ, FALSE, 0))
+                         rights & SHMAP__WIN32_SECTION_READ, FALSE, 0))
         return shmap__win32_failed(GetLastError());
     if (!shmap__win32_can_be_written(*reader, SHMAP_KIND_ANONYMOUS))
         return done;
@@ -168,7 +168,7 @@ shmap__os_status shmap__os_seal(shmap__os_object *object, int wanted)
         return status;
     if (object->access == SHMAP_ACCESS_READ)
         return shmap__win32_failed_as(SHMAP_EACCES, 0);
-    /* Nor can somebody else's section of a file be sealed. */
+    /* Nor can another program's section of a file be sealed. */
     if (wanted != SHMAP_SEAL_WRITERS)
         return shmap__win32_failed_as(SHMAP_ENOTSUP, 0);
     status = make_reader(handle, &reader);

@@ -88,7 +88,7 @@ shmap__os_status shmap__win32_section_usable(
     /* A program's code. */
     if ((info->attributes & SECTION_OF_IMAGE) != 0)
         return shmap__win32_failed_as(SHMAP_ETYPE, 0);
-    /* Whoever made it commits its pages bit by bit; to touch others would end
+    /* Its maker commits its pages bit by bit; to touch others would end
      * the process. */
     if ((info->attributes & SECTION_RESERVED) != 0)
         return look_at_reserved(section);

@@ -147,7 +147,7 @@ static shmap__os_status find_account(account_id *id, const char *name)
         return no_such_group(status.system);
     if (status.code < 0)
         return status;
-    /* The system takes two letters for a SID, too, as "AU" for all who have
+    /* The system takes two letters for a SID, too, as "AU" for all that have
      * logged in. Here they are an account's name. */
     if (wcschr(wide, L'-') != NULL && ConvertStringSidToSidW(wide, &parsed)) {
         if (!CopySid(sizeof *id, &id->sid, parsed))
@@ -194,7 +194,7 @@ shmap__os_status shmap__win32_privacy_share(shmap__win32_security *privacy,
     return status;
 }
 
-/* The rules of who may do what with a region, as they are kept with it. */
+/* The access list of a region, as it is kept with it. */
 typedef struct region_rules {
     union {
         SECURITY_DESCRIPTOR descriptor;

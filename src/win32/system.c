@@ -228,7 +228,7 @@ uint64_t shmap__os_wait_id(void)
 {
     uint64_t id = 0;
 
-    /* Nobody else can know it, and make the semaphore first. */
+    /* No other process can know it, and make the semaphore first. */
     if (!shmap__win32_random(&id, sizeof id))
         id = (uint64_t)shmap__os_now() * UINT64_C(0x9E3779B97F4A7C15) ^
              GetCurrentThreadId();

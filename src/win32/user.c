@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Users: whose an object is, and whether the caller accepts that. */
+/* Users: which one owns an object, and whether the caller accepts that. */
 #include "win32/os.h"
 
 #include <sddl.h>
@@ -8,7 +8,8 @@
 
 #include "base/compiler.h"
 
-/* The user's token: the thread's if it acts for somebody, else the process's.
+/* The user's token: the thread's if it acts for another user, else the
+ * process's.
  */
 static DWORD open_token(HANDLE *token)
 {
@@ -143,13 +144,13 @@ shmap__os_status shmap__win32_check_owner(HANDLE handle, int owner)
     error = find_owner(handle, &security, &found);
     if (error != ERROR_SUCCESS)
         return shmap__win32_failed(error);
-    /* Nobody's is not ours. */
+    /* An object without an owner is never accepted as this user's. */
     if (found == NULL || !IsValidSid(found))
         return shmap__win32_failed_as(SHMAP_EOWNER, 0);
     return check_account(found, owner);
 }
 
-/* Check whose a token is, and close it. */
+/* Check the user of a token, and close it. */
 static shmap__os_status check_token(HANDLE token, int owner)
 {
     shmap__win32_user user;
@@ -194,7 +195,7 @@ shmap__os_status shmap__win32_check_client(HANDLE pipe, int owner)
     if (!ImpersonateNamedPipeClient(pipe) ||
         !OpenThreadToken(GetCurrentThread(), TOKEN_QUERY, TRUE, &token))
         error = GetLastError();
-    /* The thread must not go on as somebody else. */
+    /* The thread must not go on as another user. */
     if (!SetThreadToken(NULL, before)) {
         error = GetLastError();
         RevertToSelf();

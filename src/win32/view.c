@@ -87,7 +87,7 @@ static bool can_be_mapped(const void *address, size_t size)
 
 /* The section to map. A file has none of its own, because its size may change:
  * each view makes one of the size that the file has now, which stays with the
- * view when its handle is closed. Having no name, it meets nobody, and needs
+ * view when its handle is closed. Having no name, it meets no other, and needs
  * no security. */
 static HANDLE take_section(const shmap__os_object *object, int access)
 {
@@ -118,7 +118,7 @@ static DWORD view_rights(int access)
     }
 }
 
-/* Whether the range is outside a file that somebody cut a moment ago. */
+/* Return whether the range is outside a file that was cut a moment ago. */
 static bool was_cut(const shmap__os_object *object, uint64_t offset,
                     size_t size)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Presence, which is needed on Linux only: where no locks have owners, nobody
- * asks for it. */
+/* Presence, which is needed on Linux only: where no locks have owners, it is
+ * never asked for. */
 #include "posix/os.h"
 
 uint32_t shmap__os_unsettled;

@@ -53,7 +53,7 @@ bool shmap__posix_is_memory(int fd, const struct stat *stat)
 
     (void)fd;
     return stat->st_nlink == 0 ||
-           (fstatat(AT_FDCWD, SHMAP__OS_FOLDER, &folder, 0) == 0 &&
+           (fstatat(AT_FDCWD, SHMAP__POSIX_FOLDER, &folder, 0) == 0 &&
             folder.st_dev == stat->st_dev);
 }
 
@@ -143,8 +143,8 @@ uint64_t shmap__posix_missing(int fd, const struct stat *stat)
     return there < size ? size - there : 0;
 }
 
-/* Whether fallocate did nothing because the file system, the kernel or a filter
- * has no such call for this process. */
+/* Return whether fallocate did nothing because the file system, the kernel or a
+ * filter has no such call for this process. */
 static bool is_refusal(int error)
 {
     return error == EOPNOTSUPP || error == ENOSYS || error == EPERM ||
@@ -190,14 +190,15 @@ int shmap__posix_allocate(int fd, uint64_t from, uint64_t to, bool in_memory)
 
     if (in_memory && to - from >= worth_writing)
         return shmap__posix_write_zeros(fd, from, to);
-    /* Of memory that nobody has seen yet, the size can come with the pages. */
+    /* The size of memory that no other process has seen yet can come with the
+     * pages. */
     if (in_memory && fallocate(fd, 0, (off_t)from, (off_t)(to - from)) == 0)
         return 0;
     error = allocate(fd, from, to);
     if (error == ENOTSUP)
         return shmap__posix_write_zeros(fd, from, to);
-    /* The size follows when there is room for all of it, so that nobody maps
-     * what may be taken back. */
+    /* The size follows when there is room for all of it, so that no process
+     * maps what may be taken back. */
     if (error == 0 && ftruncate(fd, (off_t)to) != 0)
         error = errno;
     return error;

@@ -54,7 +54,8 @@ shmap__os_status shmap__os_anonymous_create(shmap__os_object *object,
     if (status.code < 0)
         goto fail;
     SHMAP__STOP("create.sized");
-    /* Whoever gets the descriptor could cut the file, and SIGBUS the rest. */
+    /* A process that gets the descriptor could cut the file, and raise SIGBUS
+     * in the others. */
     if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK) != 0 || fstat(fd, &stat) != 0) {
         status = memory_failed(errno);
         goto fail;

@@ -14,7 +14,7 @@
 /* A region that has not got its name yet. */
 typedef struct region_draft {
     int fd;
-    char path[SHMAP__OS_PATH]; /* of a temporary name; "" if it has none */
+    char path[SHMAP__POSIX_PATH]; /* of a temporary name; "" if it has none */
 } region_draft;
 
 static void discard(const region_draft *draft)
@@ -33,14 +33,14 @@ static shmap__os_status draft_without_name(region_draft *draft)
     int error;
 
     draft->path[0] = '\0';
-    draft->fd = shmap__posix_open(SHMAP__OS_FOLDER, O_TMPFILE | O_RDWR,
-                                  SHMAP__OS_PRIVATE);
+    draft->fd = shmap__posix_open(SHMAP__POSIX_FOLDER, O_TMPFILE | O_RDWR,
+                                  SHMAP__POSIX_PRIVATE);
     if (draft->fd < 0)
         return errno == ENOENT || errno == EISDIR || errno == EINVAL ||
                        errno == EACCES || errno == EPERM
                    ? (shmap__os_status){SHMAP_ENOTSUP, errno}
                    : shmap__posix_failed(errno);
-    error = shmap__posix_lock(draft->fd, SHMAP__OS_MARK, F_RDLCK);
+    error = shmap__posix_lock(draft->fd, SHMAP__POSIX_MARK, F_RDLCK);
     if (error == 0)
         return shmap__posix_done;
     discard(draft);
@@ -48,10 +48,10 @@ static shmap__os_status draft_without_name(region_draft *draft)
 }
 
 /* One with a temporary name, which no region can have, is a leftover until it
- * is marked, and somebody may remove it in between: SHMAP_EBUSY. */
+ * is marked, and another process may remove it in between: SHMAP_EBUSY. */
 static shmap__os_status mark_draft(const region_draft *draft)
 {
-    int error = shmap__posix_lock(draft->fd, SHMAP__OS_MARK, F_RDLCK);
+    int error = shmap__posix_lock(draft->fd, SHMAP__POSIX_MARK, F_RDLCK);
     struct stat stat;
 
     if (error != 0)
@@ -68,10 +68,10 @@ static shmap__os_status draft_with_name(region_draft *draft)
 
     do {
         snprintf(draft->path, sizeof draft->path,
-                 SHMAP__OS_FOLDER "/shmap.~%lu.%lld", (unsigned long)getpid(),
-                 (long long)shmap__os_now());
+                 SHMAP__POSIX_FOLDER "/shmap.~%lu.%lld",
+                 (unsigned long)getpid(), (long long)shmap__os_now());
         draft->fd = shmap__posix_open(draft->path, O_CREAT | O_EXCL | O_RDWR,
-                                      SHMAP__OS_PRIVATE);
+                                      SHMAP__POSIX_PRIVATE);
         if (draft->fd < 0 && errno == ENOENT) /* There is no folder. */
             return (shmap__os_status){SHMAP_ENOTSUP, errno};
         if (draft->fd < 0 && errno != EEXIST)
@@ -87,9 +87,9 @@ static shmap__os_status draft_with_name(region_draft *draft)
     return status;
 }
 
-/* The kernel links by descriptor for the one who made the file since Linux
- * 6.10, before that for privileged processes only. /proc does it for all but
- * those that gave up their privileges, to whom it does not belong. */
+/* The kernel links by descriptor for the maker of the file since Linux 6.10,
+ * before that for privileged processes only. /proc does it for all but
+ * processes that gave up their privileges, which do not own it. */
 static int link_draft(int fd, const char *path)
 {
     char link[sizeof "/proc/self/fd/" + 3 * sizeof fd];
@@ -144,8 +144,8 @@ static shmap__os_status publish(const region_draft *draft, const char *path,
     return (shmap__os_status){SHMAP_EBUSY, 0};
 }
 
-/* Size, stamp, and rights. Nobody could open in user or machine scope what has
- * no stamp. */
+/* Size, stamp, and rights. Without a stamp, no process could open it in user or
+ * machine scope. */
 static shmap__os_status complete(int fd, const char *path,
                                  const shmap__os_request *request,
                                  const shmap__posix_rights *rights,
@@ -158,18 +158,18 @@ static shmap__os_status complete(int fd, const char *path,
     if (status.code < 0)
         return status;
     SHMAP__STOP("create.sized");
-    error = shmap__stamp_put(fd, shmap__posix_name_in(path));
+    error = shmap__posix_stamp_put(fd, shmap__posix_name_in(path));
     if (fstat(fd, stat) != 0)
         return shmap__posix_failed(errno);
     if (request->options.scope != SHMAP_SCOPE_NATIVE &&
-        shmap__stamp_check(fd, stat, shmap__posix_name_in(path)) !=
-            SHMAP__PROOF_NAME &&
-        shmap__stamp_lasts(fd))
+        shmap__posix_stamp_check(fd, stat, shmap__posix_name_in(path)) !=
+            SHMAP__POSIX_PROOF_NAME &&
+        shmap__posix_stamp_lasts(fd))
         return (shmap__os_status){
             SHMAP_ENOTSUP, error,
             "the system or a filter does not let regions have the access times "
             "that prove their names (utimensat): use native scope"};
-    return shmap__posix_rights_give(rights, fd, SHMAP__OS_REGION_BIT, stat);
+    return shmap__posix_rights_give(rights, fd, SHMAP__POSIX_REGION_BIT, stat);
 }
 
 shmap__os_status shmap__posix_region_make(shmap__os_object *object,

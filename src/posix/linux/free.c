@@ -9,10 +9,10 @@
 
 enum finding {
     FOUND_NOTHING,
-    FOUND_LIVE,    /* a region that somebody holds */
+    FOUND_LIVE,    /* a region that has a holder */
     FOUND_DEAD,    /* a leftover */
     FOUND_BUSY,    /* something that is being removed */
-    FOUND_KEPT,    /* something removed that a stranger keeps locked */
+    FOUND_KEPT,    /* something removed that another user keeps locked */
     FOUND_LINK,    /* a region that has another name from its owner */
     FOUND_FOREIGN, /* another program's memory */
     FOUND_OTHER,   /* something that is not memory */
@@ -20,7 +20,7 @@ enum finding {
     FOUND_UNTOLD   /* errno, of a lock: it cannot be told whether it is alive */
 };
 
-/* `lock` was asked before `stat`: a lock may be that of a late opener, whose
+/* `lock` was asked before `stat`: a lock may be that of a late opener, and the
  * object was removed before and shows it. */
 static enum finding classify(int fd, const struct stat *stat, short lock)
 {
@@ -29,12 +29,12 @@ static enum finding classify(int fd, const struct stat *stat, short lock)
     if (!S_ISREG(stat->st_mode))
         return FOUND_OTHER;
     make = shmap__posix_make_behind(fd, stat);
-    if (lock < 0 && make != SHMAP__OS_FOREIGN)
+    if (lock < 0 && make != SHMAP__POSIX_FOREIGN)
         return FOUND_UNTOLD;
     switch (make) {
-    case SHMAP__OS_FOREIGN:
+    case SHMAP__POSIX_FOREIGN:
         return FOUND_FOREIGN;
-    case SHMAP__OS_REGION:
+    case SHMAP__POSIX_REGION:
         if (stat->st_nlink == 0 || lock == F_WRLCK)
             return FOUND_BUSY;
         return lock == F_RDLCK ? FOUND_LIVE : FOUND_DEAD;
@@ -47,9 +47,9 @@ static enum finding classify(int fd, const struct stat *stat, short lock)
     }
 }
 
-/* What has this path, and whose it is. */
-static enum finding look(const char *path, enum shmap__posix_names names,
-                         uid_t *user)
+/* Find the object of this path, and the user that owns it. */
+static enum finding find_at_path(const char *path,
+                                 enum shmap__posix_names names, uid_t *user)
 {
     struct stat stat;
     enum finding found = FOUND_FAILED;
@@ -63,7 +63,7 @@ static enum finding look(const char *path, enum shmap__posix_names names,
         return errno == ENOENT                ? FOUND_NOTHING
                : shmap__posix_is_other(errno) ? FOUND_OTHER
                                               : FOUND_FAILED;
-    lock = shmap__posix_locked(fd, SHMAP__OS_MARK);
+    lock = shmap__posix_locked(fd, SHMAP__POSIX_MARK);
     error = lock < 0 ? errno : 0;
     if (fstat(fd, &stat) == 0) {
         *user = stat.st_uid;
@@ -101,25 +101,25 @@ static shmap__os_status free_path(const char *path,
     result = shmap__posix_remove_leftover(path, names, &user);
     error = errno;
     switch (result) {
-    case SHMAP__OS_REAP_DENIED:
-    case SHMAP__OS_REAP_FAILED:
+    case SHMAP__POSIX_REAP_DENIED:
+    case SHMAP__POSIX_REAP_FAILED:
         /* Another user, or root, is just removing it, as a rule. */
-        if (error == EACCES && attempt < SHMAP__OS_ATTEMPTS_BRIEF &&
+        if (error == EACCES && attempt < SHMAP__POSIX_ATTEMPTS_BRIEF &&
             shmap__posix_path_is_going(path, &user))
             break;
-        return result == SHMAP__OS_REAP_DENIED
+        return result == SHMAP__POSIX_REAP_DENIED
                    ? shmap__posix_belongs(SHMAP_ESTALE, error, user)
                    : refused(error, user);
-    case SHMAP__OS_REAP_UNTOLD:
+    case SHMAP__POSIX_REAP_UNTOLD:
         return shmap__posix_lock_failed(error);
-    case SHMAP__OS_REAPED:
+    case SHMAP__POSIX_REAPED:
         ++*reaped;
         break;
-    case SHMAP__OS_REAP_BUSY:
-        if (attempt >= SHMAP__OS_ATTEMPTS_BRIEF)
+    case SHMAP__POSIX_REAP_BUSY:
+        if (attempt >= SHMAP__POSIX_ATTEMPTS_BRIEF)
             return (shmap__os_status){SHMAP_EBUSY, 0};
         break;
-    case SHMAP__OS_REAP_NOTHING:
+    case SHMAP__POSIX_REAP_NOTHING:
         break;
     }
     return shmap__posix_done;
@@ -136,7 +136,7 @@ shmap__os_status shmap__posix_free_name(const char *path,
     do {
         uid_t user = (uid_t)-1;
 
-        switch (look(path, names, &user)) {
+        switch (find_at_path(path, names, &user)) {
         case FOUND_NOTHING:
             return shmap__posix_done;
         case FOUND_LIVE:
@@ -149,7 +149,7 @@ shmap__os_status shmap__posix_free_name(const char *path,
         case FOUND_UNTOLD:
             return shmap__posix_lock_failed(errno);
         case FOUND_KEPT:
-            if (attempt >= SHMAP__OS_ATTEMPTS_BRIEF)
+            if (attempt >= SHMAP__POSIX_ATTEMPTS_BRIEF)
                 return busy;
             break;
         case FOUND_BUSY:

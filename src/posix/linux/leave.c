@@ -10,15 +10,15 @@
 
 /* Leaving
  *
- * Whoever lets go must find out whether somebody is left, and only after it let
+ * A leaving holder must find out whether another is left, and only after it let
  * go: of two that ask first and then go, each would see the other. Asking then
  * takes a fresh description, which is the most expensive part of attaching.
  *
- * So those who leave take turns where they can: an exclusive flock through the
+ * So leaving holders take turns where they can: an exclusive flock through the
  * region's own description, from before the question until the description is
- * gone. (flock knows nothing of byte locks.) Who has it, and sees a holder, can
- * go: that holder is not asking at the same time. Who does not get it goes
- * first, waits until the turn is over, and asks then.
+ * gone. (flock knows nothing of byte locks.) The process that has it, and sees
+ * a holder, can go: that holder is not asking at the same time. One that does
+ * not get it goes first, waits until the turn is over, and asks then.
  *
  * A process that is stopped between its question and its end would make others
  * wait. They give up after PATIENCE, and that process, which finds its turn
@@ -31,7 +31,7 @@ static bool leave_in_turn(int fd)
 {
     int64_t begun = shmap__os_now();
     bool certain = flock(fd, LOCK_EX | LOCK_NB) == 0 &&
-                   shmap__posix_locked(fd, SHMAP__OS_MARK) == F_RDLCK;
+                   shmap__posix_locked(fd, SHMAP__POSIX_MARK) == F_RDLCK;
 
     SHMAP__STOP("leave.asked");
     close(fd);
@@ -59,9 +59,9 @@ static bool remove_if_left(const char *path)
     if (fd < 0)
         return shmap__posix_is_passing(errno);
     SHMAP__STOP("leave.opened");
-    /* Locks of other programs on objects of their own are their affair. */
+    /* Locks of other programs on objects of their own mean nothing here. */
     if (fstat(fd, &object) == 0 &&
-        shmap__posix_make_behind(fd, &object) != SHMAP__OS_FOREIGN) {
+        shmap__posix_make_behind(fd, &object) != SHMAP__POSIX_FOREIGN) {
         await_turns(fd);
         again = shmap__posix_remove_closed(path, fd);
     }
@@ -74,12 +74,12 @@ void shmap__posix_named_close(const shmap__os_object *object,
 {
     const mode_t others = S_IRWXG | S_IRWXO;
     int fd = (int)object->native;
-    char path[SHMAP__OS_PATH];
+    char path[SHMAP__POSIX_PATH];
     bool certain = false; /* that another holder is left */
 
-    /* Where somebody shares the description, the turn would not end. And if
-     * others may hold the region, who may not remove it, then that somebody is
-     * left does not mean that somebody will remove it. */
+    /* Where another process shares the description, the turn would not end. And
+     * if users may hold the region that may not remove it, then a holder that
+     * is left does not have to remove it. */
     shmap__posix_fork_lock();
     if (stat != NULL && object->forks == shmap__posix_forks() &&
         !object->lent && (stat->st_mode & others) == 0)

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 
-/* The lifetime of named regions on Linux: who holds one, how its last holder
- * frees it, and what becomes of those whose holders all died. docs/lifetime.md
- * explains the protocol and what was proved of it; the short form:
+/* The lifetime of named regions on Linux: holding one, how its last holder
+ * frees it, and what becomes of regions of which all holders died.
+ * docs/lifetime.md explains the protocol and what was proved of it; the short
+ * form:
  *
  * - A holder has a read lock on the mark byte of its own description. Only the
  *   kernel drops it, with the last descriptor and mapping, whatever happens to
  *   the process.
- * - Who wants to remove an object takes a write lock on the mark byte through a
- *   fresh description: nobody can get it while a holder lives, and nobody can
- *   become a holder until it is released.
- * - Who opens asks first whether there is a holder, then marks: the object was
+ * - To remove an object, a process takes a write lock on the mark byte through
+ * a fresh description: none can get it while a holder lives, and none can
+ * become a holder until it is released.
+ * - An opener asks first whether there is a holder, then marks: the object was
  *   alive in between, and it stays so. An object without a holder is dead.
  * - A region is made without a name, marked, and then given its name.
  */
@@ -20,35 +21,36 @@
 
 #include "base/stop.h"
 
-/* One of this user who removes it has both locks. */
+/* A process of this user that removes it has both locks. */
 bool shmap__posix_is_kept(int fd)
 {
-    return shmap__posix_locked(fd, SHMAP__OS_MARK) != F_UNLCK &&
-           shmap__posix_locked(fd, SHMAP__OS_REMOVER) != F_WRLCK;
+    return shmap__posix_locked(fd, SHMAP__POSIX_MARK) != F_UNLCK &&
+           shmap__posix_locked(fd, SHMAP__POSIX_REMOVER) != F_WRLCK;
 }
 
 bool shmap__posix_alone(int fd)
 {
-    return shmap__posix_locked(fd, SHMAP__OS_MARK) == F_UNLCK;
+    return shmap__posix_locked(fd, SHMAP__POSIX_MARK) == F_UNLCK;
 }
 
 bool shmap__posix_named_lend(int fd)
 {
-    return shmap__posix_lock(fd, SHMAP__OS_MARK, F_RDLCK) == 0;
+    return shmap__posix_lock(fd, SHMAP__POSIX_MARK, F_RDLCK) == 0;
 }
 
-/* As one who opens: first ask whether there is a holder. SHMAP_ENOENT: there is
- * none, or somebody is removing it. */
-static shmap__os_status mark_taken(int fd, bool lent)
+/* As an opener does: first ask whether there is a holder. SHMAP_ENOENT: there
+ * is none, or the region is being removed. */
+static shmap__os_status mark_received(int fd, bool lent)
 {
     const shmap__os_status gone = {SHMAP_ENOENT, 0};
-    const short held = lent ? F_RDLCK : shmap__posix_locked(fd, SHMAP__OS_MARK);
+    const short held =
+        lent ? F_RDLCK : shmap__posix_locked(fd, SHMAP__POSIX_MARK);
     int error = held < 0 ? errno : 0;
 
     if (error == 0 && held != F_RDLCK)
         return gone;
     if (error == 0)
-        error = shmap__posix_lock(fd, SHMAP__OS_MARK, F_RDLCK);
+        error = shmap__posix_lock(fd, SHMAP__POSIX_MARK, F_RDLCK);
     if (error == EAGAIN)
         return gone;
     return error == 0 ? shmap__posix_done : shmap__posix_lock_failed(error);
@@ -66,27 +68,27 @@ shmap__os_status shmap__posix_named_take(shmap__os_object *object, int fd,
     shmap__os_status status =
         shmap__posix_object_check(&found, fd, stat, request, geteuid());
     uint32_t forks = shmap__posix_forks();
-    char path[SHMAP__OS_PATH];
+    char path[SHMAP__POSIX_PATH];
     struct stat now;
 
     if (status.code < 0)
         return status;
-    found.foreign = shmap__posix_make_behind(fd, stat) == SHMAP__OS_FOREIGN;
+    found.foreign = shmap__posix_make_behind(fd, stat) == SHMAP__POSIX_FOREIGN;
     shmap__posix_find_path(path, request->os_name);
-    if (found.foreign ? names == SHMAP__OS_NAMES_PROVED
+    if (found.foreign ? names == SHMAP__POSIX_NAMES_PROVED
                       : !shmap__posix_is_proved(fd, stat, path, names))
         return gone;
     if (!found.foreign) {
-        status = mark_taken(fd, lent);
+        status = mark_received(fd, lent);
         if (status.code < 0)
             return status;
         SHMAP__STOP("take.marked");
         if (fstat(fd, &now) != 0)
             return shmap__posix_failed(errno);
-        if (shmap__posix_make_of(&now) != SHMAP__OS_REGION)
+        if (shmap__posix_make_of(&now) != SHMAP__POSIX_REGION)
             return gone;
     }
-    /* Who gives it only says that it has this name. */
+    /* That it has this name is only what the exporter says. */
     if (!shmap__posix_name_means(request->os_name, &found))
         return gone;
     found.forks = forks;

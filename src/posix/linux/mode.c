@@ -14,21 +14,21 @@ enum shmap__posix_make shmap__posix_make_of(const struct stat *stat)
     const mode_t mode = stat->st_mode & 07777;
 
     if (!S_ISREG(stat->st_mode))
-        return SHMAP__OS_FOREIGN;
+        return SHMAP__POSIX_FOREIGN;
     if (mode == condemned_mode)
-        return SHMAP__OS_CONDEMNED;
-    return (mode & ~others) == SHMAP__OS_PRIVATE ? SHMAP__OS_REGION
-                                                 : SHMAP__OS_FOREIGN;
+        return SHMAP__POSIX_CONDEMNED;
+    return (mode & ~others) == SHMAP__POSIX_PRIVATE ? SHMAP__POSIX_REGION
+                                                    : SHMAP__POSIX_FOREIGN;
 }
 
 enum shmap__posix_make shmap__posix_make_behind(int fd, const struct stat *stat)
 {
     enum shmap__posix_make make = shmap__posix_make_of(stat);
 
-    if (make == SHMAP__OS_CONDEMNED &&
-        shmap__stamp_check(fd, stat, "") == SHMAP__PROOF_NONE &&
-        shmap__stamp_lasts(fd))
-        return SHMAP__OS_FOREIGN;
+    if (make == SHMAP__POSIX_CONDEMNED &&
+        shmap__posix_stamp_check(fd, stat, "") == SHMAP__POSIX_PROOF_NONE &&
+        shmap__posix_stamp_lasts(fd))
+        return SHMAP__POSIX_FOREIGN;
     return make;
 }
 

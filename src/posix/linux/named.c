@@ -19,7 +19,7 @@ shmap__os_status shmap__os_named_create(shmap__os_object *object,
                                         const shmap__os_request *request)
 {
     const shmap_region_options *options = &request->options;
-    char path[SHMAP__OS_PATH];
+    char path[SHMAP__POSIX_PATH];
     shmap__posix_rights rights;
     shmap__os_status status = shmap__posix_rights_init(&rights, options);
     uint32_t forks = shmap__posix_forks();
@@ -51,7 +51,7 @@ shmap__os_status shmap__os_named_create(shmap__os_object *object,
 /* What is to be opened. */
 typedef struct open_wish {
     const shmap__os_request *request;
-    char path[SHMAP__OS_PATH];
+    char path[SHMAP__POSIX_PATH];
     enum shmap__posix_names names;
     uid_t user; /* that asks */
 } open_wish;
@@ -60,17 +60,17 @@ enum attempt {
     OPENED,
     OPEN_FAILED, /* *status */
     OPEN_AGAIN,  /* something changed meanwhile */
-    OPEN_KEPT    /* a stranger has a lock on something removed */
+    OPEN_KEPT    /* another user has a lock on something removed */
 };
 
-static enum attempt fail(shmap__os_status *status, int code)
+static enum attempt attempt_failed(shmap__os_status *status, int code)
 {
     *status = (shmap__os_status){code, 0};
     return OPEN_FAILED;
 }
 
-/* A region without a holder, or one that somebody linked here: nobody can see
- * it. */
+/* Reject a region without a holder, or one that another user linked here: it
+ * cannot be opened. */
 static enum attempt reject_leftover(const open_wish *wish,
                                     shmap__os_status *status)
 {
@@ -78,12 +78,12 @@ static enum attempt reject_leftover(const open_wish *wish,
 
     SHMAP__STOP("open.dead");
     switch (shmap__posix_remove_leftover(wish->path, wish->names, &user)) {
-    case SHMAP__OS_REAP_NOTHING:
+    case SHMAP__POSIX_REAP_NOTHING:
         return OPEN_AGAIN;
-    case SHMAP__OS_REAP_BUSY:
+    case SHMAP__POSIX_REAP_BUSY:
         return OPEN_KEPT;
     default:
-        return fail(status, SHMAP_ENOENT);
+        return attempt_failed(status, SHMAP_ENOENT);
     }
 }
 
@@ -93,19 +93,19 @@ static enum attempt open_foreign(shmap__os_object *object, int fd,
                                  shmap__os_status *status)
 {
     if (!S_ISREG(stat->st_mode))
-        return fail(status, SHMAP_ETYPE);
+        return attempt_failed(status, SHMAP_ETYPE);
     *status =
         shmap__posix_object_check(object, fd, stat, wish->request, wish->user);
     if (status->code < 0)
         return OPEN_FAILED;
-    if (wish->names == SHMAP__OS_NAMES_PROVED)
-        return fail(status, SHMAP_ETYPE);
+    if (wish->names == SHMAP__POSIX_NAMES_PROVED)
+        return attempt_failed(status, SHMAP_ETYPE);
     object->foreign = true;
     return OPENED;
 }
 
-/* A region that has a holder may be marked if it is one that is asked for: who
- * marks what is not for it would keep its last holder from removing it. */
+/* A region that has a holder may be marked if it is one that is asked for:
+ * another mark would keep its last holder from removing it. */
 static enum attempt check_live(shmap__os_object *object, int fd,
                                const struct stat *stat, const open_wish *wish,
                                shmap__os_status *status)
@@ -119,14 +119,14 @@ static enum attempt check_live(shmap__os_object *object, int fd,
         return status->code < 0 ? OPEN_FAILED : OPENED;
     if (shmap__posix_is_link(fd, stat, wish->path, wish->names))
         return reject_leftover(wish, status);
-    return fail(status, SHMAP_ETYPE);
+    return attempt_failed(status, SHMAP_ETYPE);
 }
 
 /* Become a holder of a region that had one a moment ago. */
-static enum attempt mark(int fd, shmap__os_status *status)
+static enum attempt become_holder(int fd, shmap__os_status *status)
 {
     struct stat stat;
-    int error = shmap__posix_lock(fd, SHMAP__OS_MARK, F_RDLCK);
+    int error = shmap__posix_lock(fd, SHMAP__POSIX_MARK, F_RDLCK);
 
     if (error == EAGAIN)
         return OPEN_AGAIN;
@@ -140,14 +140,15 @@ static enum attempt mark(int fd, shmap__os_status *status)
         return OPEN_FAILED;
     }
     /* Its removal began before. */
-    return stat.st_nlink == 0 || shmap__posix_make_of(&stat) != SHMAP__OS_REGION
+    return stat.st_nlink == 0 ||
+                   shmap__posix_make_of(&stat) != SHMAP__POSIX_REGION
                ? OPEN_AGAIN
                : OPENED;
 }
 
 /* Try to become a holder of what the descriptor means. */
-static enum attempt hold(shmap__os_object *object, int fd,
-                         const open_wish *wish, shmap__os_status *status)
+static enum attempt hold_opened(shmap__os_object *object, int fd,
+                                const open_wish *wish, shmap__os_status *status)
 {
     struct stat stat;
     enum shmap__posix_make make;
@@ -159,9 +160,9 @@ static enum attempt hold(shmap__os_object *object, int fd,
         return OPEN_FAILED;
     }
     make = shmap__posix_make_behind(fd, &stat);
-    if (make == SHMAP__OS_FOREIGN)
+    if (make == SHMAP__POSIX_FOREIGN)
         return open_foreign(object, fd, &stat, wish, status);
-    held = shmap__posix_locked(fd, SHMAP__OS_MARK);
+    held = shmap__posix_locked(fd, SHMAP__POSIX_MARK);
     if (held < 0) {
         *status = shmap__posix_lock_failed(errno);
         return OPEN_FAILED;
@@ -171,15 +172,15 @@ static enum attempt hold(shmap__os_object *object, int fd,
     if (stat.st_nlink == 0)
         return OPEN_AGAIN;
     if (held == F_UNLCK ||
-        (make == SHMAP__OS_CONDEMNED &&
+        (make == SHMAP__POSIX_CONDEMNED &&
          shmap__posix_is_link(fd, &stat, wish->path, wish->names)))
         return reject_leftover(wish, status);
-    if (make == SHMAP__OS_CONDEMNED)
+    if (make == SHMAP__POSIX_CONDEMNED)
         return shmap__posix_is_kept(fd) ? OPEN_KEPT : OPEN_AGAIN;
     if (held == F_WRLCK)
         return OPEN_AGAIN;
     result = check_live(object, fd, &stat, wish, status);
-    return result == OPENED ? mark(fd, status) : result;
+    return result == OPENED ? become_holder(fd, status) : result;
 }
 
 /* This user. In user scope the number is in the name (name.c), for which the
@@ -236,7 +237,7 @@ shmap__os_status shmap__os_named_open(shmap__os_object *object,
         if (fd < 0)
             return explain_refusal(wish.path, errno);
         SHMAP__STOP("open.opened");
-        result = hold(object, fd, &wish, &status);
+        result = hold_opened(object, fd, &wish, &status);
         if (result == OPENED) {
             object->forks = forks;
             return shmap__posix_done;
@@ -244,7 +245,7 @@ shmap__os_status shmap__os_named_open(shmap__os_object *object,
         shmap__posix_close_quietly(fd);
         if (result == OPEN_FAILED)
             return status;
-    } while ((result != OPEN_KEPT || attempts < SHMAP__OS_ATTEMPTS_BRIEF) &&
+    } while ((result != OPEN_KEPT || attempts < SHMAP__POSIX_ATTEMPTS_BRIEF) &&
              shmap__posix_wait_a_little(&attempts));
     return (shmap__os_status){SHMAP_EBUSY, 0};
 }
@@ -254,7 +255,7 @@ shmap__os_status shmap__os_named_open(shmap__os_object *object,
 shmap__os_status shmap__os_named_reap(const char *os_name, int scope,
                                       unsigned *reaped)
 {
-    char path[SHMAP__OS_PATH];
+    char path[SHMAP__POSIX_PATH];
     shmap__os_status status;
     unsigned count = 0;
 
@@ -268,13 +269,14 @@ shmap__os_status shmap__os_named_reap(const char *os_name, int scope,
     return status;
 }
 
-/* Whether a folder's entry can be a leftover that the caller asks for. */
+/* Return whether a folder's entry can be a leftover that the caller asks for.
+ */
 static bool is_candidate(const char *path, bool every_user)
 {
     struct stat stat;
 
     return lstat(path, &stat) == 0 &&
-           shmap__posix_make_of(&stat) != SHMAP__OS_FOREIGN &&
+           shmap__posix_make_of(&stat) != SHMAP__POSIX_FOREIGN &&
            (every_user || stat.st_uid == geteuid());
 }
 
@@ -282,7 +284,7 @@ static bool is_candidate(const char *path, bool every_user)
 static shmap__os_status reap_entry(const char *name, bool every_user,
                                    unsigned *reaped)
 {
-    char path[SHMAP__OS_PATH];
+    char path[SHMAP__POSIX_PATH];
     enum shmap__posix_reaping result;
     uid_t user;
 
@@ -291,17 +293,17 @@ static shmap__os_status reap_entry(const char *name, bool every_user,
         return shmap__posix_done;
     result = shmap__posix_remove_leftover(path, shmap__posix_names_like(name),
                                           &user);
-    if (result == SHMAP__OS_REAP_FAILED)
+    if (result == SHMAP__POSIX_REAP_FAILED)
         return shmap__posix_failed(errno);
-    if (result == SHMAP__OS_REAP_UNTOLD)
+    if (result == SHMAP__POSIX_REAP_UNTOLD)
         return shmap__posix_lock_failed(errno);
-    *reaped += result == SHMAP__OS_REAPED;
+    *reaped += result == SHMAP__POSIX_REAPED;
     return shmap__posix_done;
 }
 
 shmap__os_status shmap__os_named_reap_all(bool every_user, unsigned *reaped)
 {
-    int fd = shmap__posix_open(SHMAP__OS_FOLDER, O_RDONLY | O_DIRECTORY, 0);
+    int fd = shmap__posix_open(SHMAP__POSIX_FOLDER, O_RDONLY | O_DIRECTORY, 0);
     DIR *directory = fd < 0 ? NULL : fdopendir(fd);
     shmap__os_status failure = shmap__posix_done;
     struct dirent *entry;

@@ -11,7 +11,7 @@
 
 const char *shmap__posix_name_in(const char *path)
 {
-    return path + sizeof SHMAP__OS_FOLDER;
+    return path + sizeof SHMAP__POSIX_FOLDER;
 }
 
 bool shmap__posix_is_own(const struct stat *object)
@@ -21,8 +21,8 @@ bool shmap__posix_is_own(const struct stat *object)
 
 enum shmap__posix_names shmap__posix_names_of(int scope)
 {
-    return scope == SHMAP_SCOPE_NATIVE ? SHMAP__OS_NAMES_NATIVE
-                                       : SHMAP__OS_NAMES_PROVED;
+    return scope == SHMAP_SCOPE_NATIVE ? SHMAP__POSIX_NAMES_NATIVE
+                                       : SHMAP__POSIX_NAMES_PROVED;
 }
 
 /* A region that has a temporary name still has the stamp of its later one. */
@@ -31,28 +31,29 @@ enum shmap__posix_names shmap__posix_names_like(const char *os_name)
     const char *name = os_name + (*os_name == '/');
 
     if (strncmp(name, "shmap.", 6) != 0)
-        return SHMAP__OS_NAMES_LISTED;
-    return name[6] == '~' ? SHMAP__OS_NAMES_NATIVE : SHMAP__OS_NAMES_PROVED;
+        return SHMAP__POSIX_NAMES_LISTED;
+    return name[6] == '~' ? SHMAP__POSIX_NAMES_NATIVE
+                          : SHMAP__POSIX_NAMES_PROVED;
 }
 
 bool shmap__posix_is_proved(int fd, const struct stat *stat, const char *path,
                             enum shmap__posix_names names)
 {
-    enum shmap__proof proof;
+    enum shmap__posix_proof proof;
 
-    if (names != SHMAP__OS_NAMES_PROVED)
+    if (names != SHMAP__POSIX_NAMES_PROVED)
         return true;
-    proof = shmap__stamp_check(fd, stat, shmap__posix_name_in(path));
-    return proof == SHMAP__PROOF_NAME ||
-           (proof == SHMAP__PROOF_NONE && stat->st_nlink == 1 &&
-            !shmap__stamp_lasts(fd));
+    proof = shmap__posix_stamp_check(fd, stat, shmap__posix_name_in(path));
+    return proof == SHMAP__POSIX_PROOF_NAME ||
+           (proof == SHMAP__POSIX_PROOF_NONE && stat->st_nlink == 1 &&
+            !shmap__posix_stamp_lasts(fd));
 }
 
 /* Names were checked for their length. */
-void shmap__posix_find_path(char path[SHMAP__OS_PATH], const char *os_name)
+void shmap__posix_find_path(char path[SHMAP__POSIX_PATH], const char *os_name)
 {
-    memcpy(path, SHMAP__OS_FOLDER "/", sizeof SHMAP__OS_FOLDER);
-    strcpy(path + sizeof SHMAP__OS_FOLDER, os_name + (*os_name == '/'));
+    memcpy(path, SHMAP__POSIX_FOLDER "/", sizeof SHMAP__POSIX_FOLDER);
+    strcpy(path + sizeof SHMAP__POSIX_FOLDER, os_name + (*os_name == '/'));
 }
 
 int shmap__posix_open_path(const char *path, int access)
@@ -70,7 +71,8 @@ bool shmap__posix_path_is_going(const char *path, uid_t *user)
         return errno == ENOENT;
     if (fstat(fd, &stat) == 0) {
         *user = stat.st_uid;
-        condemned = shmap__posix_make_behind(fd, &stat) == SHMAP__OS_CONDEMNED;
+        condemned =
+            shmap__posix_make_behind(fd, &stat) == SHMAP__POSIX_CONDEMNED;
     }
     shmap__posix_close_quietly(fd);
     return condemned;
@@ -91,7 +93,7 @@ bool shmap__posix_path_means(const char *path, const struct stat *object)
 bool shmap__posix_name_means(const char *os_name,
                              const shmap__os_object *object)
 {
-    char path[SHMAP__OS_PATH];
+    char path[SHMAP__POSIX_PATH];
     struct stat now;
 
     shmap__posix_find_path(path, os_name);
@@ -110,9 +112,9 @@ bool shmap__posix_is_other(int error)
 bool shmap__posix_is_link(int fd, const struct stat *stat, const char *path,
                           enum shmap__posix_names names)
 {
-    return names == SHMAP__OS_NAMES_PROVED &&
-           shmap__posix_make_of(stat) != SHMAP__OS_FOREIGN &&
+    return names == SHMAP__POSIX_NAMES_PROVED &&
+           shmap__posix_make_of(stat) != SHMAP__POSIX_FOREIGN &&
            shmap__posix_is_own(stat) &&
-           shmap__stamp_check(fd, stat, shmap__posix_name_in(path)) ==
-               SHMAP__PROOF_OTHER;
+           shmap__posix_stamp_check(fd, stat, shmap__posix_name_in(path)) ==
+               SHMAP__POSIX_PROOF_OTHER;
 }

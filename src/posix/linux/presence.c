@@ -141,7 +141,7 @@ static int keep(shmap__os_object *object, int fd, uint32_t tag)
     return 0;
 }
 
-/* 0 or errno. */
+/* Return 0 or errno. */
 static int become_present(shmap__os_object *object, uint32_t tag)
 {
     struct stat stat;
@@ -177,7 +177,7 @@ static bool is_passing(int error)
 }
 
 /* In the regions of all views. 0, or the errno of one where it failed: of one
- * that passes, if there is such a one. */
+ * that passes, if there is one. */
 static int become_present_everywhere(uint32_t tag)
 {
     int failed = 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Removing leftovers: regions whose holders all died. */
+/* Removing leftovers: regions of which all holders died. */
 #include "posix/linux/regions.h"
 
 #include <unistd.h>
@@ -9,43 +9,45 @@
 #include "posix/linux/stamp.h"
 
 /* Unlink what was just seen under the path. The owner of an object can take it
- * from the path at any moment, and somebody else's new region can get that. So
- * root, who may remove what others own, owns it meanwhile. */
+ * from the path at any moment, and another user's new region can get that. So
+ * root, which may remove what others own, owns it meanwhile. */
 static enum shmap__posix_reaping unlink_seen(const char *path, int fd,
                                              const struct stat *object)
 {
-    enum shmap__posix_reaping result = SHMAP__OS_REAPED;
+    enum shmap__posix_reaping result = SHMAP__POSIX_REAPED;
     int error;
 
     if (shmap__posix_is_own(object))
-        return unlink(path) == 0 ? SHMAP__OS_REAPED : SHMAP__OS_REAP_FAILED;
+        return unlink(path) == 0 ? SHMAP__POSIX_REAPED
+                                 : SHMAP__POSIX_REAP_FAILED;
     if (fchown(fd, geteuid(), (gid_t)-1) != 0)
-        return SHMAP__OS_REAP_FAILED;
+        return SHMAP__POSIX_REAP_FAILED;
     if (shmap__posix_path_means(path, object)) {
         SHMAP__STOP("reap.owned");
         if (unlink(path) != 0)
-            result = SHMAP__OS_REAP_FAILED;
+            result = SHMAP__POSIX_REAP_FAILED;
     } else {
-        result = SHMAP__OS_REAP_NOTHING;
+        result = SHMAP__POSIX_REAP_NOTHING;
     }
     error = errno;
     /* It may have other names, which are its owner's to remove. */
     if (fchown(fd, object->st_uid, (gid_t)-1) != 0)
-        result = SHMAP__OS_REAP_FAILED;
+        result = SHMAP__POSIX_REAP_FAILED;
     errno = error;
     return result;
 }
 
 static bool has_stamp(const char *path, int fd, const struct stat *object)
 {
-    return shmap__stamp_check(fd, object, shmap__posix_name_in(path)) !=
-               SHMAP__PROOF_NONE ||
-           shmap__stamp_put(fd, shmap__posix_name_in(path)) == 0;
+    return shmap__posix_stamp_check(fd, object, shmap__posix_name_in(path)) !=
+               SHMAP__POSIX_PROOF_NONE ||
+           shmap__posix_stamp_put(fd, shmap__posix_name_in(path)) == 0;
 }
 
 /* Make it a region no more, which only its stamp tells from another program's
- * object of this mode. Who may write to it may have destroyed the stamp, also
- * since it was looked at, but cannot any more when it is condemned. */
+ * object of this mode. A user that may write to it may have destroyed the
+ * stamp, also since it was looked at, but cannot any more when it is condemned.
+ */
 static bool condemn(const char *path, int fd, const struct stat *object)
 {
     const mode_t writers = S_IWGRP | S_IWOTH;
@@ -69,14 +71,14 @@ static enum shmap__posix_reaping unlink_locked(const char *path, int fd,
     enum shmap__posix_reaping result;
 
     if (!shmap__posix_path_means(path, object))
-        return SHMAP__OS_REAP_NOTHING;
+        return SHMAP__POSIX_REAP_NOTHING;
     SHMAP__STOP("reap.checked");
     if (!condemn(path, fd, object))
-        return SHMAP__OS_REAP_FAILED;
+        return SHMAP__POSIX_REAP_FAILED;
     SHMAP__STOP("reap.condemned");
     result = unlink_seen(path, fd, object);
-    if (result == SHMAP__OS_REAP_FAILED && errno == ENOENT)
-        result = SHMAP__OS_REAP_NOTHING;
+    if (result == SHMAP__POSIX_REAP_FAILED && errno == ENOENT)
+        result = SHMAP__POSIX_REAP_NOTHING;
     SHMAP__STOP("reap.unlinked");
     return result;
 }
@@ -88,29 +90,31 @@ static enum shmap__posix_reaping not_locked(int error,
     if (error == EAGAIN)
         return others;
     errno = error;
-    return SHMAP__OS_REAP_UNTOLD;
+    return SHMAP__POSIX_REAP_UNTOLD;
 }
 
-/* Unlink a path that somebody else linked the object to. The object may be held
+/* Unlink a path that another user linked the object to. The object may be held
  * under its own name, so it is not condemned, and the lock is not the holders':
  * it only keeps another process of this user from unlinking the path, and a new
  * region from getting it, in between. */
 static enum shmap__posix_reaping unlink_link(const char *path, int fd,
                                              const struct stat *object)
 {
-    enum shmap__posix_reaping result = SHMAP__OS_REAP_NOTHING;
-    int error = shmap__posix_lock(fd, SHMAP__OS_REMOVER, F_WRLCK);
+    enum shmap__posix_reaping result = SHMAP__POSIX_REAP_NOTHING;
+    int error = shmap__posix_lock(fd, SHMAP__POSIX_REMOVER, F_WRLCK);
 
     if (error != 0)
-        return not_locked(error, SHMAP__OS_REAP_BUSY);
+        return not_locked(error, SHMAP__POSIX_REAP_BUSY);
     SHMAP__STOP("reap.link_locked");
     if (shmap__posix_path_means(path, object))
-        result = unlink(path) == 0 ? SHMAP__OS_REAPED : SHMAP__OS_REAP_FAILED;
-    shmap__posix_lock(fd, SHMAP__OS_REMOVER, F_UNLCK);
+        result =
+            unlink(path) == 0 ? SHMAP__POSIX_REAPED : SHMAP__POSIX_REAP_FAILED;
+    shmap__posix_lock(fd, SHMAP__POSIX_REMOVER, F_UNLCK);
     return result;
 }
 
-/* Whether the folder's sticky bit lets this process unlink the object. */
+/* Return whether the folder's sticky bit lets this process unlink the object.
+ */
 static bool may_remove(const struct stat *object)
 {
     return shmap__posix_is_own(object) || geteuid() == 0;
@@ -118,51 +122,54 @@ static bool may_remove(const struct stat *object)
 
 static int lock_for_removing(int fd, short type)
 {
-    return shmap__posix_lock_bytes(fd, SHMAP__OS_MARK, 2, type);
+    return shmap__posix_lock_bytes(fd, SHMAP__POSIX_MARK, 2, type);
 }
 
-/* Perhaps by a stranger who may read. */
+/* Return whether only the second byte is locked, perhaps by another user that
+ * may read. */
 static bool only_remover_is_locked(int fd)
 {
-    return shmap__posix_locked(fd, SHMAP__OS_MARK) == F_UNLCK &&
-           shmap__posix_locked(fd, SHMAP__OS_REMOVER) != F_UNLCK;
+    return shmap__posix_locked(fd, SHMAP__POSIX_MARK) == F_UNLCK &&
+           shmap__posix_locked(fd, SHMAP__POSIX_REMOVER) != F_UNLCK;
 }
 
 static enum shmap__posix_reaping reap_opened(const char *path, int fd,
                                              enum shmap__posix_names names,
                                              uid_t *user)
 {
-    const short lock = shmap__posix_locked(fd, SHMAP__OS_MARK);
+    const short lock = shmap__posix_locked(fd, SHMAP__POSIX_MARK);
     int error = lock < 0 ? errno : 0;
-    enum shmap__proof proof = SHMAP__PROOF_NAME;
+    enum shmap__posix_proof proof = SHMAP__POSIX_PROOF_NAME;
     struct stat object;
     enum shmap__posix_reaping result;
 
     if (fstat(fd, &object) != 0 ||
-        shmap__posix_make_behind(fd, &object) == SHMAP__OS_FOREIGN)
-        return SHMAP__OS_REAP_NOTHING;
+        shmap__posix_make_behind(fd, &object) == SHMAP__POSIX_FOREIGN)
+        return SHMAP__POSIX_REAP_NOTHING;
     *user = object.st_uid;
-    if (names != SHMAP__OS_NAMES_NATIVE)
-        proof = shmap__stamp_check(fd, &object, shmap__posix_name_in(path));
-    if (names == SHMAP__OS_NAMES_PROVED && proof == SHMAP__PROOF_OTHER &&
-        shmap__posix_is_own(&object))
+    if (names != SHMAP__POSIX_NAMES_NATIVE)
+        proof =
+            shmap__posix_stamp_check(fd, &object, shmap__posix_name_in(path));
+    if (names == SHMAP__POSIX_NAMES_PROVED &&
+        proof == SHMAP__POSIX_PROOF_OTHER && shmap__posix_is_own(&object))
         return unlink_link(path, fd, &object);
     if (lock == F_RDLCK || lock == F_WRLCK ||
-        (names == SHMAP__OS_NAMES_LISTED && proof == SHMAP__PROOF_NONE))
-        return SHMAP__OS_REAP_NOTHING;
+        (names == SHMAP__POSIX_NAMES_LISTED &&
+         proof == SHMAP__POSIX_PROOF_NONE))
+        return SHMAP__POSIX_REAP_NOTHING;
     if (error != 0)
-        return not_locked(error, SHMAP__OS_REAP_NOTHING);
-    /* A lock without a right would keep those away who have it. */
+        return not_locked(error, SHMAP__POSIX_REAP_NOTHING);
+    /* A lock without a right would keep away processes that have it. */
     if (!may_remove(&object)) {
         errno = EPERM;
-        return SHMAP__OS_REAP_DENIED;
+        return SHMAP__POSIX_REAP_DENIED;
     }
     SHMAP__STOP("reap.opened");
     error = lock_for_removing(fd, F_WRLCK);
     if (error != 0)
         return not_locked(error, only_remover_is_locked(fd)
-                                     ? SHMAP__OS_REAP_BUSY
-                                     : SHMAP__OS_REAP_NOTHING);
+                                     ? SHMAP__POSIX_REAP_BUSY
+                                     : SHMAP__POSIX_REAP_NOTHING);
     SHMAP__STOP("reap.locked");
     result = unlink_locked(path, fd, &object);
     lock_for_removing(fd, F_UNLCK);
@@ -194,15 +201,15 @@ static enum shmap__posix_reaping explain_refusal(const char *path, int error,
                                                  uid_t *user)
 {
     struct stat object;
-    enum shmap__posix_reaping result = SHMAP__OS_REAP_FAILED;
+    enum shmap__posix_reaping result = SHMAP__POSIX_REAP_FAILED;
 
     if (error == ENOENT || shmap__posix_is_other(error)) {
-        result = SHMAP__OS_REAP_NOTHING;
+        result = SHMAP__POSIX_REAP_NOTHING;
     } else if ((error == EACCES || error == EPERM) &&
                lstat(path, &object) == 0) {
         *user = object.st_uid;
         if (!may_remove(&object))
-            result = SHMAP__OS_REAP_DENIED;
+            result = SHMAP__POSIX_REAP_DENIED;
     }
     errno = error;
     return result;
@@ -221,8 +228,8 @@ enum shmap__posix_reaping shmap__posix_remove_leftover(
     return result;
 }
 
-/* Whether an object could not be looked at for a reason that passes, and may
- * be left over. */
+/* Return whether an object could not be looked at for a reason that passes, and
+ * may be left over. */
 bool shmap__posix_is_passing(int error)
 {
     return error == EMFILE || error == ENFILE || error == ENOMEM;
@@ -232,9 +239,10 @@ bool shmap__posix_remove_closed(const char *path, int fd)
 {
     uid_t user;
     const enum shmap__posix_reaping result =
-        reap_opened(path, fd, SHMAP__OS_NAMES_NATIVE, &user);
+        reap_opened(path, fd, SHMAP__POSIX_NAMES_NATIVE, &user);
 
-    return result == SHMAP__OS_REAP_NOTHING || result == SHMAP__OS_REAP_BUSY;
+    return result == SHMAP__POSIX_REAP_NOTHING ||
+           result == SHMAP__POSIX_REAP_BUSY;
 }
 
 /* Fork is not kept out at exit: a thread that does not run any more may do so
@@ -242,7 +250,7 @@ bool shmap__posix_remove_closed(const char *path, int fd)
 bool shmap__posix_named_is_held(const char *os_name, const uint64_t identity[2],
                                 bool at_exit)
 {
-    char path[SHMAP__OS_PATH];
+    char path[SHMAP__POSIX_PATH];
     struct stat object;
     bool held;
     int fd;

@@ -11,7 +11,7 @@
 /* The byte that a holder of a region marks with a read lock; a process that
  * removes a region has a write lock on both, one that removes a link on the
  * second. */
-enum { SHMAP__OS_MARK = 0, SHMAP__OS_REMOVER = 1 };
+enum { SHMAP__POSIX_MARK = 0, SHMAP__POSIX_REMOVER = 1 };
 
 /* mode.c */
 
@@ -21,14 +21,14 @@ enum { SHMAP__OS_MARK = 0, SHMAP__OS_REMOVER = 1 };
  * user can, and only the owner can change that. A set-user-id bit is cleared by
  * a write of any other user, and some sandboxes forbid to set one. */
 enum {
-    SHMAP__OS_REGION_BIT = S_ISVTX,
-    SHMAP__OS_PRIVATE = S_ISVTX | S_IRUSR | S_IWUSR
+    SHMAP__POSIX_REGION_BIT = S_ISVTX,
+    SHMAP__POSIX_PRIVATE = S_ISVTX | S_IRUSR | S_IWUSR
 };
 
 enum shmap__posix_make {
-    SHMAP__OS_FOREIGN,
-    SHMAP__OS_REGION,
-    SHMAP__OS_CONDEMNED /* was a region, and is about to be removed */
+    SHMAP__POSIX_FOREIGN,
+    SHMAP__POSIX_REGION,
+    SHMAP__POSIX_CONDEMNED /* was a region, and is about to be removed */
 };
 
 /* Return what a mode says. */
@@ -46,9 +46,9 @@ bool shmap__posix_mode_condemn(int fd);
 /* path.c */
 
 /* Room for a path in the folder. */
-enum { SHMAP__OS_PATH = sizeof SHMAP__OS_FOLDER "/" + 255 };
+enum { SHMAP__POSIX_PATH = sizeof SHMAP__POSIX_FOLDER "/" + 255 };
 
-void shmap__posix_find_path(char path[SHMAP__OS_PATH], const char *os_name);
+void shmap__posix_find_path(char path[SHMAP__POSIX_PATH], const char *os_name);
 
 /* Return the name in a path. */
 const char *shmap__posix_name_in(const char *path);
@@ -74,9 +74,9 @@ bool shmap__posix_is_own(const struct stat *object);
 
 /* What proves that an object has its name from its owner. */
 enum shmap__posix_names {
-    SHMAP__OS_NAMES_PROVED, /* the object's stamp: user and machine scope */
-    SHMAP__OS_NAMES_NATIVE, /* nothing does */
-    SHMAP__OS_NAMES_LISTED  /* as NATIVE, but an object without any stamp is
+    SHMAP__POSIX_NAMES_PROVED, /* the object's stamp: user and machine scope */
+    SHMAP__POSIX_NAMES_NATIVE, /* nothing does */
+    SHMAP__POSIX_NAMES_LISTED  /* as NATIVE, but an object without any stamp is
                                another program's */
 };
 
@@ -103,12 +103,12 @@ bool shmap__posix_is_kept(int fd);
 /* reap.c */
 
 enum shmap__posix_reaping {
-    SHMAP__OS_REAPED,
-    SHMAP__OS_REAP_NOTHING, /* no leftover has the path, or no longer */
-    SHMAP__OS_REAP_BUSY,    /* another process has a lock on it */
-    SHMAP__OS_REAP_DENIED,  /* it is another user's */
-    SHMAP__OS_REAP_FAILED,  /* errno */
-    SHMAP__OS_REAP_UNTOLD   /* errno, of a lock: it cannot be told */
+    SHMAP__POSIX_REAPED,
+    SHMAP__POSIX_REAP_NOTHING, /* no leftover has the path, or no longer */
+    SHMAP__POSIX_REAP_BUSY,    /* another process has a lock on it */
+    SHMAP__POSIX_REAP_DENIED,  /* it is another user's */
+    SHMAP__POSIX_REAP_FAILED,  /* errno */
+    SHMAP__POSIX_REAP_UNTOLD   /* errno, of a lock: it cannot be told */
 };
 
 /* Remove the object of this path if it is a leftover, or if its owner, this

@@ -109,7 +109,7 @@ static bool is_forbidden(const shmap__os_object *object)
     return (shmap__os_seals(object) & SHMAP_SEAL_WRITERS) != 0;
 }
 
-/* Nobody is to make it larger either, at the maker's cost, unless it is another
+/* It is not to be made larger either, at the maker's cost, unless it is another
  * program's, which may want to. */
 static shmap__os_status forbid(shmap__os_object *object)
 {
@@ -134,7 +134,8 @@ shmap__os_status shmap__posix_forbid_writing(shmap__os_object *object,
     int held = shmap__os_seals(object);
 
     if ((held & SHMAP_SEAL_WRITERS) != 0) {
-        /* Who was given it for reading could not do that, and need not. */
+        /* Best effort: a recipient's read-only descriptor cannot add seals and
+         * does not have to. */
         if (!object->foreign && (held & SHMAP_SEAL_GROW) == 0)
             fcntl((int)object->native, F_ADD_SEALS, F_SEAL_GROW);
         return shmap__posix_done;

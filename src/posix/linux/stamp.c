@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 
-/* The proof of a name. Everybody who may write to an object of /dev/shm can
+/* The proof of a name. Every user that may write to an object of /dev/shm can
  * link it to any free name there, also to one of the owner's private names, and
  * so plant content under it. But explicit times can be given to an object by
  * its owner only. So the access time of a region is a hash of its name, far in
- * the future, where no access changes it (relatime, noatime). Who may write can
- * destroy the stamp, by setting the time to now, but not make another.
+ * the future, where no access changes it (relatime, noatime). A user that may
+ * write can destroy the stamp, by setting the time to now, but not make
+ * another.
  *
  * On file systems that note every access (strictatime) the stamp is lost with
  * the first one. There, an object proves its name by having no other.
@@ -36,8 +37,8 @@ static const uint32_t low_half = UINT32_C(0xE6000000);
 static const int64_t small_seconds = INT64_C(0x7FFF0000);
 
 /* SipHash-4-8 with a key that is no secret. Other users may have a say in the
- * names of shared regions, so nobody may be able to find a name whose hash is
- * that of another: the state has 256 bits, of which a name can choose 64 at a
+ * names of shared regions, so it must not be possible to find a name with the
+ * hash of another: the state has 256 bits, of which a name can choose 64 at a
  * time, and no shorter way is known than to try 2^58 names. A cryptographic
  * hash takes a microsecond, which attaching would feel. */
 
@@ -169,7 +170,7 @@ static stamp get_time(int fd, const struct stat *stat)
 
 #endif
 
-bool shmap__stamp_lasts(int fd)
+bool shmap__posix_stamp_lasts(int fd)
 {
     enum { NOATIME = 0x400, RELATIME = 0x1000 };
     struct statfs fs;
@@ -178,23 +179,24 @@ bool shmap__stamp_lasts(int fd)
            ((unsigned long)fs.f_flags & (NOATIME | RELATIME)) != 0;
 }
 
-int shmap__stamp_put(int fd, const char *name)
+int shmap__posix_stamp_put(int fd, const char *name)
 {
     const stamp made = stamp_of(name);
 
     return set_time(fd, &made);
 }
 
-enum shmap__proof shmap__stamp_check(int fd, const struct stat *stat,
-                                     const char *name)
+enum shmap__posix_proof shmap__posix_stamp_check(int fd,
+                                                 const struct stat *stat,
+                                                 const char *name)
 {
     stamp now = get_time(fd, stat);
     stamp made;
 
     if (!is_stamp(&now))
-        return SHMAP__PROOF_NONE;
+        return SHMAP__POSIX_PROOF_NONE;
     made = stamp_of(name);
     return now.seconds == made.seconds && now.nanoseconds == made.nanoseconds
-               ? SHMAP__PROOF_NAME
-               : SHMAP__PROOF_OTHER;
+               ? SHMAP__POSIX_PROOF_NAME
+               : SHMAP__POSIX_PROOF_OTHER;
 }

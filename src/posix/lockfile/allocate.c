@@ -22,7 +22,7 @@ bool shmap__posix_is_memory(int fd, const struct stat *stat)
     /* Where shared memory objects are not in a folder, they are on no file
      * system. */
     return stat->st_nlink == 0 || fstatvfs(fd, &fs) != 0 ||
-           (lstat(SHMAP__OS_FOLDER, &folder) == 0 &&
+           (lstat(SHMAP__POSIX_FOLDER, &folder) == 0 &&
             folder.st_dev == stat->st_dev);
 }
 
@@ -62,7 +62,7 @@ int shmap__posix_fill(int fd, uint64_t size)
     return ENOTSUP;
 }
 
-/* 0 or an error, EINVAL among them where this cannot be done. */
+/* Return 0 or an error, EINVAL among them where this cannot be done. */
 static int allocate(int fd, uint64_t from, uint64_t size)
 {
 #if defined(_POSIX_ADVISORY_INFO) && _POSIX_ADVISORY_INFO > 0

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Nameless regions: shared memory objects whose name is removed at once. They
+/* Nameless regions: shared memory objects that lose their name at once. They
  * cannot be protected from being cut. */
 #include "posix/os.h"
 
@@ -16,8 +16,8 @@ static int open_nameless(void)
     return shm_open(SHM_ANON, O_RDWR, S_IRUSR | S_IWUSR);
 }
 #else
-/* Killed between its two calls, a process leaves an object that nobody finds,
- * until the machine is restarted. */
+/* Killed between its two calls, a process leaves an object that cannot be
+ * found, until the machine is restarted. */
 static int open_nameless(void)
 {
     enum { ROUNDS = 100 };

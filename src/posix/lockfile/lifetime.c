@@ -3,23 +3,23 @@
 /* The lifetime of named regions where shared memory objects cannot be locked,
  * and where a name cannot be given to a complete object (macOS, the BSDs).
  *
- * Beside each region are two files in folders of its owner, which nobody else
- * can write to: the gate and the mark. Both are locked with flock, whose locks
- * the kernel drops with the last descriptor of a description, in whatever way
- * its processes end.
+ * Beside each region are two files in folders of its owner, to which only that
+ * user can write: the gate and the mark. Both are locked with flock, whose
+ * locks the kernel drops with the last descriptor of a description, in whatever
+ * way its processes end.
  *
  * - A holder has a shared lock on the mark. Forked children share it.
  * - Every step (making, opening, closing, reaping) is made under an exclusive
  *   lock on the gate, and so no step sees another half done. Under it, whether
- *   anybody holds is asked by trying an exclusive lock on the mark, through a
- *   fresh description.
+ *   there is a holder is asked by trying an exclusive lock on the mark, through
+ * a fresh description.
  * - The mark is made before the object, and removed after it. So whatever
- * moment a process is killed at, an object of ours has a mark; if nobody holds
- * it, the object is dead. An object without a mark is foreign.
+ * moment a process is killed at, an object of shmap has a mark; if that has no
+ * holder, the object is dead. An object without a mark is foreign.
  * - Each object has a mark of its own. It says which object that is, for the
- *   case that somebody removed the object, and its name means another.
- * - A gate without a mark is removed, so whoever gets the gate looks whether it
- *   is still the one that has the path.
+ *   case that the object was removed, and its name means another.
+ * - A gate without a mark is removed, so a process that gets the gate looks
+ * whether it is still the one that has the path.
  */
 #include "posix/lockfile/regions.h"
 
@@ -59,7 +59,7 @@ shmap__os_status shmap__posix_memory_open(const char *name, int access, int *fd,
     return status;
 }
 
-shmap__os_status shmap__posix_look(const shmap__posix_lock_files *files,
+shmap__os_status shmap__posix_find(const shmap__posix_lock_files *files,
                                    int access, shmap__posix_found *found)
 {
     shmap__posix_note note;
@@ -68,7 +68,7 @@ shmap__os_status shmap__posix_look(const shmap__posix_lock_files *files,
 
     if (status.code < 0)
         return status;
-    found->state = SHMAP__FOREIGN;
+    found->state = SHMAP__POSIX_FOREIGN;
     found->mark = shmap__posix_lock_file_open(files->mark, O_RDONLY);
     if (found->mark < 0 && errno != ENOENT) {
         status = shmap__posix_failed(errno);
@@ -78,7 +78,7 @@ shmap__os_status shmap__posix_look(const shmap__posix_lock_files *files,
     if (found->mark >= 0) {
         note = shmap__posix_mark_read(found->mark);
         if (shmap__posix_mark_is_of(&note, &found->stat))
-            found->state = note.held ? SHMAP__LIVE : SHMAP__DEAD;
+            found->state = note.held ? SHMAP__POSIX_LIVE : SHMAP__POSIX_DEAD;
     }
     return shmap__posix_done;
 }

@@ -16,17 +16,18 @@
 
 enum { FOLDER_MODE = 0711, LOCK_MODE = 0600 };
 
-static void find_folder(char path[SHMAP__FOLDER_SPACE], uid_t owner,
+static void find_folder(char path[SHMAP__POSIX_FOLDER_SPACE], uid_t owner,
                         const char *kind)
 {
-    snprintf(path, SHMAP__FOLDER_SPACE, FOLDER, (unsigned long)owner, kind);
+    snprintf(path, SHMAP__POSIX_FOLDER_SPACE, FOLDER, (unsigned long)owner,
+             kind);
 }
 
 /* Names were checked for their length. */
 void shmap__posix_lock_files_find(shmap__posix_lock_files *files,
                                   const char *os_name, uid_t owner)
 {
-    char folder[SHMAP__FOLDER_SPACE];
+    char folder[SHMAP__POSIX_FOLDER_SPACE];
 
     os_name += *os_name == '/';
     files->owner = owner;
@@ -37,15 +38,16 @@ void shmap__posix_lock_files_find(shmap__posix_lock_files *files,
     snprintf(files->mark, sizeof files->mark, "%s/%s", folder, os_name);
 }
 
-/* Whoever can write to the folder could take a region from those who hold it.
- * Anybody can make it for another user, who then has no named regions. */
+/* A user that can write to the folder could take a region from its holders.
+ * Every user can make it for another, which then has no named regions. */
 static bool is_trusted(const struct stat *folder, uid_t owner)
 {
     return S_ISDIR(folder->st_mode) && folder->st_uid == owner &&
            (folder->st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
-bool shmap__posix_marks_folder(char path[SHMAP__FOLDER_SPACE], uid_t owner)
+bool shmap__posix_marks_folder(char path[SHMAP__POSIX_FOLDER_SPACE],
+                               uid_t owner)
 {
     struct stat folder;
 
@@ -55,7 +57,7 @@ bool shmap__posix_marks_folder(char path[SHMAP__FOLDER_SPACE], uid_t owner)
 
 static shmap__os_status make_folder(const char *kind)
 {
-    char path[SHMAP__FOLDER_SPACE];
+    char path[SHMAP__POSIX_FOLDER_SPACE];
     struct stat folder;
 
     find_folder(path, geteuid(), kind);
@@ -89,7 +91,7 @@ int shmap__posix_lock_file_open(const char *path, int flags)
     return shmap__posix_open(path, flags | O_NOFOLLOW | O_NONBLOCK, LOCK_MODE);
 }
 
-/* 0 or errno; EWOULDBLOCK if somebody else has the gate. */
+/* Return 0 or errno; EWOULDBLOCK if another process has the gate. */
 static int try_gate(const shmap__posix_lock_files *files, int flags, int *gate)
 {
     struct stat mine;
@@ -116,7 +118,7 @@ shmap__os_status shmap__posix_gate_enter(const shmap__posix_lock_files *files,
                                          int *gate)
 {
     int flags = files->owner == geteuid() ? O_RDONLY | O_CREAT : O_RDONLY;
-    char folder[SHMAP__FOLDER_SPACE];
+    char folder[SHMAP__POSIX_FOLDER_SPACE];
     unsigned attempt = 0;
 
     if (!shmap__posix_marks_folder(folder, files->owner))
@@ -188,7 +190,7 @@ void shmap__posix_mark_keep(shmap__os_object *object, int mark)
     }
 }
 
-/* Inside a step only: those who ask are not holders. */
+/* Inside a step only: a process that asks is not a holder. */
 shmap__posix_note shmap__posix_mark_read(int mark)
 {
     shmap__posix_note note = {0};
@@ -199,9 +201,9 @@ shmap__posix_note shmap__posix_mark_read(int mark)
     return note;
 }
 
-/* Whether a mark is that of the object. On macOS objects have no identity, and
- * it always is. A mark that notes nothing is that of a process that was killed
- * before it could. */
+/* Return whether a mark is that of the object. On macOS objects have no
+ * identity, and it always is. A mark that notes nothing is that of a process
+ * that was killed before it could. */
 bool shmap__posix_mark_is_of(const shmap__posix_note *note,
                              const struct stat *object)
 {

@@ -14,7 +14,8 @@
 
 #include "base/stop.h"
 
-/* Whose the object of this name is. It may become another's at once. */
+/* Find the user that owns the object of this name. It may become another's at
+ * once. */
 static shmap__os_status find_owner(const char *os_name, uid_t *owner)
 {
     shmap__posix_lock_files files;
@@ -39,7 +40,7 @@ static shmap__os_status step_failed(shmap__os_status status, uid_t owner)
                : status;
 }
 
-/* Free the name, whoever left it over. SHMAP_EEXIST if it was taken. */
+/* Free the name, whichever user left it over. SHMAP_EEXIST if it was taken. */
 static shmap__os_status free_name(const char *os_name, unsigned *reaped)
 {
     shmap__posix_lock_files files;
@@ -108,9 +109,9 @@ static shmap__os_status make_memory(shmap__os_object *object, int mark,
 }
 
 /* In a step, under a name that is free. */
-static shmap__os_status make(shmap__os_object *object,
-                             const shmap__posix_lock_files *files,
-                             const shmap__os_request *request)
+static shmap__os_status make_region(shmap__os_object *object,
+                                    const shmap__posix_lock_files *files,
+                                    const shmap__os_request *request)
 {
     shmap__os_status status;
     int mark = shmap__posix_mark_make(files);
@@ -150,7 +151,7 @@ shmap__os_status shmap__os_named_create(shmap__os_object *object,
     SHMAP__STOP("create.gated");
     status = shmap__posix_dead_free(&files, &reaped);
     if (status.code == 0)
-        status = make(object, &files, request);
+        status = make_region(object, &files, request);
     shmap__posix_gate_leave(&files, gate);
     return status;
 }
@@ -162,12 +163,12 @@ static const shmap__os_status again = {1, 0};
 
 /* Take what was found, alive or foreign. A mark proves the name: it is a file
  * of the owner's for that name, and says which object that is. Without, the
- * object is another program's, or somebody linked it there. */
-static shmap__os_status take(shmap__os_object *object,
-                             const shmap__posix_found *found,
-                             const shmap__os_request *request)
+ * object is another program's, or another user linked it there. */
+static shmap__os_status take_found(shmap__os_object *object,
+                                   const shmap__posix_found *found,
+                                   const shmap__os_request *request)
 {
-    const bool foreign = found->state == SHMAP__FOREIGN;
+    const bool foreign = found->state == SHMAP__POSIX_FOREIGN;
     shmap__os_status status = shmap__posix_object_check(
         object, found->fd, &found->stat, request, geteuid());
 
@@ -189,7 +190,7 @@ static shmap__os_status open_in_step(shmap__os_object *object,
                                      const shmap__os_request *request)
 {
     shmap__posix_found found;
-    shmap__os_status status = shmap__posix_look(
+    shmap__os_status status = shmap__posix_find(
         files, shmap__posix_open_flags(request->options.access), &found);
 
     if (status.code < 0)
@@ -197,15 +198,15 @@ static shmap__os_status open_in_step(shmap__os_object *object,
     SHMAP__STOP("open.looked");
     if (found.stat.st_uid != files->owner) {
         status = again;
-    } else if (found.state == SHMAP__DEAD) {
+    } else if (found.state == SHMAP__POSIX_DEAD) {
         shmap__posix_dead_remove(files);
         status.code = SHMAP_ENOENT;
-    } else if (found.state == SHMAP__LIVE &&
+    } else if (found.state == SHMAP__POSIX_LIVE &&
                flock(found.mark, LOCK_SH | LOCK_NB) != 0) {
         status = again;
     } else {
         SHMAP__STOP("open.marked");
-        status = take(object, &found, request);
+        status = take_found(object, &found, request);
     }
     if (status.code != 0)
         shmap__posix_found_close(&found);
@@ -218,7 +219,7 @@ static shmap__os_status open_foreign(shmap__os_object *object,
                                      const shmap__posix_lock_files *files,
                                      const shmap__os_request *request)
 {
-    shmap__posix_found found = {.state = SHMAP__FOREIGN, .mark = -1};
+    shmap__posix_found found = {.state = SHMAP__POSIX_FOREIGN, .mark = -1};
     struct stat stat;
     int fd;
     shmap__os_status status = shmap__posix_memory_open(
@@ -235,7 +236,7 @@ static shmap__os_status open_foreign(shmap__os_object *object,
         stat.st_ino != found.stat.st_ino || lstat(files->mark, &stat) == 0)
         status = again;
     else
-        status = take(object, &found, request);
+        status = take_found(object, &found, request);
     if (status.code != 0)
         shmap__posix_found_close(&found);
     return status;
@@ -311,7 +312,7 @@ static DIR *open_folder(const char *path)
 
 static shmap__os_status reap_user(uid_t uid, unsigned *reaped)
 {
-    char path[SHMAP__FOLDER_SPACE];
+    char path[SHMAP__POSIX_FOLDER_SPACE];
     struct dirent *entry;
     DIR *folder;
 

@@ -21,8 +21,8 @@ shmap__os_status shmap__posix_dead_remove(const shmap__posix_lock_files *files)
     return shmap__posix_done;
 }
 
-/* One descriptor at a time: who closes a region has none to spare. What is dead
- * stays dead for the rest of the step. */
+/* One descriptor at a time: a process that closes a region may have none to
+ * spare. What is dead stays dead for the rest of the step. */
 shmap__os_status shmap__posix_dead_free(const shmap__posix_lock_files *files,
                                         unsigned *reaped)
 {

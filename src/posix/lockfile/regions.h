@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Locks beside named regions, for systems whose shared memory objects cannot be
- * locked themselves. lifetime.c says how they work together.
+/* Locks beside named regions, for systems on which shared memory objects cannot
+ * be locked themselves. lifetime.c says how they work together.
  */
 #ifndef SHMAP_POSIX_LOCKFILE_REGIONS_H
 #define SHMAP_POSIX_LOCKFILE_REGIONS_H
@@ -21,11 +21,12 @@ typedef struct shmap__posix_lock_files {
 void shmap__posix_lock_files_find(shmap__posix_lock_files *files,
                                   const char *os_name, uid_t owner);
 
-enum { SHMAP__FOLDER_SPACE = 64 };
+enum { SHMAP__POSIX_FOLDER_SPACE = 64 };
 
 /* Find the folder of a user's marks, which are named as their objects. False if
  * there is none, or it is not to be trusted. */
-bool shmap__posix_marks_folder(char path[SHMAP__FOLDER_SPACE], uid_t owner);
+bool shmap__posix_marks_folder(char path[SHMAP__POSIX_FOLDER_SPACE],
+                               uid_t owner);
 
 /* Make this user's folders of locks. */
 shmap__os_status shmap__posix_folders_make(void);
@@ -73,14 +74,14 @@ shmap__os_status shmap__posix_memory_open(const char *name, int access, int *fd,
 /* The object of a name. Descriptors are above 2; `mark` is -1 if there is none.
  */
 typedef struct shmap__posix_found {
-    enum { SHMAP__LIVE, SHMAP__DEAD, SHMAP__FOREIGN } state;
+    enum { SHMAP__POSIX_LIVE, SHMAP__POSIX_DEAD, SHMAP__POSIX_FOREIGN } state;
     int fd;
     int mark;
     struct stat stat;
 } shmap__posix_found;
 
 /* Find the object of a name. SHMAP_ENOENT if there is none. */
-shmap__os_status shmap__posix_look(const shmap__posix_lock_files *files,
+shmap__os_status shmap__posix_find(const shmap__posix_lock_files *files,
                                    int access, shmap__posix_found *found);
 void shmap__posix_found_close(const shmap__posix_found *found);
 
