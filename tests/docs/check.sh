@@ -4,9 +4,9 @@
 # Usage: tests/docs/check.sh [compiler...]
 #
 # Every block of C in README.md and docs/porting.md compiles against the headers,
-# and every link between the pages leads somewhere. A block without a function or
-# struct of its own counts as the body of a function that has a region and a
-# token.
+# every link between the pages leads somewhere, and CONTRIBUTING.md lists every
+# environment variable of tests and scripts. A block without a function or struct
+# of its own counts as the body of a function that has a region and a token.
 set -eu
 
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -74,4 +74,20 @@ for page in *.md docs/*.md examples/*.md; do
         fi
     done <"$work/links"
 done
+
+# The environment variables that tests and scripts read are those of the table
+# in CONTRIBUTING.md.
+# shellcheck disable=SC2016
+{
+    find tests -name '*.[ch]' -exec cat {} + | tr -d ' \n' |
+        grep -oE '(setting|getenv)\("SHMAP_[A-Z_]+'
+    find .ci tools bench packaging tests -type f ! -name '*.[ch]' -exec \
+        grep -hoE '(^|[^$])\$SHMAP_[A-Z_]+|\$\{SHMAP_[A-Z_]+:|ENV\{SHMAP_[A-Z_]+' {} +
+} | grep -oE 'SHMAP_[A-Z_]+' | sort -u >"$work/read"
+# shellcheck disable=SC2016
+sed -n 's/^| `\(SHMAP_[A-Z_]*\)`.*/\1/p' CONTRIBUTING.md | sort >"$work/listed"
+if ! diff "$work/read" "$work/listed"; then
+    echo "CONTRIBUTING.md lists other variables (>) than are read (<)" >&2
+    failed=1
+fi
 exit "$failed"
