@@ -46,7 +46,8 @@ enum shmap__os_reason {
                              for `room` */
     SHMAP__OS_OF_USER,    /* the object belongs to the user of this number */
     SHMAP__OS_OF_ACCOUNT, /* the object belongs to the account `detail` */
-    SHMAP__OS_NULL        /* the argument `detail` is a null pointer */
+    SHMAP__OS_NULL,       /* the argument `detail` is a null pointer */
+    SHMAP__OS_MISPLACED   /* or no multiple of 8 */
 };
 
 typedef struct shmap__os_status {

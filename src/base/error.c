@@ -97,6 +97,11 @@ static void remember_detail(const shmap__os_status *status)
         snprintf(last_detail, sizeof last_detail,
                  "%s: must not be a null pointer", detail);
         break;
+    case SHMAP__OS_MISPLACED:
+        snprintf(last_detail, sizeof last_detail,
+                 "%s: must be an address that is a multiple of 8, and not null",
+                 detail);
+        break;
     default:
         snprintf(last_detail, sizeof last_detail, "%s", detail);
         break;
@@ -116,6 +121,17 @@ int shmap__remember(shmap__os_status status)
 {
     remembered = status;
     return status.code;
+}
+
+int shmap__remember_misplaced(const char *argument)
+{
+    return shmap__remember(
+        (shmap__os_status){SHMAP_EINVAL, 0, argument, SHMAP__OS_MISPLACED});
+}
+
+int shmap__remember_because(int code, const char *detail)
+{
+    return shmap__remember(shmap__refuse_because(code, detail));
 }
 
 int shmap__result_remembered(int error)

@@ -23,6 +23,11 @@ int shmap__result(shmap__os_status status);
  * Returns the code. */
 int shmap__remember(shmap__os_status status);
 
+/* The same with a detail; and that an argument of this name is no address of a
+ * synchronisation object, which is SHMAP_EINVAL. */
+SHMAP__SLOW_PATH int shmap__remember_because(int code, const char *detail);
+SHMAP__SLOW_PATH int shmap__remember_misplaced(const char *argument);
+
 /* End of a public call with such a code, or with another error code, of which
  * there is nothing more to say. */
 SHMAP__SLOW_PATH int shmap__result_remembered(int error);

@@ -58,7 +58,9 @@ static int arrive(barrier_arrival *arrival, uint32_t parties)
     do {
         arrived = arrived_of(state) + 1;
         if (arrived > 1 && parties_of(state) != parties)
-            return SHMAP_EINVAL;
+            return shmap__remember_because(
+                SHMAP_EINVAL, "parties: those who wait already gave another "
+                              "number");
         arrival->round = round_of(state);
         next = arrived >= parties ? state_of(arrival->round + 1, 0, 0)
                                   : state_of(arrival->round, parties, arrived);
@@ -86,8 +88,11 @@ int shmap_barrier_wait(shmap_barrier *barrier, uint32_t parties,
     barrier_arrival arrival = {barrier, 0};
     int result;
 
-    if (!shmap__is_object(barrier) || parties == 0 || parties > PARTIES_MAX)
-        return shmap__end(SHMAP_EINVAL);
+    if (!shmap__is_object(barrier))
+        return shmap__end(shmap__remember_misplaced("barrier"));
+    if (parties == 0 || parties > PARTIES_MAX)
+        return shmap__end(shmap__remember_because(
+            SHMAP_EINVAL, "parties: must be 1 to 65535"));
     result = arrive(&arrival, parties);
     if (result == SHMAP_LAST)
         shmap__wake(&barrier->waiters_, SHMAP__EVERYBODY);

@@ -17,12 +17,20 @@ static inline bool shmap__is_object(const void *object)
     return object != NULL && (uintptr_t)object % 8 == 0;
 }
 
-/* Find the calling thread, for a call on an object. Returns 0 or an error. */
-static inline int shmap__begin(const void *object, shmap__thread **thread)
-{
-    int error = SHMAP_EINVAL;
+/* Find the calling thread, for a call on an object. Returns 0 or an error. The
+ * argument has the name of the variable. */
+#define shmap__begin(object, thread) shmap__begin_on(object, #object, thread)
 
-    *thread = shmap__is_object(object) ? shmap__thread_get(&error) : NULL;
+static inline int shmap__begin_on(const void *object, const char *name,
+                                  shmap__thread **thread)
+{
+    int error = 0;
+
+    *thread = NULL;
+    if (shmap__is_object(object))
+        *thread = shmap__thread_get(&error);
+    else
+        error = shmap__remember_misplaced(name);
     return *thread == NULL ? error : 0;
 }
 

@@ -167,7 +167,7 @@ int shmap_cond_wait(shmap_cond *cond, shmap_mutex *mutex, int64_t deadline)
     int result = shmap__begin(mutex, &thread);
 
     if (!shmap__is_object(cond))
-        result = SHMAP_EINVAL;
+        result = shmap__remember_misplaced("cond");
     if (result == 0)
         result = wait_for(cond, mutex, thread, deadline);
     return shmap__end(result);
@@ -176,7 +176,7 @@ int shmap_cond_wait(shmap_cond *cond, shmap_mutex *mutex, int64_t deadline)
 static int wake(shmap_cond *cond, uint32_t count)
 {
     if (!shmap__is_object(cond))
-        return shmap__end(SHMAP_EINVAL);
+        return shmap__end(shmap__remember_misplaced("cond"));
     shmap__wake(&cond->waiters_, count);
     return 0;
 }

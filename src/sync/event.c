@@ -46,16 +46,18 @@ int shmap_event_set(shmap_event *event)
 int shmap_event_reset(shmap_event *event)
 {
     if (!shmap__is_object(event))
-        return shmap__end(SHMAP_EINVAL);
+        return shmap__end(shmap__remember_misplaced("event"));
     shmap__exchange32(&event->state_, 0);
     return 0;
 }
 
 static SHMAP__SLOW_PATH int wait_slowly(shmap_event *event, int64_t deadline)
 {
-    int result = SHMAP_EINVAL;
+    int result;
 
-    if (shmap__is_object(event))
+    if (!shmap__is_object(event))
+        result = shmap__remember_misplaced("event");
+    else
         result = shmap__wait(&waiting, &event->waiting_,
                              shmap__peek32(&event->spin_ns), deadline, event);
     return shmap__end(result);
@@ -70,9 +72,11 @@ int shmap_event_wait(shmap_event *event, int64_t deadline)
 
 int shmap_event_take(shmap_event *event, int64_t deadline)
 {
-    int result = SHMAP_EINVAL;
+    int result;
 
-    if (shmap__is_object(event))
+    if (!shmap__is_object(event))
+        result = shmap__remember_misplaced("event");
+    else
         result = shmap__wait(&taking, &event->taking_,
                              shmap__peek32(&event->spin_ns), deadline, event);
     return shmap__end(result);

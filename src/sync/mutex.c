@@ -334,7 +334,9 @@ int shmap__mutex_consistent(shmap_mutex *mutex, shmap__thread *thread)
     if (find_ticket(mutex, thread) == 0)
         return SHMAP_EPERM;
     if ((word & SHMAP__OS_OWNER_DIED) == 0)
-        return SHMAP_EINVAL;
+        return shmap__remember_because(
+            SHMAP_EINVAL, "the lock: no thread died that had it, or it was "
+                          "made consistent already");
     while (!shmap__cas64(&mutex->owner_, &word, word & ~SHMAP__OS_OWNER_DIED))
         continue;
     return 0;

@@ -94,13 +94,24 @@ static int write_claimed(shmap_record *record, const void *value, size_t size)
     return 0;
 }
 
+/* 0 or an error. */
+static int check_value(const void *value, size_t size)
+{
+    if (value == NULL)
+        return shmap__remember(shmap__refuse_null("value"));
+    if (!is_size(size))
+        return shmap__remember_because(
+            SHMAP_EINVAL, "size: must be one that a value can have, not 0");
+    return 0;
+}
+
 int shmap_record_write(shmap_record *record, const void *value, size_t size)
 {
     shmap__thread *thread;
     int result = shmap__begin(record, &thread);
 
-    if (value == NULL || !is_size(size))
-        result = SHMAP_EINVAL;
+    if (result == 0)
+        result = check_value(value, size);
     if (result == 0)
         result = claim(record, thread);
     if (result < 0)
@@ -115,8 +126,12 @@ int shmap_record_write(shmap_record *record, const void *value, size_t size)
 int shmap_record_read(const shmap_record *record, void *value, size_t size,
                       uint64_t *version)
 {
-    if (!shmap__is_object(record) || value == NULL || !is_size(size))
-        return shmap__end(SHMAP_EINVAL);
+    int checked = shmap__is_object(record)
+                      ? check_value(value, size)
+                      : shmap__remember_misplaced("record");
+
+    if (checked < 0)
+        return shmap__end(checked);
     for (int i = 0; i < TRIES; i++) {
         uint64_t found = shmap__load64(&record->version_);
 
@@ -197,7 +212,7 @@ int shmap_record_wait(const shmap_record *record, uint64_t version,
     int result;
 
     if (!shmap__is_object(record))
-        return shmap__end(SHMAP_EINVAL);
+        return shmap__end(shmap__remember_misplaced("record"));
     result = is_newer(&newer);
     if (result == 0 && (deadline <= 0 || shmap__os_now() >= deadline))
         result = SHMAP_ETIMEDOUT;

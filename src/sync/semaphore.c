@@ -40,8 +40,11 @@ int shmap_semaphore_init(shmap_semaphore *semaphore, uint32_t value)
 {
     uint32_t word;
 
-    if (!shmap__is_object(semaphore) || value > SHMAP_SEMAPHORE_MAX)
-        return shmap__end(SHMAP_EINVAL);
+    if (!shmap__is_object(semaphore))
+        return shmap__end(shmap__remember_misplaced("semaphore"));
+    if (value > SHMAP_SEMAPHORE_MAX)
+        return shmap__end(shmap__remember_because(
+            SHMAP_EINVAL, "value: must be at most SHMAP_SEMAPHORE_MAX"));
     word = shmap__load32(&semaphore->value_);
     do {
         if ((word & initialised) != 0)
@@ -59,8 +62,10 @@ int shmap_semaphore_init(shmap_semaphore *semaphore, uint32_t value)
 
 int shmap_semaphore_value(const shmap_semaphore *semaphore, uint32_t *value)
 {
-    if (!shmap__is_object(semaphore) || value == NULL)
-        return shmap__end(SHMAP_EINVAL);
+    if (!shmap__is_object(semaphore))
+        return shmap__end(shmap__remember_misplaced("semaphore"));
+    if (value == NULL)
+        return shmap__result(shmap__refuse_null("value"));
     *value = value_of(shmap__load32(&semaphore->value_));
     return 0;
 }
@@ -85,9 +90,11 @@ int shmap_semaphore_post(shmap_semaphore *semaphore, uint32_t count)
 static SHMAP__SLOW_PATH int wait_slowly(shmap_semaphore *semaphore,
                                         int64_t deadline)
 {
-    int result = SHMAP_EINVAL;
+    int result;
 
-    if (shmap__is_object(semaphore))
+    if (!shmap__is_object(semaphore))
+        result = shmap__remember_misplaced("semaphore");
+    else
         result = shmap__wait(&taking, &semaphore->waiters_,
                              shmap__peek32(&semaphore->spin_ns), deadline,
                              semaphore);
