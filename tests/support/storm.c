@@ -757,8 +757,7 @@ static void check_told(const struct run *run)
     if (run->slow > run->kills / 8)
         fail_msg("too many deaths held others up");
     for (size_t i = 0; i < count; ++i)
-        if (os_marks_the_dead() &&
-            strcmp(point_name(i), "owner.dead") == 0 &&
+        if (os_marks_the_dead() && strcmp(point_name(i), "owner.dead") == 0 &&
             run->passes[i] > run->kills / 20)
             fail_msg("the system did not tell of %u deaths",
                      (unsigned)run->passes[i]);

@@ -61,7 +61,8 @@ int memory_is_dumped(const void *address)
     bool inside = false;
     int result = -1;
 
-    while (file != NULL && SHMAP_FAILED(result) && fgets(line, sizeof line, file)) {
+    while (file != NULL && SHMAP_FAILED(result) &&
+           fgets(line, sizeof line, file)) {
         unsigned long from;
         unsigned long to;
 
