@@ -1,71 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
-/* The layout of what lives in shared memory (P12): the same for every compiler,
- * for 32 and for 64 bits. A compiler that sees it otherwise ends here. */
-#include <stddef.h>
+/* The layout of what lives in shared memory. A compiler that sees it otherwise
+ * than layout.h says ends here. */
+#include "sync/layout.h"
 
-#include "shmap.h"
-
-#define SIZE(type, size)                                               \
-    _Static_assert(sizeof(type) == (size), #type " has another size"); \
-    _Static_assert(_Alignof(type) == 8, #type " is aligned otherwise")
-
-#define FIELD(type, field, offset)                    \
-    _Static_assert(offsetof(type, field) == (offset), \
-                   #type "." #field " is somewhere else")
-
-SIZE(shmap_waiters, 16);
-FIELD(shmap_waiters, who_, 0);
-FIELD(shmap_waiters, sequence_, 8);
-FIELD(shmap_waiters, spin_, 12);
-
-SIZE(shmap_mutex, 64);
-FIELD(shmap_mutex, owner_, 0);
-FIELD(shmap_mutex, node_, 8);
-FIELD(shmap_mutex, turn_, 44);
-FIELD(shmap_mutex, who_, 48);
-FIELD(shmap_mutex, spin_ns, 56);
-FIELD(shmap_mutex, ticket_, 60);
-FIELD(shmap_mutex, spin_, 62);
-
-SIZE(shmap_event, 40);
-FIELD(shmap_event, state_, 0);
-FIELD(shmap_event, spin_ns, 4);
-FIELD(shmap_event, waiting_, 8);
-FIELD(shmap_event, taking_, 24);
-
-SIZE(shmap_semaphore, 24);
-FIELD(shmap_semaphore, value_, 0);
-FIELD(shmap_semaphore, spin_ns, 4);
-FIELD(shmap_semaphore, waiters_, 8);
-
-SIZE(shmap_cond, 24);
-FIELD(shmap_cond, waiters_, 0);
-FIELD(shmap_cond, spin_ns, 16);
-
-SIZE(shmap_once, 32);
-FIELD(shmap_once, owner_, 0);
-FIELD(shmap_once, waiters_, 8);
-FIELD(shmap_once, spin_ns, 28);
-
-SIZE(shmap_barrier, 32);
-FIELD(shmap_barrier, state_, 0);
-FIELD(shmap_barrier, waiters_, 8);
-FIELD(shmap_barrier, spin_ns, 24);
-
-SIZE(shmap_rwlock, 640);
-FIELD(shmap_rwlock, writer_, 0);
-FIELD(shmap_rwlock, readers_, 64);
-FIELD(shmap_rwlock, drain_, 80);
-FIELD(shmap_rwlock, spin_ns, 96);
-FIELD(shmap_rwlock, read_, 100);
-FIELD(shmap_rwlock, reader_, 128);
-
-SIZE(shmap_record, 64);
-FIELD(shmap_record, version_, 0);
-FIELD(shmap_record, writer_, 8);
-FIELD(shmap_record, size_, 16);
-FIELD(shmap_record, who_, 24);
-FIELD(shmap_record, woken_, 32);
-FIELD(shmap_record, spin_ns, 44);
-FIELD(shmap_record, processor_, 48);
+SHMAP__LAYOUT(SHMAP__ASSERT_OBJECT, SHMAP__ASSERT_FIELD)

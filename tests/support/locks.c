@@ -27,7 +27,7 @@ WRAP(once, shmap_once_begin, shmap_once_abandon, shmap_once_commit)
 
 static const struct lock_kind mutex = {
     .letter = 'm',
-    .size = 64,
+    .size = sizeof(shmap_mutex),
     .offset = offsetof(struct shared, mutex),
     .spin_ns = offsetof(shmap_mutex, spin_ns),
     .died = SHMAP_OWNER_DIED,
@@ -40,7 +40,7 @@ static const struct lock_kind mutex = {
 
 static const struct lock_kind writer = {
     .letter = 'w',
-    .size = 640,
+    .size = sizeof(shmap_rwlock),
     .offset = offsetof(struct shared, rwlock),
     .spin_ns = offsetof(shmap_rwlock, spin_ns),
     .died = SHMAP_OWNER_DIED,
@@ -54,7 +54,7 @@ static const struct lock_kind writer = {
 /* Readers leave nothing half done. */
 static const struct lock_kind reader = {
     .letter = 'r',
-    .size = 640,
+    .size = sizeof(shmap_rwlock),
     .offset = offsetof(struct shared, rwlock),
     .spin_ns = offsetof(shmap_rwlock, spin_ns),
     .alive = SHMAP_EPERM,
@@ -65,7 +65,7 @@ static const struct lock_kind reader = {
 
 static const struct lock_kind once = {
     .letter = 'o',
-    .size = 32,
+    .size = sizeof(shmap_once),
     .offset = offsetof(struct shared, once),
     .spin_ns = offsetof(shmap_once, spin_ns),
     .granted = SHMAP_ONCE_YOURS,

@@ -1,34 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 
 /* The layout of objects in shared memory, which is the same for every system
- * and every compiler (P12): where they are in structs, and how much space they
- * take. What is in them, src/layout.c states for each compiler. */
+ * and every compiler (P12): layout.h says it, here for the compiler of a
+ * program; where objects are in structs, and how much space they take. */
 
+#include "sync/layout.h"
 #include "support.h"
 
+SHMAP__LAYOUT(SHMAP__ASSERT_OBJECT, SHMAP__ASSERT_FIELD)
+
+#define NO_FIELD(type, field, offset)
+
 /* What compilers for 32 bits would put at multiples of 4. */
+#define AFTER_A_NUMBER(type, size) \
+    uint32_t before_##type;        \
+    type an_##type;
 struct scattered {
-    uint32_t a;
-    shmap_waiters waiters;
-    uint32_t b;
-    shmap_mutex mutex;
-    uint32_t c;
-    shmap_event event;
-    uint32_t d;
-    shmap_semaphore semaphore;
-    uint32_t e;
-    shmap_cond cond;
-    uint32_t f;
-    shmap_once once;
-    uint32_t g;
-    shmap_barrier barrier;
-    uint32_t h;
-    shmap_rwlock rwlock;
-    uint32_t i;
-    shmap_record record;
+    SHMAP__LAYOUT(AFTER_A_NUMBER, NO_FIELD)
 };
 
-static void test_layout__space_of_records(void **state)
+static void test_layout__record_size_rounds_values_up_to_64_bytes(void **state)
 {
     (void)state;
     assert_int_equal(SHMAP_RECORD_SIZE(1), 64 + 3 * 64);
@@ -40,22 +31,28 @@ static void test_layout__space_of_records(void **state)
     assert_int_equal(SHMAP_RECORD_SIZE(4 << 20), 64 + 3 * (4 << 20));
 }
 
-static void test_layout__objects_are_aligned_everywhere(void **state)
+static void test_layout__objects_in_structs_are_aligned_to_8(void **state)
 {
+#define ROW(type, size) {#type, offsetof(struct scattered, an_##type), size},
+    static const struct {
+        const char *name;
+        size_t offset;
+        size_t size;
+    } rows[] = {SHMAP__LAYOUT(ROW, NO_FIELD)};
+#undef ROW
+    size_t end = 0;
+
     (void)state;
-    assert_int_equal(offsetof(struct scattered, waiters), 8);
-    assert_int_equal(offsetof(struct scattered, mutex), 32);
-    assert_int_equal(offsetof(struct scattered, event), 104);
-    assert_int_equal(offsetof(struct scattered, semaphore), 152);
-    assert_int_equal(offsetof(struct scattered, cond), 184);
-    assert_int_equal(offsetof(struct scattered, once), 216);
-    assert_int_equal(offsetof(struct scattered, barrier), 256);
-    assert_int_equal(offsetof(struct scattered, rwlock), 296);
-    assert_int_equal(offsetof(struct scattered, record), 944);
-    assert_int_equal(sizeof(struct scattered), 1008);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        /* Behind the object before it, and a number of 4 bytes. */
+        if (rows[i].offset != (end + 4 + 7) / 8 * 8)
+            fail_msg("%s is at %u", rows[i].name, (unsigned)rows[i].offset);
+        end = rows[i].offset + rows[i].size;
+    }
+    assert_int_equal(sizeof(struct scattered), end);
 }
 
-static void test_layout__numbers_of_the_interface(void **state)
+static void test_layout__public_limits_have_their_values(void **state)
 {
     (void)state;
     assert_true(SHMAP_SPIN_NEVER == UINT32_MAX);
@@ -69,9 +66,9 @@ static void test_layout__numbers_of_the_interface(void **state)
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_layout__space_of_records),
-        cmocka_unit_test(test_layout__objects_are_aligned_everywhere),
-        cmocka_unit_test(test_layout__numbers_of_the_interface),
+        cmocka_unit_test(test_layout__record_size_rounds_values_up_to_64_bytes),
+        cmocka_unit_test(test_layout__objects_in_structs_are_aligned_to_8),
+        cmocka_unit_test(test_layout__public_limits_have_their_values),
     };
 
     return test_main(argc, argv, NULL, tests, COUNT(tests));
