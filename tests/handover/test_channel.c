@@ -88,10 +88,10 @@ static void test_channel__every_kind_of_channel(void **state)
 {
     char name[NAME_ROOM];
     (void)state;
-    for (int kind = 0; kind < CHANNEL_KINDS; ++kind)
-        for (int waits = 0; waits < 2; ++waits) {
+    for (int kind = 0; kind < CHANNEL_KINDS; kind++)
+        for (int waits = 0; waits < 2; waits++) {
             struct stage stage = set_up((enum channel_kind)kind, waits != 0);
-            for (int i = 0; i < 3; ++i) {
+            for (int i = 0; i < 3; i++) {
                 assert_code(
                     shmap_region_send(stage.region, 0, stage.ends[i % 2], 0),
                     0);
@@ -131,8 +131,8 @@ static void test_channel__the_sender_ends_at_once(void **state)
 {
     static const char *const names[] = {"-", "named"};
     (void)state;
-    for (size_t i = 0; i < COUNT(names); ++i)
-        for (int killed = 0; killed < 2; ++killed) {
+    for (size_t i = 0; i < COUNT(names); i++)
+        for (int killed = 0; killed < 2; killed++) {
             char address[NAME_ROOM];
             char name[NAME_ROOM] = "-";
             if (i != 0 && os_has_lock_files())
@@ -167,8 +167,8 @@ static void test_channel__the_sender_ends_at_once(void **state)
 static void test_channel__nothing_comes(void **state)
 {
     (void)state;
-    for (int kind = 0; kind < CHANNEL_KINDS; ++kind)
-        for (int waits = 0; waits < 2; ++waits) {
+    for (int kind = 0; kind < CHANNEL_KINDS; kind++)
+        for (int waits = 0; waits < 2; waits++) {
             struct stage stage = set_up((enum channel_kind)kind, waits != 0);
             int64_t begun = clock_ms();
             assert_nothing(stage.ends[0], 0, SHMAP_ETIMEDOUT);
@@ -187,15 +187,15 @@ static void test_channel__nothing_comes(void **state)
 static void test_channel__a_full_channel(void **state)
 {
     (void)state;
-    for (int kind = 0; kind < CHANNEL_KINDS; ++kind)
-        for (int waits = 0; waits < 2; ++waits) {
+    for (int kind = 0; kind < CHANNEL_KINDS; kind++)
+        for (int waits = 0; waits < 2; waits++) {
             struct stage stage = set_up((enum channel_kind)kind, waits != 0);
             if (!channel_fill(stage.ends[0])) {
                 tear_down(&stage);
                 skip_because("channels cannot be filled here");
             }
             size_t handles = os_open_handles();
-            for (int access = 0; access < 2; ++access) {
+            for (int access = 0; access < 2; access++) {
                 int64_t begun = clock_ms();
                 if (access != 0 && !attack_facts()->reads_only)
                     continue;
@@ -225,13 +225,13 @@ static void test_channel__a_full_channel(void **state)
 static void test_channel__the_other_end_is_closed(void **state)
 {
     (void)state;
-    for (int kind = 0; kind < CHANNEL_KINDS; ++kind)
-        for (int waits = 0; waits < 2; ++waits) {
+    for (int kind = 0; kind < CHANNEL_KINDS; kind++)
+        for (int waits = 0; waits < 2; waits++) {
             struct stage stage = set_up((enum channel_kind)kind, waits != 0);
             channel_close(stage.ends[1]);
             stage.ends[1] = -1;
             size_t handles = os_open_handles();
-            for (int access = 0; access < 3; ++access)
+            for (int access = 0; access < 3; access++)
                 if (access != SHMAP_ACCESS_READ || attack_facts()->reads_only)
                     assert_code(shmap_region_send(stage.region, access,
                                                   stage.ends[0],
@@ -300,8 +300,8 @@ static int play_breaker(int count, char **arguments)
     (void)count, (void)arguments;
     os_heed_broken_pipes();
     role_check_code(shmap_region_create(&region, NULL, 4096, NULL), 0);
-    for (int kind = 0; kind < CHANNEL_KINDS; ++kind)
-        for (int closes = 0; closes < 2; ++closes) {
+    for (int kind = 0; kind < CHANNEL_KINDS; kind++)
+        for (int closes = 0; closes < 2; closes++) {
             intptr_t ends[2];
             role_check(channel_pair(ends, (enum channel_kind)kind, true));
             if (closes != 0 || !channel_stop_reading(ends[1])) {
@@ -327,7 +327,7 @@ static void test_channel__no_signal_follows(void **state)
 static void test_channel__waiting_ends(void **state)
 {
     (void)state;
-    for (int sends = 0; sends < 2; ++sends) {
+    for (int sends = 0; sends < 2; sends++) {
         char address[NAME_ROOM];
         intptr_t end = channel_listen(address, CHANNEL_STREAM);
         shmap_region *region = make_region(NULL, "later");
@@ -353,8 +353,8 @@ static void test_channel__a_sender_that_opened_both_ends(void **state)
 {
     (void)state;
     shmap__stop_own_channels = false;
-    for (int kind = 0; kind < CHANNEL_KINDS; ++kind)
-        for (int end = 0; end < 2; ++end) {
+    for (int kind = 0; kind < CHANNEL_KINDS; kind++)
+        for (int end = 0; end < 2; end++) {
             struct stage stage = set_up((enum channel_kind)kind, true);
             size_t handles = os_open_handles();
             int result = shmap_region_send(stage.region, 0, stage.ends[end], 0);
@@ -380,7 +380,7 @@ static void test_channel__room_for_no_message(void **state)
     if (!channel_small_pair(ends))
         skip_because("channels have room here");
     region = make_region(NULL, "not sent");
-    for (int end = 0; end < 2; ++end) {
+    for (int end = 0; end < 2; end++) {
         size_t handles = os_open_handles();
         assert_code(shmap_region_send(region, 0, ends[end], within(PATIENCE)),
                     SHMAP_ETYPE);
@@ -400,7 +400,7 @@ static void test_channel__what_is_no_channel(void **state)
     char token[SHMAP_TOKEN_SIZE];
     (void)state;
     shmap__stop_own_channels = false;
-    for (int what = 0; what <= CHANNEL_NOTS + 2; ++what) {
+    for (int what = 0; what <= CHANNEL_NOTS + 2; what++) {
         bool owned = what < CHANNEL_NOTS;
         intptr_t channel = owned ? channel_make_not((enum channel_not)what)
                            : what == CHANNEL_NOTS ? -1
@@ -414,7 +414,7 @@ static void test_channel__what_is_no_channel(void **state)
         if (owned && channel == -1)
             continue;
         size_t handles = os_open_handles();
-        for (int access = 0; access < 3; ++access)
+        for (int access = 0; access < 3; access++)
             if (access != SHMAP_ACCESS_READ || attack_facts()->reads_only) {
                 int result = shmap_region_send(region, access, channel, 0);
                 if (result != code)
@@ -450,7 +450,7 @@ static void fill_message(char message[SHMAP__OS_MESSAGE], const char *text)
 static void assert_bad_message(const char message[SHMAP__OS_MESSAGE],
                                const intptr_t *handles, size_t count)
 {
-    for (int kind = 0; kind < CHANNEL_KINDS; ++kind) {
+    for (int kind = 0; kind < CHANNEL_KINDS; kind++) {
         struct stage stage = set_up((enum channel_kind)kind, true);
         shmap_region *region = no_region;
         size_t before = os_open_handles();
@@ -503,14 +503,14 @@ static void test_channel__garbage(void **state)
     assert_bad_message(message, NULL, 0);
     memset(message, 0377, sizeof message);
     assert_bad_message(message, NULL, 0);
-    for (int i = 0; i < 30; ++i) {
-        for (size_t k = 0; k < sizeof message; ++k)
+    for (int i = 0; i < 30; i++) {
+        for (size_t k = 0; k < sizeof message; k++)
             message[k] = (char)dice_roll(&dice, 256);
         assert_bad_message(message, NULL, 0);
     }
     /* Tokens that would lead somewhere by themselves, as what they say and as
      * what was not sent with them. */
-    for (int way = SHMAP__OS_TO_CHILD; way <= SHMAP__OS_SENT; ++way) {
+    for (int way = SHMAP__OS_TO_CHILD; way <= SHMAP__OS_SENT; way++) {
         if (way == SHMAP__OS_TO_PROCESS && !attack_facts()->must_live)
             continue; /* They are what is sent. */
         fill_message(message,
@@ -533,8 +533,8 @@ static void test_channel__another_protocol(void **state)
 {
     static const char *const words[] = {"x", "GET / HTTP/1.1\r\n", "shmop1:"};
     (void)state;
-    for (int kind = 0; kind < CHANNEL_KINDS; ++kind)
-        for (size_t i = 0; i < COUNT(words); ++i) {
+    for (int kind = 0; kind < CHANNEL_KINDS; kind++)
+        for (size_t i = 0; i < COUNT(words); i++) {
             struct stage stage = set_up((enum channel_kind)kind, true);
             assert_true(
                 channel_write(stage.ends[1], words[i], strlen(words[i])));
@@ -549,7 +549,7 @@ static void test_channel__another_protocol(void **state)
 static void test_channel__what_the_sender_left_unread(void **state)
 {
     (void)state;
-    for (int kind = 0; kind < CHANNEL_KINDS; ++kind) {
+    for (int kind = 0; kind < CHANNEL_KINDS; kind++) {
         struct stage stage = set_up((enum channel_kind)kind, true);
         assert_true(channel_write(stage.ends[1], "unread", 6));
         assert_code(shmap_region_send(stage.region, 0, stage.ends[0], 0), 0);
@@ -571,7 +571,7 @@ static void test_channel__short_packets(void **state)
     const intptr_t handle = shmap_region_native(mine);
     (void)state;
     fill_message(message, token_of(mine, SHMAP__OS_SENT, -1));
-    for (size_t i = 0; i < COUNT(sizes); ++i) {
+    for (size_t i = 0; i < COUNT(sizes); i++) {
         struct stage stage = set_up(CHANNEL_RECORDS, true);
         shmap_region *region = no_region;
         size_t before = os_open_handles();
@@ -596,8 +596,8 @@ static void test_channel__handles_with_garbage_are_closed(void **state)
     shmap_region *region = make_region(NULL, "mine");
     shmap_region *other = make_region(NULL, "other");
     intptr_t directory = units_directory();
-    for (size_t i = 0; i < COUNT(counts); ++i) {
-        for (size_t k = 0; k < counts[i]; ++k)
+    for (size_t i = 0; i < COUNT(counts); i++) {
+        for (size_t k = 0; k < counts[i]; k++)
             handles[k] = shmap_region_native(region);
         fill_message(message, "garbage");
         assert_bad_message(message, handles, counts[i]);
@@ -611,9 +611,9 @@ static void test_channel__handles_with_garbage_are_closed(void **state)
         if (counts[i] > 1)
             assert_bad_message(message, handles, counts[i]);
         /* Or with a token of another way. */
-        for (size_t k = 0; k < counts[i]; ++k)
+        for (size_t k = 0; k < counts[i]; k++)
             handles[k] = shmap_region_native(other);
-        for (int way = SHMAP__OS_TO_CHILD; way < SHMAP__OS_SENT; ++way) {
+        for (int way = SHMAP__OS_TO_CHILD; way < SHMAP__OS_SENT; way++) {
             fill_message(message,
                          token_of(other, way, shmap_region_native(other)));
             assert_bad_message(message, handles, counts[i]);
@@ -630,7 +630,7 @@ static void test_channel__things_that_are_no_regions(void **state)
     char message[SHMAP__OS_MESSAGE];
     bool any = false;
     (void)state;
-    for (int thing = 0; thing < ATTACK_THINGS; ++thing) {
+    for (int thing = 0; thing < ATTACK_THINGS; thing++) {
         static char token[SHMAP_TOKEN_SIZE];
         intptr_t native = attack_make_thing((enum attack_thing)thing);
         shmap__os_gift gift = {.way = SHMAP__OS_SENT,
@@ -661,7 +661,7 @@ static void test_channel__further_handles_are_closed(void **state)
     intptr_t handles[100];
     (void)state;
     struct stage stage = set_up(CHANNEL_STREAM, true);
-    for (size_t i = 0; i < COUNT(handles); ++i)
+    for (size_t i = 0; i < COUNT(handles); i++)
         handles[i] = shmap_region_native(stage.region);
     fill_message(message, token_of(stage.region, SHMAP__OS_SENT, 0));
     size_t before = os_open_handles();
@@ -681,7 +681,7 @@ static void test_channel__drop_by_drop(void **state)
     static const size_t pieces[] = {1, 7, 256, 1023};
     char message[SHMAP__OS_MESSAGE];
     (void)state;
-    for (size_t i = 0; i < COUNT(pieces); ++i) {
+    for (size_t i = 0; i < COUNT(pieces); i++) {
         struct stage stage = set_up(CHANNEL_STREAM, true);
         intptr_t native = shmap_region_native(stage.region);
         fill_message(message, token_of(stage.region, SHMAP__OS_SENT, 0));
@@ -797,7 +797,7 @@ static void test_channel__other_users_are_told_apart(void **state)
 {
     (void)state;
     NEEDS_USERS();
-    for (int named = 0; named < 2; ++named) {
+    for (int named = 0; named < 2; named++) {
         char address[NAME_ROOM];
         char name[NAME_ROOM];
         shmap_region_options options = SHMAP_REGION_OPTIONS_INIT;
@@ -815,7 +815,7 @@ static void test_channel__other_users_are_told_apart(void **state)
         end = channel_accept(end);
         assert_true(end != -1);
         for (int owner = SHMAP_OWNER_SELF; owner <= SHMAP_OWNER_ANYBODY;
-             ++owner) {
+             owner++) {
             size_t handles = os_open_handles();
             options.owner = owner;
             puppet_do(bob, "send 0 0");
@@ -842,7 +842,7 @@ static void test_channel__to_another_user(void **state)
 {
     (void)state;
     NEEDS_USERS();
-    for (int named = 0; named < 2; ++named) {
+    for (int named = 0; named < 2; named++) {
         char address[NAME_ROOM];
         char name[NAME_ROOM];
         unique_name(name, __func__);
@@ -878,10 +878,10 @@ static void test_channel__others_cannot_choose_ones_own(void **state)
     char name[NAME_ROOM];
     (void)state;
     unique_name(name, __func__);
-    for (int named = 0; named < 2; ++named) {
+    for (int named = 0; named < 2; named++) {
         shmap_region *region = make_region(named != 0 ? name : NULL, "secret");
         intptr_t ends[2];
-        for (int way = SHMAP__OS_TO_CHILD; way <= SHMAP__OS_SENT; ++way) {
+        for (int way = SHMAP__OS_TO_CHILD; way <= SHMAP__OS_SENT; way++) {
             if (way == SHMAP__OS_TO_PROCESS && !attack_facts()->must_live)
                 continue; /* Users are told apart there. */
             shmap_region *taken = no_region;
@@ -907,7 +907,7 @@ static void test_channel__the_sender_is_killed(void **state)
     struct stop stops[64];
     size_t count = 0;
     (void)state;
-    for (size_t i = 0; i <= count; ++i) {
+    for (size_t i = 0; i <= count; i++) {
         char address[NAME_ROOM];
         shmap_region *region = no_region;
         intptr_t end = channel_listen(address, CHANNEL_STREAM);
@@ -943,7 +943,7 @@ static void test_channel__the_receiver_is_killed(void **state)
     struct stop stops[64];
     size_t count = 0;
     (void)state;
-    for (size_t i = 0; i <= count; ++i) {
+    for (size_t i = 0; i <= count; i++) {
         struct place place = place_make(__func__, SHMAP_SCOPE_USER);
         char address[NAME_ROOM];
         shmap_region *region = make_region(place.name, "received");

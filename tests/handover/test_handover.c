@@ -20,9 +20,9 @@ static void test_handover__every_kind_arrives_in_every_way(void **state)
 {
     static const char *const words[] = {"", "write", "read"};
     (void)state;
-    for (size_t k = 0; k < COUNT(kinds); ++k)
-        for (int way = 0; way < WAYS; ++way)
-            for (size_t i = 0; i < COUNT(words); ++i) {
+    for (size_t k = 0; k < COUNT(kinds); k++)
+        for (int way = 0; way < WAYS; way++)
+            for (size_t i = 0; i < COUNT(words); i++) {
                 bool read = strcmp(words[i], "read") == 0;
                 if (read && !can_read_only(kinds[k]))
                     continue;
@@ -59,7 +59,7 @@ static void test_handover__no_more_access_than_was_given(void **state)
 {
     char token[SHMAP_TOKEN_SIZE];
     (void)state;
-    for (size_t k = 0; k < COUNT(kinds); ++k) {
+    for (size_t k = 0; k < COUNT(kinds); k++) {
         struct source source = make_source(kinds[k]);
         if (can_read_only(kinds[k])) {
             assert_code(export_to(source.region, SHMAP_ACCESS_READ,
@@ -122,7 +122,7 @@ static void test_handover__both_ways_between_processes(void **state)
 {
     char token[SHMAP_TOKEN_SIZE];
     (void)state;
-    for (size_t k = 0; k < COUNT(kinds); ++k) {
+    for (size_t k = 0; k < COUNT(kinds); k++) {
         struct source source = make_source(kinds[k]);
         shmap_region *back = no_region;
         shmap_view view = SHMAP_VIEW_INIT;
@@ -144,7 +144,7 @@ static void test_handover__only_the_process_that_is_meant(void **state)
 {
     char token[SHMAP_TOKEN_SIZE];
     (void)state;
-    for (size_t k = 0; k < COUNT(kinds); ++k) {
+    for (size_t k = 0; k < COUNT(kinds); k++) {
         struct source source = make_source(kinds[k]);
         shmap_region *region = no_region;
         struct child *meant = puppet_start();
@@ -189,7 +189,7 @@ static void test_handover__no_such_process(void **state)
     struct source source = make_source(SHMAP_KIND_ANONYMOUS);
     size_t handles = os_open_handles();
     (void)state;
-    for (size_t i = 0; i < COUNT(numbers); ++i) {
+    for (size_t i = 0; i < COUNT(numbers); i++) {
         assert_code(export_to(source.region, 0, numbers[i], token),
                     SHMAP_ENOENT);
         if (attack_facts()->reads_only)
@@ -223,8 +223,8 @@ static void test_handover__the_exporter_is_gone(void **state)
     enum { CLOSED = 0, KILLED, REPLACED, ENDS };
     char token[SHMAP_TOKEN_SIZE];
     (void)state;
-    for (size_t k = 0; k < COUNT(kinds); ++k)
-        for (int end = 0; end < ENDS; ++end) {
+    for (size_t k = 0; k < COUNT(kinds); k++)
+        for (int end = 0; end < ENDS; end++) {
             struct source source = make_source(kinds[k]);
             struct child *importer = puppet_start();
             struct child *exporter = given(source.region, TO_PROCESS, "");
@@ -302,7 +302,7 @@ static void test_handover__to_a_child_of_another_user(void **state)
     NEEDS_USERS();
     struct source source = make_source(SHMAP_KIND_ANONYMOUS);
     assert_code(export_to(source.region, 0, 0, token), 0);
-    for (int accepts = 0; accepts < 3; ++accepts) {
+    for (int accepts = 0; accepts < 3; accepts++) {
         static const char *const words[] = {"", "system", "anybody"};
         struct child *child = puppet_start();
         puppet_do(child, "drop %u", ALICE);
@@ -324,7 +324,7 @@ static void test_handover__to_a_child_of_another_user(void **state)
 static void test_handover__not_from_a_process_that_hides(void **state)
 {
     (void)state;
-    for (int named = 0; named < 2; ++named) {
+    for (int named = 0; named < 2; named++) {
         struct place place = place_make(__func__, SHMAP_SCOPE_USER);
         char token[SHMAP_TOKEN_SIZE];
         struct child *giver =
@@ -373,7 +373,7 @@ static int play_many(int count, char **arguments)
         say("cannot");
         return 0;
     }
-    for (int round = 0; round < ROUNDS; ++round) {
+    for (int round = 0; round < ROUNDS; round++) {
         shmap_region *region = NULL;
         role_check_code(shmap_region_create(&region, NULL, 64 * MiB, &options),
                         0);
@@ -440,8 +440,8 @@ static void test_handover__an_inherited_file_is_open(void **state)
 static void test_handover__importers_are_holders(void **state)
 {
     (void)state;
-    for (int way = 0; way < WAYS; ++way)
-        for (int killed = 0; killed < 2; ++killed) {
+    for (int way = 0; way < WAYS; way++)
+        for (int killed = 0; killed < 2; killed++) {
             struct source source = make_source(SHMAP_KIND_NAMED);
             struct child *first = given(source.region, way, "");
             struct child *second = given(source.region, way, "");
@@ -492,7 +492,7 @@ static void test_handover__a_name_that_was_lost_misleads_nobody(void **state)
         end_source(&source);
         skip_because("names cannot be removed here");
     }
-    for (int replaced = 0; replaced < 2; ++replaced) {
+    for (int replaced = 0; replaced < 2; replaced++) {
         struct child *other = puppet_start();
         if (replaced != 0)
             puppet_do(other, "create 0 %s 4096", source.place.name);
@@ -587,7 +587,7 @@ static void test_handover__a_file_that_was_removed_misleads_nobody(void **state)
     (void)state;
     if (!attack_facts()->must_live)
         skip_because("what is handed over is there already");
-    for (int i = 0; i < ATTEMPTS; ++i)
+    for (int i = 0; i < ATTEMPTS; i++)
         if (assert_not_misled())
             return;
     skip_because("files do not get the numbers of others here");
@@ -597,7 +597,7 @@ static void test_handover__a_file_that_was_removed_misleads_nobody(void **state)
 static void test_handover__locks_work_between_them(void **state)
 {
     (void)state;
-    for (size_t k = 0; k < COUNT(kinds); ++k) {
+    for (size_t k = 0; k < COUNT(kinds); k++) {
         char token[SHMAP_TOKEN_SIZE];
         struct source source = make_source(kinds[k]);
         shmap_mutex *mutex = (shmap_mutex *)(void *)(source.data + 4096);
@@ -657,7 +657,7 @@ static void hand_to_self(void *argument)
         ++work->failures;
         return;
     }
-    for (int i = 0; i < ROUNDS; ++i) {
+    for (int i = 0; i < ROUNDS; i++) {
         shmap_region *taken = NULL;
         shmap_view view = SHMAP_VIEW_INIT;
         int access = attack_facts()->reads_only ? SHMAP_ACCESS_READ : 0;
@@ -684,7 +684,7 @@ static void export_and_not(void *argument)
     struct work *work = argument;
     char token[SHMAP_TOKEN_SIZE];
     int access = attack_facts()->reads_only ? SHMAP_ACCESS_READ : 0;
-    for (int i = 0; i < ROUNDS; ++i) {
+    for (int i = 0; i < ROUNDS; i++) {
         if (export_to(work->region, access, 0, token) != 0)
             ++work->failures;
         if (i % 3 == 0)
@@ -695,7 +695,7 @@ static void export_and_not(void *argument)
 static void map_and_write(void *argument)
 {
     struct work *work = argument;
-    for (int i = 0; i < ROUNDS; ++i) {
+    for (int i = 0; i < ROUNDS; i++) {
         shmap_view view = SHMAP_VIEW_INIT;
         shmap_view_options options = SHMAP_VIEW_OPTIONS_INIT;
         options.access = i % 3 == 0 ? SHMAP_ACCESS_READ : 0;
@@ -716,19 +716,19 @@ static void test_handover__by_many_threads(void **state)
                                            map_and_write, hand_to_self};
     (void)state;
     size_t handles = SIZE_MAX;
-    for (int round = 0; round < 5; ++round) {
+    for (int round = 0; round < 5; round++) {
         struct source source = make_source(SHMAP_KIND_ANONYMOUS);
         struct work works[COUNT(jobs)];
         uv_thread_t threads[COUNT(jobs)];
         strcpy(source.data, "threads");
-        for (size_t i = 0; i < COUNT(jobs); ++i) {
+        for (size_t i = 0; i < COUNT(jobs); i++) {
             works[i] = (struct work){source.region, source.data, 0};
             assert_int_equal(uv_thread_create(&threads[i], jobs[i], &works[i]),
                              0);
         }
-        for (size_t i = 0; i < COUNT(jobs); ++i)
+        for (size_t i = 0; i < COUNT(jobs); i++)
             uv_thread_join(&threads[i]);
-        for (size_t i = 0; i < COUNT(jobs); ++i)
+        for (size_t i = 0; i < COUNT(jobs); i++)
             if (works[i].failures != 0)
                 fail_msg("thread %zu failed %u times", i, works[i].failures);
         assert_true(memory_load((uint64_t *)(void *)(source.data + 4096)) > 0);
@@ -749,7 +749,7 @@ static void assert_survives_kill(int kind, int way, bool exporter)
 {
     struct stop stops[64];
     size_t count = 0;
-    for (size_t i = 0; i <= count; ++i) {
+    for (size_t i = 0; i <= count; i++) {
         char token[SHMAP_TOKEN_SIZE];
         char line[SHMAP_TOKEN_SIZE + 64];
         struct source source = make_source(kind);
@@ -800,8 +800,8 @@ static void assert_survives_kill(int kind, int way, bool exporter)
 static void test_handover__killed_at_every_step(void **state)
 {
     (void)state;
-    for (size_t k = 0; k < COUNT(kinds); ++k)
-        for (int way = TO_CHILD; way <= TO_PROCESS; ++way) {
+    for (size_t k = 0; k < COUNT(kinds); k++)
+        for (int way = TO_CHILD; way <= TO_PROCESS; way++) {
             assert_survives_kill(kinds[k], way, false);
             assert_survives_kill(kinds[k], way, true);
         }
@@ -816,14 +816,14 @@ static int play_without_handles(int count, char **arguments)
     shmap_view view = SHMAP_VIEW_INIT;
     role_check(count == 1);
     intptr_t spare[8];
-    for (size_t i = 0; i < COUNT(spare); ++i)
+    for (size_t i = 0; i < COUNT(spare); i++)
         spare[i] = units_directory();
     if (!os_limit_handles(0)) {
         say("cannot");
         return 0;
     }
     int result = shmap_region_import(&region, arguments[0], NULL);
-    for (size_t i = 0; i < COUNT(spare); ++i)
+    for (size_t i = 0; i < COUNT(spare); i++)
         raw_close(spare[i]);
     if (result != 0) {
         role_check_code(result, SHMAP_EMFILE);
@@ -844,7 +844,7 @@ static void test_handover__no_free_handles(void **state)
 {
     char token[SHMAP_TOKEN_SIZE];
     (void)state;
-    for (size_t k = 0; k < COUNT(kinds); ++k) {
+    for (size_t k = 0; k < COUNT(kinds); k++) {
         struct source source = make_source(kinds[k]);
         assert_code(export_to(source.region, 0, 0, token), 0);
         bool can = units_play_role("without_handles", token);
@@ -909,7 +909,7 @@ static void test_handover__arguments_are_checked(void **state)
     intptr_t ends[2];
     (void)state;
     assert_true(channel_pair(ends, CHANNEL_STREAM, true));
-    for (size_t i = 0; i < COUNT(accesses); ++i) {
+    for (size_t i = 0; i < COUNT(accesses); i++) {
         assert_code(export_to(source.region, accesses[i], 0, token),
                     SHMAP_EINVAL);
         assert_code(shmap_region_send(source.region, accesses[i], ends[0], 0),
@@ -939,7 +939,7 @@ static void test_handover__arguments_are_checked(void **state)
         {"create", &options.create, SHMAP_CREATE_NEW},
         {"commit", &options.commit, SHMAP_COMMIT_LAZY},
     };
-    for (size_t i = 0; i < COUNT(wrong); ++i) {
+    for (size_t i = 0; i < COUNT(wrong); i++) {
         *wrong[i].field = wrong[i].value;
         if (shmap_region_import(&region, token, &options) != SHMAP_EINVAL ||
             shmap_region_receive(&region, ends[0], 0, &options) != SHMAP_EINVAL)

@@ -16,10 +16,10 @@ static void test_inherit__several_children_and_theirs(void **state)
     char token[SHMAP_TOKEN_SIZE];
     struct child *children[3];
     (void)state;
-    for (size_t k = 0; k < COUNT(kinds); ++k) {
+    for (size_t k = 0; k < COUNT(kinds); k++) {
         struct source source = make_source(kinds[k]);
         assert_code(export_to(source.region, 0, 0, token), 0);
-        for (size_t i = 0; i < COUNT(children); ++i)
+        for (size_t i = 0; i < COUNT(children); i++)
             children[i] = puppet_start();
         /* A grandchild inherits what its parent has not imported yet. */
         puppet_do(children[0], "spawn");
@@ -27,7 +27,7 @@ static void test_inherit__several_children_and_theirs(void **state)
         puppet_do(children[0], "grand map 0");
         puppet_do(children[0], "grand put 0 200 grand");
         assert_string_equal(source.data + 200, "grand");
-        for (size_t i = 0; i < COUNT(children); ++i) {
+        for (size_t i = 0; i < COUNT(children); i++) {
             puppet_do(children[i], "import 0 %s", token);
             puppet_do(children[i], "map 0");
             puppet_do(children[i], "add 0 1000 100");
@@ -38,7 +38,7 @@ static void test_inherit__several_children_and_theirs(void **state)
         puppet_do(children[1], "spawn");
         assert_code(puppet(children[1], "grand import 0 %s", token),
                     SHMAP_ENOENT);
-        for (size_t i = 0; i < COUNT(children); ++i)
+        for (size_t i = 0; i < COUNT(children); i++)
             child_end(children[i]);
         end_source(&source);
     }
@@ -48,8 +48,8 @@ static void test_inherit__several_children_and_theirs(void **state)
 static void test_inherit__what_was_imported_is_handed_on(void **state)
 {
     (void)state;
-    for (size_t k = 0; k < COUNT(kinds); ++k)
-        for (int way = 0; way < WAYS; ++way) {
+    for (size_t k = 0; k < COUNT(kinds); k++)
+        for (int way = 0; way < WAYS; way++) {
             char token[SHMAP_TOKEN_SIZE];
             struct source source = make_source(kinds[k]);
             struct child *child = given(source.region, way, "");
@@ -76,8 +76,8 @@ static void test_inherit__a_child_imports_once(void **state)
 {
     char token[SHMAP_TOKEN_SIZE];
     (void)state;
-    for (size_t k = 0; k < COUNT(kinds); ++k)
-        for (int exporting = 0; exporting < 2; ++exporting) {
+    for (size_t k = 0; k < COUNT(kinds); k++)
+        for (int exporting = 0; exporting < 2; exporting++) {
             struct source source = make_source(kinds[k]);
             assert_code(export_to(source.region, 0, 0, token), 0);
             struct child *child = puppet_start();
@@ -107,7 +107,7 @@ static void test_inherit__forked_children_import(void **state)
     (void)state;
     if (!os_can_fork())
         skip_because("there is no fork here");
-    for (size_t k = 0; k < COUNT(kinds); ++k) {
+    for (size_t k = 0; k < COUNT(kinds); k++) {
         struct source source = make_source(kinds[k]);
         struct child *child = given(source.region, TO_PROCESS, "");
         snprintf(token, sizeof token, "%s", puppet_ask(child, "export 0"));
@@ -137,7 +137,7 @@ static void test_inherit__children_of_other_times_get_nothing(void **state)
 {
     char token[SHMAP_TOKEN_SIZE];
     (void)state;
-    for (size_t k = 0; k < COUNT(kinds); ++k) {
+    for (size_t k = 0; k < COUNT(kinds); k++) {
         struct source source = make_source(kinds[k]);
         struct child *before = puppet_start();
         assert_code(export_to(source.region, 0, 0, token), 0);
@@ -199,7 +199,7 @@ static void test_inherit__exporting_again_is_the_same(void **state)
     assert_code(export_to(source.region, 0, 0, token), 0);
     size_t more = os_open_handles();
     assert_in_range(more, handles + 1, handles + 2);
-    for (int i = 0; i < 20; ++i) {
+    for (int i = 0; i < 20; i++) {
         assert_code(
             export_to(source.region, SHMAP_ACCESS_READ_WRITE, 0, second), 0);
         assert_string_equal(second, token);
@@ -218,7 +218,7 @@ static void test_inherit__exporting_again_is_the_same(void **state)
 static void test_inherit__what_was_closed_is_made_again(void **state)
 {
     (void)state;
-    for (int taken = 0; taken < 2; ++taken) {
+    for (int taken = 0; taken < 2; taken++) {
         char token[SHMAP_TOKEN_SIZE];
         char name[SHMAP_TOKEN_SIZE];
         shmap__os_gift gift;
@@ -270,7 +270,7 @@ static void test_inherit__not_to_oneself(void **state)
 {
     char token[SHMAP_TOKEN_SIZE];
     (void)state;
-    for (size_t k = 0; k < COUNT(kinds); ++k) {
+    for (size_t k = 0; k < COUNT(kinds); k++) {
         struct source source = make_source(kinds[k]);
         shmap_region *region = no_region;
         assert_code(export_to(source.region, 0, 0, token), 0);
@@ -292,7 +292,7 @@ static void test_inherit__not_to_oneself_when_handed_on(void **state)
 {
     char token[SHMAP_TOKEN_SIZE];
     (void)state;
-    for (size_t k = 0; k < COUNT(kinds); ++k) {
+    for (size_t k = 0; k < COUNT(kinds); k++) {
         struct source source = make_source(kinds[k]);
         shmap_region *region = no_region;
         assert_code(export_to(source.region, 0, 0, token), 0);
@@ -352,7 +352,7 @@ static void test_inherit__tokens_travel_as_text(void **state)
     size_t size = sizeof text - 1;
     (void)state;
     scratch_path(path, __func__);
-    for (size_t k = 0; k < COUNT(kinds); ++k) {
+    for (size_t k = 0; k < COUNT(kinds); k++) {
         struct source source = make_source(kinds[k]);
         assert_code(export_to(source.region, 0, 0, token), 0);
         /* An argument. */
@@ -419,7 +419,7 @@ static void test_inherit__children_inherit_nothing_else(void **state)
     (void)state;
     (void)address;
     int expected = handles_of_a_child();
-    for (size_t k = 0; k < COUNT(kinds); ++k) {
+    for (size_t k = 0; k < COUNT(kinds); k++) {
         struct source source = make_source(kinds[k]);
         assert_children_have(expected);
 
@@ -472,8 +472,8 @@ static bool has_no_more(struct child *child, struct child *other)
 static void test_inherit__an_importers_children_inherit_nothing(void **state)
 {
     (void)state;
-    for (size_t k = 0; k < COUNT(kinds); ++k)
-        for (int way = 0; way < WAYS; ++way) {
+    for (size_t k = 0; k < COUNT(kinds); k++)
+        for (int way = 0; way < WAYS; way++) {
             struct source source = make_source(kinds[k]);
             struct child *plain = puppet_start();
             puppet_do(plain, "spawn");

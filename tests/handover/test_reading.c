@@ -12,14 +12,14 @@
 
 static void fill(char *data, size_t size, unsigned seed)
 {
-    for (size_t i = 0; i < size; ++i)
+    for (size_t i = 0; i < size; i++)
         data[i] = (char)(i * 7 + i / 251 + seed);
 }
 
 static void assert_filled(const char *data, size_t size, unsigned seed,
                           const char *after)
 {
-    for (size_t i = 0; i < size; ++i)
+    for (size_t i = 0; i < size; i++)
         if (data[i] != (char)(i * 7 + i / 251 + seed))
             fail_msg("byte %zu was changed by: %s", i, after);
 }
@@ -28,7 +28,7 @@ static void assert_filled(const char *data, size_t size, unsigned seed,
 static void assert_withstands(struct child *attacker, struct source *source,
                               const char *way)
 {
-    for (size_t i = 0; i < attack_count(); ++i) {
+    for (size_t i = 0; i < attack_count(); i++) {
         fill(source->data, SIZE, (unsigned)i);
         int result =
             atoi(puppet_ask(attacker, "attack 0 %zu %d", i, os_process_id()));
@@ -46,7 +46,7 @@ static void test_reading__readers_cannot_write(void **state)
 {
     (void)state;
     NEEDS_READING_ONLY();
-    for (int way = 0; way < WAYS; ++way) {
+    for (int way = 0; way < WAYS; way++) {
         struct source source = make_source(SHMAP_KIND_ANONYMOUS);
         struct child *reader = given(source.region, way, "read");
         assert_withstands(reader, &source, way_names[way]);
@@ -60,12 +60,12 @@ static void test_reading__readers_cannot_write(void **state)
 static void test_reading__attackers_are_able_to_write(void **state)
 {
     (void)state;
-    for (int way = 0; way < WAYS; ++way) {
+    for (int way = 0; way < WAYS; way++) {
         struct source source = make_source(SHMAP_KIND_ANONYMOUS);
         struct child *writer = given(source.region, way, "write");
         puppet_do(writer, "unmap 0");
         puppet_do(writer, "map 0 read");
-        for (size_t i = 0; i < attack_count(); ++i) {
+        for (size_t i = 0; i < attack_count(); i++) {
             if (!attack_is_able(i))
                 continue;
             fill(source.data, SIZE, (unsigned)i);
@@ -94,7 +94,7 @@ static void test_reading__readers_readers_cannot_write(void **state)
     assert_code(puppet(reader, "export 0 write"), SHMAP_EACCES);
     assert_code(puppet(reader, "export 0 write to=%d", child_pid(second)),
                 SHMAP_EACCES);
-    for (int access = 0; access < 2; ++access) {
+    for (int access = 0; access < 2; access++) {
         snprintf(token, sizeof token, "%s",
                  puppet_ask(reader, "export 0 %s to=%d",
                             access == 0 ? "" : "read", child_pid(second)));
@@ -118,7 +118,7 @@ static void assert_goes_on(struct source *source, struct child *reader)
     shmap_view view = SHMAP_VIEW_INIT;
     strcpy(source->data, "old view");
     assert_string_equal(puppet_ask(reader, "get 0 0"), "old view");
-    for (size_t i = 0; i < COUNT(offsets); ++i) {
+    for (size_t i = 0; i < COUNT(offsets); i++) {
         options.offset = offsets[i];
         options.size = i % 2 == 0 ? 0 : 1;
         options.access = i < 3 ? 0 : SHMAP_ACCESS_READ_WRITE;
@@ -137,16 +137,16 @@ static void assert_goes_on(struct source *source, struct child *reader)
     options = (shmap_view_options)SHMAP_VIEW_OPTIONS_INIT;
     memset(place, 'x', SIZE);
     options.address = place;
-    for (int access = 0; access <= SHMAP_ACCESS_COPY; ++access) {
+    for (int access = 0; access <= SHMAP_ACCESS_COPY; access++) {
         options.access = access;
         assert_code(shmap_view_map(&view, source->region, &options),
                     SHMAP_EADDRINUSE);
-        for (size_t i = 0; i < SIZE; ++i)
+        for (size_t i = 0; i < SIZE; i++)
             assert_int_equal(((char *)place)[i], 'x');
     }
     /* Partly free is not free. */
     units_release(place, SIZE);
-    for (int access = 0; access <= SHMAP_ACCESS_COPY; ++access) {
+    for (int access = 0; access <= SHMAP_ACCESS_COPY; access++) {
         options.access = access;
         assert_code(shmap_view_map(&view, source->region, &options), 0);
         assert_ptr_equal(view.data, place);
@@ -173,7 +173,7 @@ static void test_reading__who_gave_for_reading_goes_on_writing(void **state)
     shmap_region_info info = SHMAP_REGION_INFO_INIT;
     (void)state;
     NEEDS_READING_ONLY();
-    for (int way = 0; way < WAYS; ++way) {
+    for (int way = 0; way < WAYS; way++) {
         struct source source = make_source(SHMAP_KIND_ANONYMOUS);
         struct child *reader = given(source.region, way, "read");
         assert_goes_on(&source, reader);
@@ -221,7 +221,7 @@ static void test_reading__after_reading_none_is_for_writing(void **state)
     intptr_t ends[2];
     (void)state;
     NEEDS_READING_ONLY();
-    for (int way = 0; way < WAYS; ++way) {
+    for (int way = 0; way < WAYS; way++) {
         struct source source = make_source(SHMAP_KIND_ANONYMOUS);
         struct child *reader = given(source.region, way, "read");
         size_t handles = os_open_handles();
@@ -252,7 +252,7 @@ static void test_reading__those_who_had_it_for_writing_before(void **state)
 {
     (void)state;
     NEEDS_READING_ONLY();
-    for (int way = 0; way < WAYS; ++way) {
+    for (int way = 0; way < WAYS; way++) {
         struct source source = make_source(SHMAP_KIND_ANONYMOUS);
         struct child *writer = given(source.region, TO_PROCESS, "write");
         struct child *reader = given(source.region, way, "read");
@@ -297,7 +297,7 @@ static void assert_not_enforced(shmap_region *region, int code)
     assert_int_equal(after.seals, before.seals);
     assert_int_equal(after.access, before.access);
     assert_true(os_open_handles() <= handles || units_same_handles(handles));
-    for (int way = 0; way < WAYS; ++way) {
+    for (int way = 0; way < WAYS; way++) {
         child = given(region, way, "write");
         puppet_do(child, "map 1 0 write");
         child_end(child);
@@ -307,7 +307,7 @@ static void assert_not_enforced(shmap_region *region, int code)
 static void test_reading__reading_only_is_never_pretended(void **state)
 {
     (void)state;
-    for (size_t k = 0; k < COUNT(kinds); ++k) {
+    for (size_t k = 0; k < COUNT(kinds); k++) {
         if (can_read_only(kinds[k]))
             continue;
         struct source source = make_source(kinds[k]);
@@ -350,7 +350,7 @@ static void test_reading__adopted_memory_for_reading(void **state)
 {
     (void)state;
     NEEDS_READING_ONLY();
-    for (int sealable = 0; sealable < 2; ++sealable) {
+    for (int sealable = 0; sealable < 2; sealable++) {
         shmap_region *region = no_region;
         shmap_view view = SHMAP_VIEW_INIT;
         intptr_t native = attack_memory(5000, sealable != 0);
@@ -403,7 +403,7 @@ static void test_reading__anothers_region_for_reading(void **state)
     puppet_do(other, "import 0 %s anybody", token);
     puppet_do(other, "map 0");
     assert_string_equal(puppet_ask(other, "get 0 0"), "alices");
-    for (size_t i = 0; i < attack_count(); ++i) {
+    for (size_t i = 0; i < attack_count(); i++) {
         int result =
             atoi(puppet_ask(other, "attack 0 %zu %d", i, child_pid(bob)));
         if (result == ATTACK_WORKED)
@@ -425,7 +425,7 @@ static void test_reading__lost_rights_are_not_handed_over(void **state)
     NEEDS_USERS();
     if (os_has_lock_files() || !units_has_modes())
         skip_because("named regions cannot be shared here");
-    for (size_t i = 0; i < COUNT(modes); ++i) {
+    for (size_t i = 0; i < COUNT(modes); i++) {
         struct place place = place_make(__func__, SHMAP_SCOPE_MACHINE);
         char text[SHMAP_TOKEN_SIZE];
         char os_name[SHMAP_TOKEN_SIZE];
@@ -448,7 +448,7 @@ static void test_reading__lost_rights_are_not_handed_over(void **state)
             puppet_do(bob, "fork");
             puppet_do(bob, "child adopt 0 %d", (int)gift.native);
             puppet_do(bob, "child map 0 read");
-            for (size_t k = 0; k < attack_count(); ++k) {
+            for (size_t k = 0; k < attack_count(); k++) {
                 result = atoi(puppet_ask(bob, "child attack 0 %zu 0", k));
                 if (result == ATTACK_WORKED)
                     fail_msg("mode %o: this worked: %s", modes[i],

@@ -113,9 +113,9 @@ static void test_seal__arguments_are_checked(void **state)
         0, 16, 32, 17, 31, ALL + 1, ~0u, 1u << 31, ~(unsigned)ALL};
     shmap_region *region = make_region();
     (void)state;
-    for (size_t i = 0; i < COUNT(wrong); ++i)
+    for (size_t i = 0; i < COUNT(wrong); i++)
         assert_code(shmap_region_seal(region, wrong[i]), SHMAP_EINVAL);
-    for (unsigned seals = 0; seals <= 16; ++seals)
+    for (unsigned seals = 0; seals <= 16; seals++)
         assert_code(shmap_region_seal(NULL, seals), SHMAP_EINVAL);
     assert_seals(region, at_first());
     assert_untouched(region);
@@ -134,7 +134,7 @@ static void test_seal__only_anonymous_regions(void **state)
     scratch_path(path, __func__);
     options.create = SHMAP_CREATE_NEW;
     assert_true(shmap_region_open_file(&file, path, SIZE, &options) >= 0);
-    for (unsigned seals = 1; seals <= ALL; ++seals) {
+    for (unsigned seals = 1; seals <= ALL; seals++) {
         assert_code(shmap_region_seal(named, seals), SHMAP_ENOTSUP);
         assert_code(shmap_region_seal(file, seals), SHMAP_ENOTSUP);
     }
@@ -149,7 +149,7 @@ static void test_seal__only_anonymous_regions(void **state)
 static void test_seal__every_combination(void **state)
 {
     (void)state;
-    for (unsigned seals = 1; seals <= ALL; ++seals) {
+    for (unsigned seals = 1; seals <= ALL; seals++) {
         shmap_region *region = make_region();
         shmap_view view = SHMAP_VIEW_INIT;
         int result = shmap_region_seal(region, seals);
@@ -167,7 +167,7 @@ static void test_seal__every_combination(void **state)
         assert_int_equal(info_of(region).access,
                          reads ? SHMAP_ACCESS_READ : SHMAP_ACCESS_READ_WRITE);
         /* And once more, also by those who read. */
-        for (unsigned again = 1; again <= ALL; ++again)
+        for (unsigned again = 1; again <= ALL; again++)
             if ((again & ~held) == 0)
                 assert_code(shmap_region_seal(region, again), 0);
         assert_code(map(&view, region, SHMAP_ACCESS_READ_WRITE),
@@ -213,7 +213,7 @@ static void test_seal__one_after_another(void **state)
     shmap_region *region = make_region();
     unsigned held = at_first();
     (void)state;
-    for (size_t i = 0; i < COUNT(order); ++i) {
+    for (size_t i = 0; i < COUNT(order); i++) {
         if ((order[i] & ~possible()) != 0)
             continue;
         held |= order[i];
@@ -234,7 +234,7 @@ static void test_seal__not_by_readers(void **state)
     shmap_region *region = make_region();
     (void)state;
     struct child *reader = give(region, "read");
-    for (unsigned seals = 1; seals <= ALL; ++seals)
+    for (unsigned seals = 1; seals <= ALL; seals++)
         assert_code(puppet(reader, "seal 0 %u", seals),
                     (seals & ~at_first()) == 0 ? 0
                     : possible() == 0          ? SHMAP_ENOTSUP
@@ -255,7 +255,7 @@ static void test_seal__content_with_a_writer_is_busy(void **state)
 {
     (void)state;
     NEEDS(SHMAP_SEAL_CONTENT);
-    for (int elsewhere = 0; elsewhere < 2; ++elsewhere) {
+    for (int elsewhere = 0; elsewhere < 2; elsewhere++) {
         shmap_region *region = make_region();
         shmap_view view = SHMAP_VIEW_INIT;
         struct child *writer = NULL;
@@ -268,7 +268,7 @@ static void test_seal__content_with_a_writer_is_busy(void **state)
         static const unsigned sets[] = {
             SHMAP_SEAL_CONTENT, SHMAP_SEAL_CONTENT | SHMAP_SEAL_GROW,
             SHMAP_SEAL_CONTENT | SHMAP_SEAL_WRITERS, ALL};
-        for (size_t i = 0; i < COUNT(sets); ++i) {
+        for (size_t i = 0; i < COUNT(sets); i++) {
             assert_code(shmap_region_seal(region, sets[i]), SHMAP_EBUSY);
             assert_seals(region, at_first());
             assert_untouched(region);
@@ -326,14 +326,14 @@ static void test_seal__sealed_content_stays(void **state)
                            os_process_id()};
     puppet_do(before, "map 0 read");
     puppet_do(after, "map 0");
-    for (size_t i = 0; i < attack_count(); ++i) {
+    for (size_t i = 0; i < attack_count(); i++) {
         if (attack_try(i, &on) == ATTACK_WORKED ||
             atoi(puppet_ask(before, "attack 0 %zu %d", i, os_process_id())) ==
                 ATTACK_WORKED ||
             atoi(puppet_ask(after, "attack 0 %zu %d", i, os_process_id())) ==
                 ATTACK_WORKED)
             fail_msg("this worked: %s", attack_name(i));
-        for (size_t k = 0; k < SIZE; ++k)
+        for (size_t k = 0; k < SIZE; k++)
             assert_int_equal(((const char *)view.data)[k], 's');
     }
     shmap_view_unmap(&view);
@@ -394,7 +394,7 @@ static void test_seal__no_more_writers(void **state)
                      attack_facts()->takes_turns ? info_of(region).seals
                                                  : at_first());
     puppet_do(reader, "map 0");
-    for (size_t i = 0; i < attack_count(); ++i) {
+    for (size_t i = 0; i < attack_count(); i++) {
         int result =
             atoi(puppet_ask(reader, "attack 0 %zu %d", i, os_process_id()));
         if (result == ATTACK_WORKED)
@@ -478,7 +478,7 @@ static void test_seal__tokens_from_before(void **state)
     (void)state;
     if (!attack_facts()->takes_turns)
         skip_because("what others have stays as it is here");
-    for (int way = 0; way < WAYS; ++way) {
+    for (int way = 0; way < WAYS; way++) {
         shmap_region *region = make_region();
         shmap_region *adopted = no_region;
         shmap_view view = SHMAP_VIEW_INIT;
@@ -494,7 +494,7 @@ static void test_seal__tokens_from_before(void **state)
         intptr_t end = channel_listen(address, CHANNEL_STREAM);
         puppet_do(child, "channel_join 0 %s", address);
         end = channel_accept(end);
-        for (int i = 0; i < 3; ++i)
+        for (int i = 0; i < 3; i++)
             assert_code(shmap_region_send(region, 0, end, 0), 0);
         intptr_t native = units_copy(shmap_region_native(region));
         close_for_writing(region, way);
@@ -584,8 +584,8 @@ static void test_seal__handing_over_is_told(void **state)
 static void test_seal__adopted_memory(void **state)
 {
     (void)state;
-    for (int sealable = 0; sealable < 2; ++sealable)
-        for (unsigned seals = 1; seals <= ALL; ++seals) {
+    for (int sealable = 0; sealable < 2; sealable++)
+        for (unsigned seals = 1; seals <= ALL; seals++) {
             shmap_region *region = no_region;
             intptr_t native = attack_memory(SIZE, sealable != 0);
             if (native == -1 || possible() == 0) {
@@ -615,7 +615,7 @@ static void test_seal__where_nothing_can_be_sealed(void **state)
         shmap_region_close(region);
         skip_because("regions can be sealed here");
     }
-    for (unsigned seals = 1; seals <= ALL; ++seals)
+    for (unsigned seals = 1; seals <= ALL; seals++)
         assert_code(shmap_region_seal(region, seals), SHMAP_ENOTSUP);
     assert_seals(region, 0);
     assert_untouched(region);

@@ -80,7 +80,7 @@ static void assert_token_of(shmap_region *region, size_t limit)
     char token[SHMAP_TOKEN_SIZE];
     struct child *other = puppet_start();
     const int64_t targets[] = {SHMAP_TARGET_CHILD, child_pid(other)};
-    for (size_t i = 0; i < COUNT(targets); ++i) {
+    for (size_t i = 0; i < COUNT(targets); i++) {
         assert_code(
             shmap_region_export(region, 0, targets[i], token, sizeof token), 0);
         assert_looks(token, limit);
@@ -103,7 +103,7 @@ static void test_token__looks(void **state)
     shmap_region *region = no_region;
     shmap_region_options options = SHMAP_REGION_OPTIONS_INIT;
     (void)state;
-    for (size_t i = 0; i < COUNT(names); ++i) {
+    for (size_t i = 0; i < COUNT(names); i++) {
         char name[2 * NAME_ROOM];
         unique_name(name, "");
         strcat(name, names[i]);
@@ -139,7 +139,7 @@ static void test_token__of_the_longest_names_fit(void **state)
     assert_token_of(region, SHMAP_TOKEN_SIZE);
     shmap_region_close(region);
     options.scope = SHMAP_SCOPE_NATIVE;
-    for (int byte = 0; byte < 3; ++byte) {
+    for (int byte = 0; byte < 3; byte++) {
         size_t start = strlen(units_native_start());
         size_t limit = units_native_limit() < 255 ? units_native_limit() : 255;
         memset(name, byte == 0 ? 'x' : byte == 1 ? ' ' : '%', sizeof name);
@@ -175,7 +175,7 @@ static void test_token__does_not_fit(void **state)
     char out[SHMAP_TOKEN_SIZE + 1];
     struct child *other = puppet_start();
     (void)state;
-    for (int named = 0; named < 2; ++named) {
+    for (int named = 0; named < 2; named++) {
         struct place place = place_make(__func__, SHMAP_SCOPE_USER);
         shmap_region *region = no_region;
         assert_code(shmap_region_create(&region, named != 0 ? place.name : NULL,
@@ -185,7 +185,7 @@ static void test_token__does_not_fit(void **state)
         assert_code(shmap_region_export(region, 0, child_pid(other), token,
                                         sizeof token),
                     0);
-        for (size_t size = 0; size <= SHMAP_TOKEN_SIZE; ++size) {
+        for (size_t size = 0; size <= SHMAP_TOKEN_SIZE; size++) {
             memset(out, 'u', sizeof out);
             int64_t target = size % 2 == 0 ? child_pid(other) : 0;
             int result = shmap_region_export(region, 0, target, out, size);
@@ -195,7 +195,7 @@ static void test_token__does_not_fit(void **state)
             if (size <= strlen(token) || size == SHMAP_TOKEN_SIZE)
                 assert_int_equal(fits, size == SHMAP_TOKEN_SIZE);
             /* Nothing is written beyond the room, or at all. */
-            for (size_t i = fits ? size : 0; i < sizeof out; ++i)
+            for (size_t i = fits ? size : 0; i < sizeof out; i++)
                 assert_int_equal(out[i], 'u');
             if (fits)
                 assert_true(strlen(out) < size);
@@ -218,8 +218,8 @@ static void test_token__too_little_room_seals_nothing(void **state)
     (void)state;
     assert_code(shmap_region_create(&region, NULL, 1, NULL), 0);
     size_t handles = os_open_handles();
-    for (int access = 0; access <= SHMAP_ACCESS_READ_WRITE; ++access)
-        for (int child = 0; child < 2; ++child)
+    for (int access = 0; access <= SHMAP_ACCESS_READ_WRITE; access++)
+        for (int child = 0; child < 2; child++)
             assert_code(shmap_region_export(region, access,
                                             child != 0 ? 0 : os_process_id(),
                                             out, sizeof out),
@@ -239,10 +239,10 @@ static void test_token__too_little_room_seals_nothing(void **state)
 static void test_token__every_cut_is_refused(void **state)
 {
     (void)state;
-    for (int kind = SHMAP_KIND_NAMED; kind <= SHMAP_KIND_ANONYMOUS; ++kind) {
+    for (int kind = SHMAP_KIND_NAMED; kind <= SHMAP_KIND_ANONYMOUS; kind++) {
         struct given given = give(kind);
         char cut[SHMAP_TOKEN_SIZE];
-        for (size_t size = 0; size < strlen(given.token); ++size) {
+        for (size_t size = 0; size < strlen(given.token); size++) {
             snprintf(cut, size + 1, "%s", given.token);
             assert_refused(cut, SHMAP_ETOKEN, SHMAP_ETOKEN);
             assert_refused(given.token + size + 1, SHMAP_ETOKEN, SHMAP_ETOKEN);
@@ -258,12 +258,12 @@ static void test_token__every_altered_byte_is_refused(void **state)
         '0', '1', '9', 'a', 'f', 'g',  'z',  'A',    'F',    ':',    '+', '.',
         '/', '-', '_', ' ', '%', '\n', '\t', '\177', '\200', '\377', '\1'};
     (void)state;
-    for (int kind = SHMAP_KIND_NAMED; kind <= SHMAP_KIND_ANONYMOUS; ++kind) {
+    for (int kind = SHMAP_KIND_NAMED; kind <= SHMAP_KIND_ANONYMOUS; kind++) {
         struct given given = give(kind);
         char altered[SHMAP_TOKEN_SIZE];
         /* Counting handles is slow there, and the code is the same. */
         size_t step = os_is_emulated() ? 6 : 1;
-        for (size_t at = 0; at < strlen(given.token); ++at)
+        for (size_t at = 0; at < strlen(given.token); at++)
             for (size_t i = at % step; i < COUNT(others); i += step) {
                 if (given.token[at] == others[i])
                     continue;
@@ -272,7 +272,7 @@ static void test_token__every_altered_byte_is_refused(void **state)
                 assert_refused(altered, SHMAP_ETOKEN, SHMAP_ETOKEN);
             }
         /* Two bytes that change places, and one that is there twice. */
-        for (size_t at = 0; at + 1 < strlen(given.token); ++at) {
+        for (size_t at = 0; at + 1 < strlen(given.token); at++) {
             strcpy(altered, given.token);
             altered[at] = given.token[at + 1];
             altered[at + 1] = given.token[at];
@@ -295,7 +295,7 @@ static void test_token__what_surrounds_it_is_refused(void **state)
     struct given given = give(SHMAP_KIND_NAMED);
     char text[2 * SHMAP_TOKEN_SIZE];
     (void)state;
-    for (size_t i = 0; i < COUNT(around); ++i) {
+    for (size_t i = 0; i < COUNT(around); i++) {
         snprintf(text, sizeof text, "%s%s", around[i], given.token);
         assert_refused(text, SHMAP_ETOKEN, SHMAP_ETOKEN);
         if (i < COUNT(around) - SPACES) {
@@ -307,7 +307,7 @@ static void test_token__what_surrounds_it_is_refused(void **state)
     }
     snprintf(text, sizeof text, "%s%s", given.token, given.token);
     assert_refused(text, SHMAP_ETOKEN, SHMAP_ETOKEN);
-    for (size_t i = 0; i <= strlen(given.token); ++i)
+    for (size_t i = 0; i <= strlen(given.token); i++)
         text[i] = (char)(given.token[i] >= 'a' && given.token[i] <= 'z'
                              ? given.token[i] - 'a' + 'A'
                              : given.token[i]);
@@ -328,17 +328,17 @@ static void test_token__garbage_is_refused(void **state)
     assert_non_null(huge);
     print_message("seed %llu\n", (unsigned long long)dice.state);
     assert_refused("", SHMAP_ETOKEN, SHMAP_ETOKEN);
-    for (int i = 0; i < 3000; ++i) {
+    for (int i = 0; i < 3000; i++) {
         char text[300] = "";
         size_t size = dice_roll(&dice, sizeof text);
         size_t start = i % 3 == 0 ? 0 : (size_t)sprintf(text, "shmap1:pnr:");
-        for (size_t k = start; k < size; ++k)
+        for (size_t k = start; k < size; k++)
             text[k] = i % 2 == 0
                           ? (char)(1 + dice_roll(&dice, 255))
                           : letters[dice_roll(&dice, sizeof letters - 1)];
         assert_refused(text, SHMAP_ETOKEN, SHMAP_ETOKEN);
     }
-    for (size_t i = 0; i < sizeof letters - 1; ++i) {
+    for (size_t i = 0; i < sizeof letters - 1; i++) {
         memset(huge, letters[i], HUGE);
         huge[HUGE] = '\0';
         assert_refused(huge, SHMAP_ETOKEN, SHMAP_ETOKEN);
@@ -370,7 +370,7 @@ static const char *with_check(const char *text)
 {
     static char token[SHMAP_TOKEN_SIZE + 16];
     uint32_t hash = 2166136261U;
-    for (const char *at = text; *at != '\0'; ++at)
+    for (const char *at = text; *at != '\0'; at++)
         hash = (hash ^ (unsigned char)*at) * 16777619U;
     snprintf(token, sizeof token, "%s:%08lx", text, (unsigned long)hash);
     return token;
@@ -418,11 +418,11 @@ static void test_token__only_one_way_to_write_it(void **state)
         "shmap1:pnw:%llx:%llx:%llx:%llx:%llx:%s ",
     };
     char *colon = strrchr(given.token, ':');
-    for (size_t i = 0; i < COUNT(forms); ++i) {
+    for (size_t i = 0; i < COUNT(forms); i++) {
         char written[SHMAP_TOKEN_SIZE];
         const char *start = given.token;
         /* The name as the token has it. */
-        for (int fields = 0; fields < 7; ++fields)
+        for (int fields = 0; fields < 7; fields++)
             start = strchr(start, ':') + 1;
         snprintf(written, sizeof written, "%.*s", (int)(colon - start), start);
 #if defined(__GNUC__)
@@ -446,7 +446,7 @@ static void test_token__only_one_way_to_write_it(void **state)
 static void test_token__wrong_numbers_lead_nowhere(void **state)
 {
     (void)state;
-    for (int kind = SHMAP_KIND_NAMED; kind <= SHMAP_KIND_ANONYMOUS; ++kind) {
+    for (int kind = SHMAP_KIND_NAMED; kind <= SHMAP_KIND_ANONYMOUS; kind++) {
         struct given given = give(kind);
         char name[SHMAP_TOKEN_SIZE];
         const shmap__os_gift good = read_gift(given.token, name);
@@ -460,7 +460,7 @@ static void test_token__wrong_numbers_lead_nowhere(void **state)
                                   INT64_MAX,
                                   INT64_MIN,
                                   good.to + (INT64_C(1) << 32)};
-        for (size_t i = 0; i < COUNT(others); ++i) {
+        for (size_t i = 0; i < COUNT(others); i++) {
             gift = good;
             gift.to = others[i];
             assert_refused(make_up(&gift, name), SHMAP_ETOKEN, SHMAP_ETOKEN);
@@ -469,7 +469,7 @@ static void test_token__wrong_numbers_lead_nowhere(void **state)
         const int64_t givers[] = {attack_no_process(), -1, INT64_MAX, INT64_MIN,
                                   good.from + (INT64_C(1) << 32)};
         for (size_t i = 0; attack_facts()->must_live && i < COUNT(givers);
-             ++i) {
+             i++) {
             gift = good;
             gift.from = givers[i];
             assert_refused(make_up(&gift, name), SHMAP_ENOENT, SHMAP_ENOENT);
@@ -478,12 +478,12 @@ static void test_token__wrong_numbers_lead_nowhere(void **state)
         const int64_t natives[] = {-1,         INT64_MIN,
                                    INT64_MAX,  good.native + (INT64_C(1) << 32),
                                    0x7ffffff0, 0xfffffff0};
-        for (size_t i = 0; i < COUNT(natives); ++i) {
+        for (size_t i = 0; i < COUNT(natives); i++) {
             gift = good;
             gift.native = natives[i];
             assert_refused(make_up(&gift, name), SHMAP_ENOENT, SHMAP_ETOKEN);
         }
-        for (int64_t native = 0; native < 64; ++native) {
+        for (int64_t native = 0; native < 64; native++) {
             gift = good;
             gift.native = native;
             /* Some are handles that cannot be read from. */
@@ -492,16 +492,16 @@ static void test_token__wrong_numbers_lead_nowhere(void **state)
                                SHMAP_EACCES);
         }
         /* Another object. */
-        for (int half = 0; half < 2; ++half)
-            for (int bit = 0; bit < 64; ++bit) {
+        for (int half = 0; half < 2; half++)
+            for (int bit = 0; bit < 64; bit++) {
                 gift = good;
                 gift.identity[half] ^= UINT64_C(1) << bit;
                 assert_refused(make_up(&gift, name), SHMAP_ENOENT,
                                SHMAP_ENOENT);
             }
         /* Another way. */
-        for (int way = SHMAP__OS_TO_CHILD; way <= SHMAP__OS_SENT; ++way)
-            for (int to = 0; to < 2; ++to) {
+        for (int way = SHMAP__OS_TO_CHILD; way <= SHMAP__OS_SENT; way++)
+            for (int to = 0; to < 2; to++) {
                 gift = good;
                 gift.way = way;
                 gift.to = to == 0 ? 0 : good.to;
@@ -526,7 +526,7 @@ static void test_token__wrong_names_are_refused(void **state)
     const shmap__os_gift good = read_gift(given.token, name);
     const char *const *bad = units_bad_native_names();
     (void)state;
-    for (; *bad != NULL; ++bad)
+    for (; *bad != NULL; bad++)
         assert_refused(make_up(&good, *bad), SHMAP_ETOKEN, SHMAP_ETOKEN);
     assert_refused(make_up(&good, ""), SHMAP_ETOKEN, SHMAP_ETOKEN);
     assert_refused(make_up(&good, "\377\376"), SHMAP_ETOKEN, SHMAP_ETOKEN);
@@ -549,7 +549,7 @@ static void test_token__made_up_access_is_no_access(void **state)
     (void)state;
     if (!attack_facts()->reads_only)
         skip_because("reading only cannot be enforced here");
-    for (int child = 0; child < 2; ++child) {
+    for (int child = 0; child < 2; child++) {
         char token[SHMAP_TOKEN_SIZE];
         char name[SHMAP_TOKEN_SIZE];
         shmap_region *region = no_region;
@@ -572,7 +572,7 @@ static void test_token__made_up_access_is_no_access(void **state)
         if (result == 0) {
             assert_code(puppet(reader, "map 0 write"), SHMAP_EACCES);
             puppet_do(reader, "map 0 read");
-            for (size_t i = 0; i < attack_count(); ++i) {
+            for (size_t i = 0; i < attack_count(); i++) {
                 int worked = atoi(puppet_ask(reader, "attack 0 %zu 0", i));
                 if (worked == ATTACK_WORKED)
                     fail_msg("this worked: %s", attack_name(i));
@@ -644,7 +644,7 @@ static void test_token__things_that_are_no_regions(void **state)
     bool any = false;
     (void)state;
     scratch_path(path, __func__);
-    for (int thing = 0; thing < ATTACK_THINGS + 3; ++thing) {
+    for (int thing = 0; thing < ATTACK_THINGS + 3; thing++) {
         char number[16];
         assert_true(file_write(path, "a log that is not empty\n", 24));
         snprintf(number, sizeof number, "%d", thing);
