@@ -85,7 +85,7 @@ static void test_fork__end_of_the_child_does_not_hurt_the_parent(void **state)
     struct child *parent = family(&place);
     puppet_do(parent, "child put 0 0 from-child");
     assert_string_equal(puppet_ask(parent, "kill"), "-1");
-    for (int i = 0; i < 5; ++i) {
+    for (int i = 0; i < 5; i++) {
         puppet_do(parent, "fork");
         assert_string_equal(puppet_ask(parent, "wait"), "0");
         assert_string_equal(place_read(&place), "from-child");
@@ -103,7 +103,7 @@ static void test_fork__end_of_the_parent_does_not_hurt_the_child(void **state)
     puppet_do(parent, "child put 0 0 from-child");
     /* Becoming another program ends its hold, and keeps the child's pipe. */
     puppet_do(parent, "exec");
-    for (int i = 0; i < 20; ++i)
+    for (int i = 0; i < 20; i++)
         assert_string_equal(place_read(&place), "from-child");
     child_close_stdin(parent);
     assert_int_equal(child_wait(parent, PATIENCE), 0);
@@ -183,7 +183,7 @@ static char busy_name[NAME_ROOM];
 static void open_and_close(void *argument)
 {
     (void)argument;
-    for (int i = 0; i < TURNS; ++i) {
+    for (int i = 0; i < TURNS; i++) {
         shmap_region *region = NULL;
         role_check(
             shmap_region_open_or_create(&region, busy_name, 4096, NULL) >= 0);
@@ -199,7 +199,7 @@ static int play_forker(int count, char **arguments)
     say("ready");
     role_check(hear() != NULL);
     role_check(uv_thread_create(&thread, open_and_close, NULL) == 0);
-    for (int i = 0; i < SLEEPERS; ++i)
+    for (int i = 0; i < SLEEPERS; i++)
         role_check(os_fork_sleeper() > 0);
     uv_thread_join(&thread);
     say("done");
@@ -254,13 +254,13 @@ static void test_fork__workers_of_a_killed_parent_block_nobody(void **state)
     struct place place = place_make(__func__, SHMAP_SCOPE_USER);
     struct dice dice = {fresh_seed()};
     (void)state;
-    for (int i = 0; i < 20; ++i) {
+    for (int i = 0; i < 20; i++) {
         struct child *forker = start_forker(&place);
         uint32_t turns = dice_roll(&dice, 200);
-        for (uint32_t turn = 0; turn < turns; ++turn)
+        for (uint32_t turn = 0; turn < turns; turn++)
             assert_not_stuck(&place);
         child_kill(forker);
-        for (int turn = 0; turn < 20; ++turn)
+        for (int turn = 0; turn < 20; turn++)
             assert_not_stuck(&place);
         child_close_stdin(forker);
         child_wait(forker, PATIENCE);
@@ -289,10 +289,10 @@ static int play_crowd(int count, char **arguments)
     uv_thread_t threads[CLOSERS];
     (void)count;
     (void)arguments;
-    for (size_t i = 0; i < CLOSERS; ++i)
+    for (size_t i = 0; i < CLOSERS; i++)
         role_check(uv_thread_create(&threads[i], open_and_close_until_told,
                                     NULL) == 0);
-    for (int i = 0; i < SLEEPERS; ++i) {
+    for (int i = 0; i < SLEEPERS; i++) {
         int64_t before = clock_ms();
         int pid = os_fork_sleeper();
         int64_t after = clock_ms();
@@ -303,7 +303,7 @@ static int play_crowd(int count, char **arguments)
             role_fail("a fork took %d ms", (int)(after - before));
     }
     memory_store(&closers_end, 1);
-    for (size_t i = 0; i < CLOSERS; ++i)
+    for (size_t i = 0; i < CLOSERS; i++)
         uv_thread_join(&threads[i]);
     say("done");
     return 0;
@@ -367,7 +367,7 @@ static void test_fork__waits_for_an_exclusive_step(void **state)
     static const char *const points[] = {"reap.locked", "reap.checked",
                                          "reap.unlinked"};
     (void)state;
-    for (size_t i = 0; i < COUNT(points); ++i) {
+    for (size_t i = 0; i < COUNT(points); i++) {
         struct place place = place_make(__func__, SHMAP_SCOPE_USER);
         struct child *stepper =
             child_start("stepper", place.name, points[i], NULL);

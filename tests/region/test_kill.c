@@ -115,7 +115,7 @@ static void assert_reclaimed(const struct stage *stage, unsigned turn)
     assert_eventually(
         shmap_region_create(&region, stage->place.name, SIZE, NULL) == 0);
     assert_code(shmap_view_map(&view, region, NULL), 0);
-    for (size_t i = 0; i < view.size; ++i)
+    for (size_t i = 0; i < view.size; i++)
         if (((const char *)view.data)[i] != 0)
             fail_msg("byte %zu of a fresh region is not zero", i);
     assert_code(place_open(&stage->place), 0);
@@ -175,7 +175,7 @@ static struct child *start_victim(const struct call *call,
 {
     char line[2 * NAME_ROOM];
     struct child *victim = puppet_start();
-    for (size_t i = 0; i < COUNT(call->before) && call->before[i]; ++i) {
+    for (size_t i = 0; i < COUNT(call->before) && call->before[i]; i++) {
         format_command(line, call->before[i], stage);
         puppet_do(victim, "%s", line);
     }
@@ -194,7 +194,7 @@ static size_t record(const struct call *call, struct stage *stage,
         return 1;
     }
     if (situation == REMOVER) {
-        for (; count < 3; ++count) {
+        for (; count < 3; count++) {
             snprintf(stops[count].point, sizeof stops[count].point, "%s.busy",
                      os_has_lock_files()                     ? "gate"
                      : strstr(call->command, "open") != NULL ? "open"
@@ -270,7 +270,7 @@ static void kill_everywhere(const char *label, const struct call *call)
     size_t total = 0;
     struct stage stage;
     stage.place = place_make(label, SHMAP_SCOPE_USER);
-    for (int situation = 0; situation < SITUATIONS; ++situation) {
+    for (int situation = 0; situation < SITUATIONS; situation++) {
         if ((call->situations & MEETS(situation)) == 0 ||
             !can_be((enum situation)situation))
             continue;
@@ -282,8 +282,8 @@ static void kill_everywhere(const char *label, const struct call *call)
     }
     assert_true(total > 0);
     for (unsigned before = kills; kills - before < share(PARTS);)
-        for (int situation = 0; situation < SITUATIONS; ++situation)
-            for (size_t i = 0; i < counts[situation]; ++i)
+        for (int situation = 0; situation < SITUATIONS; situation++)
+            for (size_t i = 0; i < counts[situation]; i++)
                 kill_at(call, &stage, (enum situation)situation,
                         &stops[situation][i]);
 }
@@ -371,7 +371,7 @@ static void kill_at_in_file(const char *path, const char *line,
         assert_string_equal((const char *)view.data, "alive");
         assert_string_equal(puppet_ask(other, "get 0 0"), "alive");
     }
-    for (size_t i = other != NULL ? SIZE : 0; i < view.size; ++i)
+    for (size_t i = other != NULL ? SIZE : 0; i < view.size; i++)
         if (((const char *)view.data)[i] != 0)
             fail_msg("byte %zu of a new file is not zero", i);
     shmap_view_unmap(&view);
@@ -406,7 +406,7 @@ static void kill_in_file(const char *label, bool held)
     assert_true(count > 0);
 
     for (unsigned before = kills; kills - before < share(2 * PARTS);)
-        for (size_t i = 0; i < count; ++i) {
+        for (size_t i = 0; i < count; i++) {
             if (held)
                 child_end(other);
             remove(path);
@@ -439,7 +439,7 @@ static void test_kill__openers_of_a_file_wait_for_each_other(void **state)
     (void)state;
     scratch_path(path, __func__);
     snprintf(line, sizeof line, "open_file 0 %s %d missing", path, SIZE);
-    for (int dies = 0; dies < 2; ++dies) {
+    for (int dies = 0; dies < 2; dies++) {
         struct child *a = puppet_start();
         struct child *b = puppet_start();
         stops_run_into_first(a, "file.gated", line);

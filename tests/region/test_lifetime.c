@@ -54,10 +54,10 @@ static void test_lifetime__last_of_many_closing_at_once_frees(void **state)
     size_t many = os_is_emulated() ? MANY / 2 : MANY;
     struct child *holders[MANY];
     (void)state;
-    for (size_t i = 0; i < many; ++i)
+    for (size_t i = 0; i < many; i++)
         holders[i] = puppet_start();
-    for (int round = 0; round < rounds; ++round) {
-        for (size_t i = 0; i < many; ++i) {
+    for (int round = 0; round < rounds; round++) {
+        for (size_t i = 0; i < many; i++) {
             puppet_do(holders[i], "open_or_create 0 %s 4096", place.name);
             puppet_do(holders[i], "map 0");
             /* Every other one holds the region by its view only. */
@@ -66,9 +66,9 @@ static void test_lifetime__last_of_many_closing_at_once_frees(void **state)
             else
                 puppet_do(holders[i], "unmap 0");
         }
-        for (size_t i = 0; i < many; ++i)
+        for (size_t i = 0; i < many; i++)
             child_tell(holders[i], i % 2 == 0 ? "unmap 0" : "close 0");
-        for (size_t i = 0; i < many; ++i)
+        for (size_t i = 0; i < many; i++)
             assert_code(puppet_result(holders[i]), 0);
         assert_false(raw_exists(place.os_name));
     }
@@ -191,7 +191,7 @@ static void test_lifetime__kill_of_one_hurts_nobody(void **state)
     struct place place = place_make(__func__, SHMAP_SCOPE_USER);
     (void)state;
     struct child *b = place_hold(&place);
-    for (int i = 0; i < 10; ++i) {
+    for (int i = 0; i < 10; i++) {
         struct child *a = place_hold(&place);
         puppet_do(a, "put 0 0 from-%d", i);
         child_end(a);
@@ -211,12 +211,12 @@ static void test_lifetime__kill_of_all_lets_go(void **state)
     struct child *holders[MANY];
     size_t many = os_is_emulated() ? MANY / 2 : MANY;
     (void)state;
-    for (size_t i = 0; i < many; ++i)
+    for (size_t i = 0; i < many; i++)
         holders[i] = place_hold(&place);
     puppet_do(holders[0], "put 0 0 dead");
-    for (size_t i = 0; i < many; ++i)
+    for (size_t i = 0; i < many; i++)
         child_kill(holders[i]);
-    for (size_t i = 0; i < many; ++i)
+    for (size_t i = 0; i < many; i++)
         assert_int_equal(child_wait(holders[i], PATIENCE), CHILD_KILLED);
     assert_eventually(place_open(&place) == SHMAP_ENOENT);
     place_assert_free(&place);
@@ -328,13 +328,13 @@ static void test_lifetime__reap_frees_all_leftovers(void **state)
     (void)state;
     struct child *a = place_hold(&alive);
     puppet_do(a, "put 0 0 alive");
-    for (size_t i = 0; i < COUNT(places); ++i) {
+    for (size_t i = 0; i < COUNT(places); i++) {
         places[i] = place_make(__func__, scopes[i]);
         place_leave_over(&places[i]);
     }
     assert_code(shmap_region_reap(NULL, 0, &reaped), 0);
     assert_true(reaped >= (os_has_leftovers() ? 3u : 0u));
-    for (size_t i = 0; i < COUNT(places); ++i)
+    for (size_t i = 0; i < COUNT(places); i++)
         assert_false(raw_exists(places[i].os_name));
     assert_string_equal(place_read(&alive), "alive");
 }
@@ -364,7 +364,7 @@ static int sandboxed(int count, char **arguments)
         say("cannot");
         return 0;
     }
-    for (int i = 0; i < 3; ++i) {
+    for (int i = 0; i < 3; i++) {
         shmap_region *region = NULL;
         unsigned reaped = 0;
         role_check_code(
@@ -435,7 +435,7 @@ static void test_lifetime__reap_of_all_spares_other_programs(void **state)
     static const unsigned modes[] = {01600, 01666, 01700};
     (void)state;
     NEEDS_LEFTOVERS;
-    for (size_t i = 0; i < COUNT(modes); ++i) {
+    for (size_t i = 0; i < COUNT(modes); i++) {
         struct place place = place_make(__func__, SHMAP_SCOPE_NATIVE);
         intptr_t handle = place_plant(&place, 4096, modes[i]);
         assert_code(shmap_region_reap(NULL, 0, NULL), 0);
@@ -498,7 +498,7 @@ static void test_lifetime__odd_foreign_regions_are_left_as_found(void **state)
     static const unsigned modes[] = {0666, 0640, 01777, 01700, 0};
     (void)state;
     NEEDS_LEFTOVERS;
-    for (size_t i = 0; modes[i] != 0; ++i)
+    for (size_t i = 0; modes[i] != 0; i++)
         plant_and_do_everything(__func__, 12345, modes[i]);
 }
 

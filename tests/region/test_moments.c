@@ -48,7 +48,7 @@ static void test_moments__opener_gets_nothing_dead_from_a_killed_reaper(
     struct child *reaper;
     struct child *opener;
     (void)state;
-    for (int i = 0; i < 20; ++i) {
+    for (int i = 0; i < 20; i++) {
         reaper_and_opener(&place, &reaper, &opener);
         child_end(reaper);
         child_tell(opener, "go");
@@ -142,7 +142,7 @@ static void test_moments__one_of_two_creators_gets_a_leftovers_name(
     command_line(line, "create", &place);
     size_t count = stops_at_leftover("create", stops);
     assert_in_range(count, 3, STOPS);
-    for (size_t i = 0; i < count; ++i) {
+    for (size_t i = 0; i < count; i++) {
         place_leave_over(&place);
         struct child *a = puppet_start();
         struct child *b = puppet_start();
@@ -162,9 +162,9 @@ static void test_moments__leftover_taken_meanwhile_is_not_removed(void **state)
     struct stop stops[STOPS];
     char line[2 * NAME_ROOM];
     (void)state;
-    for (size_t v = 0; v < COUNT(verbs); ++v) {
+    for (size_t v = 0; v < COUNT(verbs); v++) {
         size_t count = stops_at_leftover(verbs[v], stops);
-        for (size_t i = 0; i < count; ++i) {
+        for (size_t i = 0; i < count; i++) {
             place_leave_over(&place);
             struct child *a = puppet_start();
             command_line(line, verbs[v], &place);
@@ -198,7 +198,7 @@ static void test_moments__opener_gets_no_region_that_ended_meanwhile(
     struct place place = place_make(__func__, SHMAP_SCOPE_USER);
     char line[2 * NAME_ROOM];
     (void)state;
-    for (size_t i = 0; i < points_here(COUNT(points)); ++i) {
+    for (size_t i = 0; i < points_here(COUNT(points)); i++) {
         struct child *a = place_hold(&place);
         struct child *b = puppet_start();
         command_line(line, "open", &place);
@@ -219,7 +219,7 @@ static void test_moments__opener_gets_no_region_that_lost_its_name(void **state)
     struct place place = place_make(__func__, SHMAP_SCOPE_USER);
     char line[2 * NAME_ROOM];
     (void)state;
-    for (size_t i = 0; i < points_here(COUNT(points)); ++i) {
+    for (size_t i = 0; i < points_here(COUNT(points)); i++) {
         struct child *a = place_hold(&place);
         struct child *b = puppet_start();
         command_line(line, "open", &place);
@@ -246,7 +246,7 @@ static void test_moments__nobody_sees_a_half_made_region(void **state)
     size_t count = stops_passed(a, stops, STOPS);
     puppet_do(a, "close 0");
     assert_in_range(count, 1, STOPS);
-    for (size_t i = 0; i < count; ++i) {
+    for (size_t i = 0; i < count; i++) {
         shmap_region *region = NULL;
         stops_run_into(a, &stops[i], line);
         int result = shmap_region_open(&region, place.name, NULL);
@@ -274,7 +274,7 @@ static void test_moments__opener_is_not_fooled_by_a_second_name(void **state)
     char second[OS_NAME_ROOM];
     char line[2 * NAME_ROOM];
     (void)state;
-    for (size_t i = 0; i < points_here(COUNT(points)); ++i) {
+    for (size_t i = 0; i < points_here(COUNT(points)); i++) {
         struct child *a = place_hold(&place);
         struct child *b = puppet_start();
         command_line(line, "open", &place);
@@ -301,7 +301,7 @@ static void test_moments__opener_gets_what_the_name_means_now(void **state)
     struct place place = place_make(__func__, SHMAP_SCOPE_USER);
     char line[2 * NAME_ROOM];
     (void)state;
-    for (size_t i = 0; i < points_here(COUNT(points)); ++i) {
+    for (size_t i = 0; i < points_here(COUNT(points)); i++) {
         struct child *a = place_hold(&place);
         struct child *b = puppet_start();
         puppet_do(a, "put 0 0 old");
@@ -343,7 +343,7 @@ static void test_moments__last_two_close_around_each_other(void **state)
     puppet_do(b, "close 0");
     count += stops_passed(b, stops + count, STOPS - count);
     assert_in_range(count, 3, STOPS);
-    for (size_t i = 0; i < count; ++i) {
+    for (size_t i = 0; i < count; i++) {
         puppet_do(a, "create 0 %s 4096", place.name);
         puppet_do(b, "open 0 %s", place.name);
         puppet_do(a, "stop %s %u", stops[i].point, stops[i].pass);
@@ -368,7 +368,7 @@ static void test_moments__closer_removes_only_its_own(void **state)
     static const char *const points[] = {"close.begun", "close.dropped"};
     struct place place = place_make(__func__, SHMAP_SCOPE_USER);
     (void)state;
-    for (size_t i = 0; i < points_here(COUNT(points)); ++i) {
+    for (size_t i = 0; i < points_here(COUNT(points)); i++) {
         struct child *a = place_hold(&place);
         puppet_do(a, "unmap 0");
         stops_run_into_first(a, points[i], "close 0");
@@ -400,7 +400,7 @@ static void test_moments__closer_leaves_no_region_under_a_second_name(
     puppet_do(a, "close 0");
     size_t count = stops_passed(a, stops, STOPS);
     assert_in_range(count, 3, STOPS);
-    for (size_t i = 0; i < count; ++i) {
+    for (size_t i = 0; i < count; i++) {
         puppet_do(a, "create 0 %s 4096", place.name);
         stops_run_into(a, &stops[i], "close 0");
         bool linked = raw_hard_link(place.os_name, second.os_name);
@@ -421,7 +421,7 @@ static void test_moments__closer_leaves_a_foreign_object(void **state)
     static const char *const points[] = {"close.begun", "close.dropped",
                                          "reap.opened", "reap.locked"};
     (void)state;
-    for (size_t i = 0; i < points_here(COUNT(points)); ++i) {
+    for (size_t i = 0; i < points_here(COUNT(points)); i++) {
         struct child *a = place_hold(&place);
         puppet_do(a, "unmap 0");
         stops_run_into_first(a, points[i], "close 0");
@@ -464,7 +464,7 @@ static void test_moments__a_copied_handle_keeps_no_turn(void **state)
 static int pester(int count, char **arguments)
 {
     (void)count;
-    for (int i = 0; i < 20000; ++i) {
+    for (int i = 0; i < 20000; i++) {
         shmap_region *region = NULL;
         role_check_code(shmap_region_open(&region, arguments[0], NULL),
                         SHMAP_ENOTREADY);
@@ -486,7 +486,7 @@ static void test_moments__opener_does_not_lock_a_foreign_object(void **state)
     int64_t until = patience_until(PATIENCE);
     while (line == NULL && clock_ms() < until) {
         line = child_read_line(child, 1);
-        for (int i = 0; i < 1000; ++i) {
+        for (int i = 0; i < 1000; i++) {
             refused += !units_lock_and_unlock(handle);
             held += raw_is_held(place.os_name);
         }

@@ -124,7 +124,7 @@ static const unsigned victims[] = {ALICE, 0};
 static void test_planted__link_of_a_shared_region_is_removed(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < COUNT(victims); ++i) {
+    for (size_t i = 0; i < COUNT(victims); i++) {
         struct scene scene = set_scene(__func__, victims[i]);
         assert_true(
             attacks(scene.attacker, "link", scene.open.os_name, scene.own));
@@ -149,7 +149,7 @@ static void test_planted__every_call_removes_a_link(void **state)
                  {"reap %s", 0},
                  {"reap -", 0}};
     (void)state;
-    for (size_t i = 0; i < COUNT(calls); ++i) {
+    for (size_t i = 0; i < COUNT(calls); i++) {
         struct scene scene = set_scene(__func__, ALICE);
         char line[2 * NAME_ROOM];
         size_t before = strcspn(calls[i].command, "%");
@@ -171,7 +171,7 @@ static void test_planted__every_call_removes_a_link(void **state)
 static void test_planted__link_in_the_machines_scope_is_removed(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < COUNT(victims); ++i) {
+    for (size_t i = 0; i < COUNT(victims); i++) {
         struct scene scene = set_scene(__func__, victims[i]);
         struct place config = place_make(__func__, SHMAP_SCOPE_MACHINE);
         struct child *reader = puppet_start_as(BOB + 1);
@@ -197,7 +197,7 @@ static void test_planted__link_in_the_machines_scope_is_removed(void **state)
 static void test_planted__link_is_not_the_last_name(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < COUNT(victims); ++i) {
+    for (size_t i = 0; i < COUNT(victims); i++) {
         struct scene scene = set_scene(__func__, victims[i]);
         assert_true(
             attacks(scene.attacker, "link", scene.open.os_name, scene.own));
@@ -213,7 +213,7 @@ static void test_planted__link_is_not_the_last_name(void **state)
 static void test_planted__condemned_object_stays_condemned(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < 2 * COUNT(victims); ++i) {
+    for (size_t i = 0; i < 2 * COUNT(victims); i++) {
         struct scene scene = set_scene(__func__, victims[i / 2]);
         const bool killed = i % 2 != 0;
         assert_true(
@@ -251,7 +251,7 @@ static void test_planted__condemned_object_stays_condemned(void **state)
 static void test_planted__destroyed_proof_proves_nothing(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < COUNT(victims); ++i) {
+    for (size_t i = 0; i < COUNT(victims); i++) {
         struct scene scene = set_scene(__func__, victims[i]);
         assert_true(
             attacks(scene.attacker, "link", scene.open.os_name, scene.own));
@@ -281,7 +281,7 @@ static void test_planted__proof_destroyed_meanwhile_keeps_no_name(void **state)
     struct stop stops[64];
     size_t count = 0;
     (void)state;
-    for (size_t i = 0; i <= 2 * count; ++i) {
+    for (size_t i = 0; i <= 2 * count; i++) {
         struct scene scene = set_scene(__func__, ALICE);
         assert_true(
             attacks(scene.attacker, "link", scene.open.os_name, scene.own));
@@ -340,7 +340,7 @@ static void test_planted__other_programs_memory_is_refused(void **state)
 {
     static const unsigned modes[] = {0666, 01666, 01600, 0600};
     (void)state;
-    for (size_t i = 0; i < COUNT(modes); ++i) {
+    for (size_t i = 0; i < COUNT(modes); i++) {
         char name[NAME_ROOM];
         char own[OS_NAME_ROOM];
         char raw[OS_NAME_ROOM];
@@ -398,7 +398,7 @@ static void assert_busy_at_once(struct child *child, const char *command,
 {
     int64_t fastest = INT64_MAX;
     size_t before = strcspn(command, "%");
-    for (int calls = 0; calls < 8 && fastest > 700; ++calls) {
+    for (int calls = 0; calls < 8 && fastest > 700; calls++) {
         int64_t begun = clock_ms();
         assert_code(puppet(child, "%.*s%s%s", (int)before, command, name,
                            command + before + 2),
@@ -418,7 +418,7 @@ static void test_planted__kept_object_is_busy_at_once(void **state)
         "create 1 %s 4096 machine", "open 1 %s machine", "reap %s machine",
         "open_or_create 1 %s 4096 machine"};
     (void)state;
-    for (size_t i = 0; i < COUNT(locks) * COUNT(commands); ++i) {
+    for (size_t i = 0; i < COUNT(locks) * COUNT(commands); i++) {
         struct scene scene = set_scene(__func__, ALICE);
         const char *command = commands[i / 2];
         puppet_do(scene.victim, "unmap 0");
@@ -445,7 +445,7 @@ static void test_planted__reader_that_hinders_is_busy_at_once(void **state)
         "create 1 %s 4096 machine", "open 1 %s machine", "reap %s machine",
         "open_or_create 1 %s 4096 machine"};
     (void)state;
-    for (size_t i = 0; i < COUNT(commands); ++i) {
+    for (size_t i = 0; i < COUNT(commands); i++) {
         struct scene scene = set_scene(__func__, ALICE);
         struct place place = place_make(__func__, SHMAP_SCOPE_MACHINE);
         puppet_do(scene.victim, "create 1 %s 8192 machine everyone_read",
@@ -474,7 +474,7 @@ static void test_planted__root_removes_only_what_it_looked_at(void **state)
     if (os_has_lock_files())
         skip_because("regions cannot be shared here");
     snprintf(bob, sizeof bob, "%d", BOB);
-    for (size_t i = 0; i < COUNT(points); ++i) {
+    for (size_t i = 0; i < COUNT(points); i++) {
         struct place place = place_make(__func__, SHMAP_SCOPE_MACHINE);
         struct child *maker = puppet_start_as(BOB);
         struct child *attacker = child_start("attack", bob, NULL);
@@ -534,7 +534,7 @@ static void test_planted__removing_a_link_spares_its_successor(void **state)
     struct stop stops[64];
     size_t count = 0;
     (void)state;
-    for (size_t i = 0; i <= count; ++i) {
+    for (size_t i = 0; i <= count; i++) {
         struct scene scene = set_scene(__func__, ALICE);
         struct child *other = puppet_start_as(ALICE);
         assert_true(

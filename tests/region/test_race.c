@@ -65,7 +65,7 @@ static void check_found(const shmap_view *view)
     uint64_t generation = 0;
     if (view->size != SIZE)
         role_fail("a region has %zu bytes", view->size);
-    for (size_t i = 0; i < COUNT(places); ++i) {
+    for (size_t i = 0; i < COUNT(places); i++) {
         uint64_t number = memory_load(number_in(view, places[i]));
         if (number == 0)
             continue;
@@ -84,7 +84,7 @@ static void check_fresh_and_stamp(const shmap_view *view)
         stamp_of((uint32_t)(racer << 26 | (++generations & 0x3ffffff)));
     if (view->size != SIZE)
         role_fail("a new region has %zu bytes", view->size);
-    for (size_t i = 0; i < SIZE / 8; ++i)
+    for (size_t i = 0; i < SIZE / 8; i++)
         if ((i < OWN_NUMBERS || i >= OWN_NUMBERS + RACERS) &&
             memory_load(number_in(view, i)) != 0)
             role_fail("number %zu of a new region is not zero", i);
@@ -250,7 +250,7 @@ static void with(struct hold *hold)
 static struct hold *any_hold(void)
 {
     uint32_t roll = dice_roll(&dice, 64);
-    for (size_t i = 0; roll < 48 && i < NAMES; ++i)
+    for (size_t i = 0; roll < 48 && i < NAMES; i++)
         if (holds[i].view.data != NULL)
             return &holds[i];
     roll = dice_roll(&dice, 64);
@@ -267,7 +267,7 @@ static int play_racer(int count, char **arguments)
     int64_t end = strtoll(arguments[2], NULL, 10);
     suicidal = strcmp(arguments[3], "die") == 0;
     generations = dice_roll(&dice, 1u << 26);
-    for (size_t i = 0; i < NAMES; ++i)
+    for (size_t i = 0; i < NAMES; i++)
         snprintf(holds[i].name, NAME_ROOM, "%s", arguments[4 + i]);
     while (clock_ms() < end) {
         struct hold *hold = any_hold();
@@ -276,7 +276,7 @@ static int play_racer(int count, char **arguments)
         else
             with(hold);
     }
-    for (size_t i = 0; i < NAMES; ++i)
+    for (size_t i = 0; i < NAMES; i++)
         if (holds[i].view.data != NULL)
             let_go(&holds[i]);
     say("%lu %lu %lu %lu %lu", deeds[CREATED], deeds[OPENED], deeds[ASKED],
@@ -338,9 +338,9 @@ static void replace_racers(struct race *race)
 {
     uint32_t first = dice_roll(&race->dice, (uint32_t)race->count);
     uint32_t deaths = 1 + dice_roll(&race->dice, 4);
-    for (uint32_t i = 1; i < deaths; ++i)
+    for (uint32_t i = 1; i < deaths; i++)
         child_kill(race->racers[(first + i) % race->count]);
-    for (uint32_t i = 0; i < deaths; ++i)
+    for (uint32_t i = 0; i < deaths; i++)
         replace_racer(race, (first + i) % race->count);
 }
 
@@ -350,7 +350,7 @@ static void finish(struct race *race)
     unsigned long sums[DEEDS] = {0};
     int64_t now = clock_ms();
     int timeout = PATIENCE + (int)(race->end > now ? race->end - now : 0);
-    for (size_t i = 0; i < race->count; ++i) {
+    for (size_t i = 0; i < race->count; i++) {
         const char *said = child_read_line(race->racers[i], timeout);
         unsigned long done[DEEDS] = {0};
         char line[1024];
@@ -358,7 +358,7 @@ static void finish(struct race *race)
         sscanf(line, "%lu %lu %lu %lu %lu", &done[CREATED], &done[OPENED],
                &done[ASKED], &done[REAPED], &done[CLOSED]);
         check_end(race, i, line, child_wait(race->racers[i], PATIENCE));
-        for (size_t deed = 0; deed < DEEDS; ++deed)
+        for (size_t deed = 0; deed < DEEDS; deed++)
             sums[deed] += done[deed];
     }
     print_message("    %u killed; those at the end had created %lu, opened "
@@ -367,7 +367,7 @@ static void finish(struct race *race)
                   sums[REAPED], sums[CLOSED]);
     /* What those did who were killed is not known, and on a busy machine that
      * can be nearly all. */
-    for (size_t deed = 0; deed < DEEDS; ++deed)
+    for (size_t deed = 0; deed < DEEDS; deed++)
         assert_true(race->deadly ? race->kills > 0 : sums[deed] > 0);
 }
 
@@ -393,19 +393,19 @@ static void run_race(const char *label, bool deadly)
     uint64_t seed = fresh_seed() & 0x7fffffff;
     race.dice.state = (uint64_t)setting("SHMAP_TEST_SEED", (long)seed);
     print_message("    SHMAP_TEST_SEED=%" PRIu64 "\n", race.dice.state);
-    for (size_t i = 0; i < NAMES; ++i)
+    for (size_t i = 0; i < NAMES; i++)
         unique_name(race.names[i], label);
     race.end = clock_ms() + seconds * 1000;
-    for (size_t i = 0; i < race.count; ++i)
+    for (size_t i = 0; i < race.count; i++)
         start_racer(&race, i);
     while (deadly && clock_ms() < race.end) {
         replace_racers(&race);
         /* Some are given the time to hold something. */
-        for (uint32_t naps = dice_roll(&race.dice, 4); naps > 0; --naps)
+        for (uint32_t naps = dice_roll(&race.dice, 4); naps > 0; naps--)
             patience_nap(race.end);
     }
     finish(&race);
-    for (size_t i = 0; i < NAMES; ++i)
+    for (size_t i = 0; i < NAMES; i++)
         assert_nothing_left(race.names[i]);
 }
 
@@ -427,9 +427,9 @@ static void assert_one_of(struct child **puppets, size_t count,
                           const char *command, int first, int second)
 {
     size_t firsts = 0;
-    for (size_t i = 0; i < count; ++i)
+    for (size_t i = 0; i < count; i++)
         child_tell(puppets[i], "%s", command);
-    for (size_t i = 0; i < count; ++i) {
+    for (size_t i = 0; i < count; i++) {
         int result = puppet_result(puppets[i]);
         if (result == first)
             ++firsts;
@@ -441,16 +441,16 @@ static void assert_one_of(struct child **puppets, size_t count,
 
 static void all_close(struct child **puppets, size_t count)
 {
-    for (size_t i = 0; i < count; ++i)
+    for (size_t i = 0; i < count; i++)
         child_tell(puppets[i], "close 0");
-    for (size_t i = 0; i < count; ++i)
+    for (size_t i = 0; i < count; i++)
         assert_code(puppet_result(puppets[i]), 0);
 }
 
 static size_t start_puppets(struct child **puppets)
 {
     size_t count = os_is_emulated() ? RACERS / 2 : RACERS;
-    for (size_t i = 0; i < count; ++i)
+    for (size_t i = 0; i < count; i++)
         puppets[i] = puppet_start();
     return count;
 }
@@ -469,7 +469,7 @@ static void test_race__one_of_many_creates(void **state)
     (void)state;
     unique_name(name, __func__);
     snprintf(line, sizeof line, "create 0 %s %d", name, SIZE);
-    for (unsigned round = 0; round < rounds(); ++round) {
+    for (unsigned round = 0; round < rounds(); round++) {
         assert_one_of(puppets, count, line, 0, SHMAP_EEXIST);
         all_close(puppets, count);
     }
@@ -485,7 +485,7 @@ static void test_race__one_of_many_opens_or_creates(void **state)
     (void)state;
     unique_name(name, __func__);
     snprintf(line, sizeof line, "open_or_create 0 %s %d", name, SIZE);
-    for (unsigned round = 0; round < rounds(); ++round) {
+    for (unsigned round = 0; round < rounds(); round++) {
         assert_one_of(puppets, count, line, SHMAP_CREATED, 0);
         all_close(puppets, count);
     }
@@ -501,9 +501,9 @@ static void test_race__one_of_many_has_the_file_alone(void **state)
     (void)state;
     scratch_path(path, __func__);
     snprintf(line, sizeof line, "open_file 0 %s %d missing", path, SIZE);
-    for (unsigned round = 0; round < rounds(); ++round) {
+    for (unsigned round = 0; round < rounds(); round++) {
         assert_one_of(puppets, count, line, SHMAP_ALONE, 0);
-        for (size_t i = 0; i < count; ++i)
+        for (size_t i = 0; i < count; i++)
             assert_int_equal(atoi(puppet_ask(puppets[i], "size 0")), SIZE);
         all_close(puppets, count);
         /* Every other time the file is there already. */

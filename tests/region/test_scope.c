@@ -80,7 +80,7 @@ static void test_scope__writing_a_heap_does_not_change_anothers(void **state)
     secret(second);
     struct child *a = puppet_start();
     ask(address, a, "heap %s", first);
-    for (int i = 0; i < 3; ++i) {
+    for (int i = 0; i < 3; i++) {
         struct child *b = puppet_start();
         puppet_ask(b, "heap %s", second);
         puppet_end(b);
@@ -182,7 +182,7 @@ static uint64_t free_place(unsigned index)
 /* Map the region 0 of both puppets at one address, and return it. */
 static uint64_t map_at_one_address(struct child *a, struct child *b)
 {
-    for (unsigned i = 0; i < FREE_PLACES; ++i) {
+    for (unsigned i = 0; i < FREE_PLACES; i++) {
         uint64_t place = free_place(i);
         if (puppet(a, "map 0 at=0x%" PRIx64, place) != 0)
             continue;

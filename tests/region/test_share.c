@@ -146,9 +146,9 @@ static void test_share__rights_are_exact_whatever_the_umask(void **state)
 {
     static const unsigned masks[] = {0, 022, 077, 0777};
     (void)state;
-    for (size_t i = 0; i < COUNT(masks); ++i) {
+    for (size_t i = 0; i < COUNT(masks); i++) {
         unsigned before = units_set_umask(masks[i]);
-        for (size_t k = 0; k < COUNT(shares); ++k)
+        for (size_t k = 0; k < COUNT(shares); k++)
             assert_all_rights(&shares[k], group_number);
         units_set_umask(before);
     }
@@ -157,7 +157,7 @@ static void test_share__rights_are_exact_whatever_the_umask(void **state)
 static void test_share__a_group_can_be_named(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < COUNT(shares); ++i)
+    for (size_t i = 0; i < COUNT(shares); i++)
         if (shares[i].grouped)
             assert_all_rights(&shares[i], group_name);
 }
@@ -170,7 +170,7 @@ static void test_share__opening_changes_no_rights(void **state)
     const struct share *made = &shares[0];
     (void)state;
     scratch_path(path, __func__);
-    for (size_t i = 1; i < COUNT(shares); ++i) {
+    for (size_t i = 1; i < COUNT(shares); i++) {
         shmap_region *first = no_region;
         shmap_region *second = no_region;
         shmap_region_options options = options_with(&shares[i], group_number);
@@ -247,7 +247,7 @@ static void test_share__groups_that_are_none(void **state)
     (void)state;
     if (!can_share_names())
         skip_because("sharing named regions is not possible at all");
-    for (size_t i = 0; i < COUNT(names); ++i) {
+    for (size_t i = 0; i < COUNT(names); i++) {
         assert_refused(
             &(shmap_region_options){.struct_size = sizeof(shmap_region_options),
                                     .share = SHMAP_SHARE_GROUP,
@@ -288,7 +288,7 @@ static void test_share__unknown_groups_come_first(void **state)
 static void test_share__group_and_share_belong_together(void **state)
 {
     (void)state;
-    for (int share = -1; share <= SHMAP_SHARE_GROUP + 1; ++share) {
+    for (int share = -1; share <= SHMAP_SHARE_GROUP + 1; share++) {
         bool grouped =
             share == SHMAP_SHARE_GROUP_READ || share == SHMAP_SHARE_GROUP;
         bool valid = share >= 0 && share <= SHMAP_SHARE_GROUP;
@@ -314,7 +314,7 @@ static void test_share__names_with_lock_files_cannot_be_shared(void **state)
     (void)state;
     if (can_share_names())
         skip_because("named regions have no lock files");
-    for (size_t i = 1; i < COUNT(shares); ++i) {
+    for (size_t i = 1; i < COUNT(shares); i++) {
         shmap_region *region = no_region;
         shmap_region_options options = options_with(&shares[i], group_number);
         options.scope = SHMAP_SCOPE_MACHINE;
@@ -338,8 +338,8 @@ static void test_share__sleepers_let_in_the_same(void **state)
     (void)state;
     if (!units_has_machine_scope())
         skip_because("machine scope needs a privilege");
-    for (int kind = SHMAP_KIND_NAMED; kind <= SHMAP_KIND_FILE; ++kind)
-        for (size_t i = 0; i < COUNT(others); ++i) {
+    for (int kind = SHMAP_KIND_NAMED; kind <= SHMAP_KIND_FILE; kind++)
+        for (size_t i = 0; i < COUNT(others); i++) {
             struct place place = place_make(__func__, SHMAP_SCOPE_MACHINE);
             char path[OS_NAME_ROOM];
             char rights[RIGHTS_ROOM];
@@ -400,7 +400,7 @@ static void test_share__sleepers_in_anonymous_regions(void **state)
         "owner sleep and wake", "owner sleep and wake, everyone sleep",
         "owner sleep and wake, everyone sleep and wake"};
     (void)state;
-    for (size_t i = 0; i < COUNT(others); ++i) {
+    for (size_t i = 0; i < COUNT(others); i++) {
         char rights[RIGHTS_ROOM];
         shmap_region *region = no_region;
         shmap_view view = SHMAP_VIEW_INIT;
@@ -585,7 +585,7 @@ static void assert_may(const struct share *share, struct child *other,
     int to_read = let_in ? 0 : SHMAP_EACCES;
     int to_write = writes ? 0 : SHMAP_EACCES;
     const char *const words[] = {"anybody", "system"};
-    for (size_t i = 0; i < COUNT(words); ++i) {
+    for (size_t i = 0; i < COUNT(words); i++) {
         assert_code(
             puppet(other, "open 0 %s machine read %s", place->name, words[i]),
             to_read);
@@ -629,7 +629,7 @@ static void test_share__who_may_open(void **state)
     struct child *root = puppet_start();
     struct child *bob = puppet_start_as(BOB);
     struct child *carol = puppet_start_as(CAROL);
-    for (size_t i = 0; i < COUNT(shares); ++i) {
+    for (size_t i = 0; i < COUNT(shares); i++) {
         struct place place = place_make(__func__, SHMAP_SCOPE_MACHINE);
         char path[OS_NAME_ROOM];
         char group[32] = "";
@@ -721,7 +721,7 @@ static void test_share__rights_are_there_from_the_first_moment(void **state)
     char line[4 * NAME_ROOM];
     (void)state;
     NEEDS_USERS();
-    for (size_t i = 0; i < COUNT(shares); ++i) {
+    for (size_t i = 0; i < COUNT(shares); i++) {
         struct place place = place_make(__func__, SHMAP_SCOPE_MACHINE);
         struct child *first = puppet_start();
         size_t seen = 0;
@@ -733,7 +733,7 @@ static void test_share__rights_are_there_from_the_first_moment(void **state)
         size_t count = stops_passed(first, stops, COUNT(stops));
         puppet_do(first, "close 0");
         assert_true(count > 2);
-        for (size_t k = 0; k < count; ++k) {
+        for (size_t k = 0; k < count; k++) {
             struct child *maker = puppet_start();
             stops_run_into(maker, &stops[k], line);
             if (raw_exists(place.os_name)) {
@@ -758,7 +758,7 @@ static void test_share__reader_of_anothers_region_holds_it(void **state)
     struct place place = place_make(__func__, SHMAP_SCOPE_MACHINE);
     (void)state;
     NEEDS_USERS();
-    for (int killed = 0; killed < 2; ++killed) {
+    for (int killed = 0; killed < 2; killed++) {
         struct child *alice = puppet_start_as(ALICE);
         struct child *again = puppet_start_as(ALICE);
         struct child *bob = puppet_start_as(BOB);
@@ -818,7 +818,7 @@ static void test_share__records_are_read_and_awaited_by_others(void **state)
     struct child *bob = mate_as(BOB, "look", place.name, "");
     child_tell(bob, "wait 0");
     child_expect(bob, "waiting");
-    for (unsigned i = 1; i <= 20; ++i) {
+    for (unsigned i = 1; i <= 20; i++) {
         char expected[32];
         child_tell(alice, "write %u", i * 7);
         child_expect(alice, "wrote 0");
@@ -840,7 +840,7 @@ static void test_share__the_death_of_anothers_owner_is_told(void **state)
     NEEDS_USERS();
     snprintf(died, sizeof died, "locked %d", SHMAP_OWNER_DIED);
     /* Before one waits, and while. */
-    for (int waiting = 0; waiting < 2; ++waiting) {
+    for (int waiting = 0; waiting < 2; waiting++) {
         struct child *alice = mate_as(ALICE, "make", place.name, "everyone");
         struct child *bob = mate_as(BOB, "join", place.name, "");
         child_tell(bob, "lock");
@@ -869,7 +869,7 @@ static void test_share__a_turn_for_ever_keeps_nobody(void **state)
     struct child *bob = mate_as(BOB, "look", place.name, "");
     child_tell(bob, "turn");
     child_expect(bob, "taken");
-    for (int i = 0; i < 10; ++i) {
+    for (int i = 0; i < 10; i++) {
         puppet_do(again, "open 0 %s machine", place.name);
         puppet_do(again, "close 0");
     }
@@ -893,13 +893,13 @@ static void test_share__leaving_together_leaves_nothing_to_see(void **state)
     struct place place = place_make(__func__, SHMAP_SCOPE_MACHINE);
     (void)state;
     NEEDS_USERS();
-    for (int inside = 0; inside < 2; ++inside) {
+    for (int inside = 0; inside < 2; inside++) {
         struct stop stops[64];
         size_t count = 0;
         struct child *alice = puppet_start_as(ALICE);
         struct child *bob = puppet_start_as(BOB);
         /* First find the steps. */
-        for (size_t i = 0; i <= count; ++i) {
+        for (size_t i = 0; i <= count; i++) {
             puppet_do(alice, "create 0 %s 8192 machine everyone", place.name);
             if (inside != 0)
                 puppet_do(bob, "open 0 %s machine anybody", place.name);
@@ -957,7 +957,7 @@ static void test_share__a_lock_for_ever_is_busy_within_a_bound(void **state)
     child_tell(bob, "block %s", place.os_name);
     child_expect(bob, "blocked");
     alice = puppet_start_as(ALICE);
-    for (size_t i = 0; i < COUNT(commands); ++i) {
+    for (size_t i = 0; i < COUNT(commands); i++) {
         char line[2 * NAME_ROOM];
         size_t before = strcspn(commands[i], "%");
         snprintf(line, sizeof line, "%.*s%s%s", (int)before, commands[i],

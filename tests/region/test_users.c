@@ -87,7 +87,7 @@ static void assert_answers(const struct place *place, struct child *bob,
          offsetof(struct answers, open_or_create)},
         {"reap @ machine", offsetof(struct answers, reap)},
     };
-    for (size_t i = 0; i < COUNT(calls); ++i) {
+    for (size_t i = 0; i < COUNT(calls); i++) {
         char line[2 * NAME_ROOM];
         const char *command = calls[i].command;
         format_command(line, command, place);
@@ -113,7 +113,7 @@ static void test_users__live_region_of_another(void **state)
         {01666, SHMAP_EEXIST, SHMAP_EOWNER, 0, SHMAP_EOWNER, 0, 0, 0},
     };
     (void)state;
-    for (size_t i = 0; i < COUNT(answers); ++i) {
+    for (size_t i = 0; i < COUNT(answers); i++) {
         struct place place = place_make(__func__, SHMAP_SCOPE_MACHINE);
         struct child *alice = alice_with(&place, answers[i].mode);
         struct child *bob = puppet_start_as(BOB);
@@ -218,7 +218,7 @@ static void test_users__leftover_of_another(void **state)
          SHMAP_ENOENT, SHMAP_ESTALE, SHMAP_ESTALE},
     };
     (void)state;
-    for (size_t i = 0; i < COUNT(answers); ++i) {
+    for (size_t i = 0; i < COUNT(answers); i++) {
         struct place place = place_make(__func__, SHMAP_SCOPE_MACHINE);
         leave_over(&place, answers[i].mode);
         struct child *bob = puppet_start_as(BOB);
@@ -242,7 +242,7 @@ static void test_users__a_leftover_of_another_says_why(void **state)
     (void)state;
     leave_over(&place, 01666);
     struct child *bob = puppet_start_as(BOB);
-    for (size_t i = 0; i < COUNT(commands); ++i) {
+    for (size_t i = 0; i < COUNT(commands); i++) {
         char line[2 * NAME_ROOM];
         format_command(line, commands[i], &place);
         /* Not what a call before it left in errno. */
@@ -264,7 +264,7 @@ static void test_users__stranger_takes_no_exclusive_step(void **state)
     (void)state;
     leave_over(&place, 01666);
     struct child *bob = puppet_start_as(BOB);
-    for (size_t i = 0; i < COUNT(commands); ++i) {
+    for (size_t i = 0; i < COUNT(commands); i++) {
         char line[2 * NAME_ROOM];
         format_command(line, commands[i], &place);
         puppet_do(bob, "record");
@@ -279,7 +279,7 @@ static void test_users__owner_reclaims_whatever_the_mode(void **state)
 {
     static const unsigned modes[] = {01600, 01644, 01666};
     (void)state;
-    for (size_t i = 0; i < COUNT(modes); ++i) {
+    for (size_t i = 0; i < COUNT(modes); i++) {
         struct place place = place_make(__func__, SHMAP_SCOPE_MACHINE);
         struct child *alice = puppet_start_as(ALICE);
         leave_over(&place, modes[i]);
@@ -298,7 +298,7 @@ static void test_users__root_reaps_anything_by_name(void **state)
 {
     static const unsigned modes[] = {01600, 01644, 01666};
     (void)state;
-    for (size_t i = 0; i < COUNT(modes); ++i) {
+    for (size_t i = 0; i < COUNT(modes); i++) {
         struct place place = place_make(__func__, SHMAP_SCOPE_MACHINE);
         unsigned reaped = 77;
         struct child *alice = alice_with(&place, modes[i]);
@@ -415,7 +415,7 @@ static void test_users__refused_opener_leaves_nothing_behind(void **state)
     struct place place = place_make(__func__, SHMAP_SCOPE_MACHINE);
     (void)state;
     struct child *bob = puppet_start_as(BOB);
-    for (int i = 0; i < 20; ++i) {
+    for (int i = 0; i < 20; i++) {
         struct child *alice = alice_with(&place, 01666);
         puppet_do(alice, "unmap 0");
         child_tell(bob, "open 0 %s machine", place.name);
@@ -449,7 +449,7 @@ static void test_users__refused_opener_never_marks(void **state)
                 SHMAP_EOWNER);
     size_t count = stops_passed(bob, stops, COUNT(stops));
     assert_in_range(count, 1, COUNT(stops));
-    for (size_t i = 0; i < count; ++i)
+    for (size_t i = 0; i < count; i++)
         assert_string_not_equal(stops[i].point, "open.marked");
 }
 
@@ -467,7 +467,7 @@ static void test_users__refused_stranger_leaves_nothing_behind(void **state)
     struct child *alice = puppet_start_as(ALICE);
     struct child *bob = puppet_start_as(BOB);
     snprintf(line, sizeof line, "open 0 %s machine read", place.name);
-    for (size_t i = 0; i <= count; ++i) {
+    for (size_t i = 0; i <= count; i++) {
         puppet_do(alice, "create 0 %s 4096 machine everyone_read", place.name);
         if (i == 0) {
             puppet_do(bob, "record");
