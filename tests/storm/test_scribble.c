@@ -23,7 +23,7 @@ static void test_scribble__other_locks_are_kept(void **state)
 {
     (void)state;
     need_locks();
-    for (unsigned ticket = 0; ticket < TICKETS; ++ticket) {
+    for (unsigned ticket = 0; ticket < TICKETS; ticket++) {
         shmap_mutex healthy = {0};
         shmap_mutex bad = {0};
         bool first = ticket % 2 == 0;
@@ -81,7 +81,7 @@ static void test_scribble__lost_locks_make_room(void **state)
     shmap_mutex bad = {0};
     (void)state;
     need_locks();
-    for (int i = 0; i < LOSSES; ++i) {
+    for (int i = 0; i < LOSSES; i++) {
         memset(&bad, 0, sizeof bad);
         memset(&rwlock, 0, sizeof rwlock);
         memset(&once, 0, sizeof once);
@@ -144,7 +144,7 @@ static void write_node(shmap_mutex *mutex, uintptr_t address)
 
 static size_t slot_in(const struct locks *locks)
 {
-    for (int i = 0; i < SHMAP_RWLOCK_READERS; ++i)
+    for (int i = 0; i < SHMAP_RWLOCK_READERS; i++)
         if (locks->reading.reader_[i] != 0)
             return (size_t)((const char *)&locks->reading.reader_[i] -
                             (const char *)locks);
@@ -228,7 +228,7 @@ static void test_scribble__deaths_are_told_of(void **state)
 {
     (void)state;
     need_locks();
-    for (int lead = 0; lead < LEADS; ++lead) {
+    for (int lead = 0; lead < LEADS; lead++) {
         char name[NAME_ROOM];
         unique_name(name, __func__);
         kill_misled(name, lead);

@@ -13,7 +13,7 @@ static uint64_t deaths_in(const struct storm_death *deaths, size_t count,
                           enum phase phase)
 {
     uint64_t sum = 0;
-    for (size_t i = 0; i < count; ++i)
+    for (size_t i = 0; i < count; i++)
         sum += deaths[i].journal[PHASE] == (uint64_t)phase;
     return sum;
 }
@@ -136,7 +136,7 @@ static void check_counter(const struct storm_death *deaths, size_t count)
     uint64_t inside = deaths_in(deaths, count, INSIDE);
     uint64_t half = 0;
 
-    for (size_t i = 0; i < count; ++i)
+    for (size_t i = 0; i < count; i++)
         half += deaths[i].journal[HALF];
     if (reports < inside || reports > possible_deaths(deaths, count))
         storm_fail("%d deaths inside, %d that may be, %d told of", (int)inside,
@@ -321,13 +321,13 @@ static void check_queue(const struct storm_death *deaths, size_t count)
     storm_check(queue->owner == 0);
     for (; queue->audited < queue->head; ++queue->audited) {
         bool in_dead_hand = false;
-        for (size_t i = 0; i < count; ++i)
+        for (size_t i = 0; i < count; i++)
             if (deaths[i].journal[IN_HAND] == queue->audited + 1)
                 in_dead_hand = true;
         if (queue->seen[queue->audited] == 0 && !in_dead_hand)
             storm_fail("an item was lost");
     }
-    for (uint64_t item = queue->head; item < queue->tail; ++item)
+    for (uint64_t item = queue->head; item < queue->tail; item++)
         storm_check(queue->seen[item] == 0);
 }
 

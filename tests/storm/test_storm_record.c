@@ -42,7 +42,7 @@ static size_t size_of(const struct board *board)
 static uint64_t newest_known(void)
 {
     uint64_t newest = 0;
-    for (unsigned slot = 0; slot < STORM_WORKERS; ++slot) {
+    for (unsigned slot = 0; slot < STORM_WORKERS; slot++) {
         uint64_t version = storm_read_journal(slot, VERSION);
         if (version > newest)
             newest = version;
@@ -76,7 +76,7 @@ static uint64_t read_board(struct board *board, uint64_t *value)
         storm_fail("reading is %s", shmap_error_name(result));
     if (version < newest)
         storm_fail("the version went back");
-    for (size_t i = 1; i < board->size / sizeof *value; ++i)
+    for (size_t i = 1; i < board->size / sizeof *value; i++)
         if (value[i] != value[0])
             storm_fail("a torn value");
     compare_with_known(board, version, value[0]);
@@ -94,7 +94,7 @@ static void follow_board(struct board *board, uint64_t *value)
 static void make_value(struct board *board, uint64_t *value)
 {
     uint64_t number = memory_add(&board->numbers, 1) + 1;
-    for (size_t i = 0; i < board->size / sizeof *value; ++i)
+    for (size_t i = 0; i < board->size / sizeof *value; i++)
         value[i] = number;
 }
 
@@ -117,9 +117,9 @@ static void write_board(struct board *board)
 {
     enum { VALUES = 5 };
     static uint64_t values[VALUES][LARGEST / sizeof(uint64_t)];
-    for (size_t i = 0; i < VALUES; ++i)
+    for (size_t i = 0; i < VALUES; i++)
         make_value(board, values[i]);
-    for (uint32_t left = 1 + dice_roll(&storm_dice, 8); left > 0; --left)
+    for (uint32_t left = 1 + dice_roll(&storm_dice, 8); left > 0; left--)
         write_value(board, values[left % VALUES]);
     storm_dawdle();
 }
@@ -140,7 +140,7 @@ static bool use_board(void)
 {
     static uint64_t value[LARGEST / sizeof(uint64_t)];
     struct board *board = storm_data;
-    for (uint32_t reads = dice_roll(&storm_dice, 4); reads > 0; --reads)
+    for (uint32_t reads = dice_roll(&storm_dice, 4); reads > 0; reads--)
         follow_board(board, value);
     if (storm_slot % 2 == 1 && !storm_is_paused())
         wait_for_board();
@@ -213,7 +213,7 @@ static void start_many(void)
 {
     struct many *many = storm_data;
     if (dice_roll(&storm_dice, 2) == 0)
-        for (size_t i = 0; i < ONCES; ++i)
+        for (size_t i = 0; i < ONCES; i++)
             many->ones[i].once.spin_ns = SHMAP_SPIN_NEVER;
 }
 
@@ -309,7 +309,7 @@ static void check_many(const struct storm_death *deaths, size_t count)
 {
     struct many *many = storm_data;
     (void)deaths, (void)count;
-    for (unsigned slot = 0; slot < STORM_WORKERS; ++slot)
+    for (unsigned slot = 0; slot < STORM_WORKERS; slot++)
         if (!storm_slot_is_dead(slot))
             storm_check(storm_read_journal(slot, PHASE) == OUTSIDE);
     storm_check(many->furthest > 0);

@@ -28,7 +28,7 @@ static void start_table(void)
 
 static bool is_whole(const struct table *table)
 {
-    for (size_t i = 1; i < CELLS; ++i)
+    for (size_t i = 1; i < CELLS; i++)
         if (memory_load(&table->cells[i]) != memory_load(&table->cells[0]))
             return false;
     return true;
@@ -55,11 +55,11 @@ static void check_result(const struct table *table, int result)
 static void look_on(const struct table *table)
 {
     uint64_t then[CELLS];
-    for (size_t i = 0; i < CELLS; ++i)
+    for (size_t i = 0; i < CELLS; i++)
         then[i] = memory_load(&table->cells[i]);
     storm_dawdle();
     storm_point("test.reading");
-    for (size_t i = 0; i < CELLS; ++i)
+    for (size_t i = 0; i < CELLS; i++)
         if (memory_load(&table->cells[i]) != then[i])
             storm_fail("somebody wrote while others read");
 }
@@ -90,7 +90,7 @@ static void check_alone(const struct table *table)
 {
     if (memory_load(&table->writer) != storm_stamp())
         storm_fail("two write");
-    for (unsigned slot = 0; slot < STORM_WORKERS; ++slot)
+    for (unsigned slot = 0; slot < STORM_WORKERS; slot++)
         if (storm_read_journal(slot, READING) != 0 && !storm_slot_is_dead(slot))
             storm_fail("somebody reads while another writes");
 }
@@ -98,7 +98,7 @@ static void check_alone(const struct table *table)
 static void write_cells(struct table *table)
 {
     uint64_t value = memory_load(&table->cells[0]) + 1;
-    for (size_t i = 0; i < CELLS; ++i) {
+    for (size_t i = 0; i < CELLS; i++) {
         memory_store(&table->cells[i], value);
         if (i == CELLS / 2)
             storm_point("test.writing");
@@ -151,7 +151,7 @@ static bool write_table(struct table *table)
 static bool read_and_write(void)
 {
     struct table *table = storm_data;
-    for (uint32_t reads = dice_roll(&storm_dice, 4); reads > 0; --reads) {
+    for (uint32_t reads = dice_roll(&storm_dice, 4); reads > 0; reads--) {
         read_table(table);
         storm_dawdle();
     }
@@ -165,7 +165,7 @@ static void check_table(const struct storm_death *deaths, size_t count)
     uint64_t inside = 0;
     uint64_t possible = 0;
 
-    for (size_t i = 0; i < count; ++i) {
+    for (size_t i = 0; i < count; i++) {
         inside += deaths[i].journal[PHASE] == WRITING;
         possible += deaths[i].journal[PHASE] != OUTSIDE;
     }

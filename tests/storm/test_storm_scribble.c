@@ -52,7 +52,7 @@ static void hammer(void *unused)
         if (wanted == 0)
             patience_nap(INT64_MAX);
         else if (dice_roll(&dice, 4) == 0)
-            for (int i = 0; i < 1000; ++i)
+            for (int i = 0; i < 1000; i++)
                 *hammered = value += UINT64_C(0x9e3779b97f4a7c15);
         else
             *hammered = value += 1;
@@ -73,7 +73,7 @@ static void prepare(const struct arena_use *use)
     uint64_t other = memory_load(&crowd_board->own[0][1].mutex.owner_);
     uint64_t *words = use->at;
     shmap_record *record = use->at;
-    for (size_t i = 0; i < use->object.size / 8; ++i)
+    for (size_t i = 0; i < use->object.size / 8; i++)
         words[i] = 0;
     switch (use->object.kind) {
     case ARENA_MUTEX:
@@ -139,10 +139,10 @@ static int play_hammered(int count, char **arguments)
     ask_hammer(0);
     while (memory_load(&crowd_board->own[0][1].mutex.owner_) == 0)
         patience_nap(INT64_MAX);
-    for (int call = 0; call < ARENA_CALLS; ++call) {
+    for (int call = 0; call < ARENA_CALLS; call++) {
         enum arena_kind kind = arena_call_kind((enum arena_call)call);
         say("%s", arena_call_name((enum arena_call)call));
-        for (size_t word = 0; word < words_to_hammer(kind); ++word)
+        for (size_t word = 0; word < words_to_hammer(kind); word++)
             call_hammered(me, (enum arena_call)call, word);
         crowd_lose_all(me);
     }
@@ -180,7 +180,7 @@ static int play_scribbler(int count, char **arguments)
     role_check_code(shmap_region_open(&crowd_arena, arguments[1], NULL), 0);
     role_check_code(shmap_view_map(&view, crowd_arena, NULL), 0);
     number = (unsigned)strtoul(arguments[2], NULL, 10);
-    for (unsigned i = 0; i < PARTIES; ++i)
+    for (unsigned i = 0; i < PARTIES; i++)
         hints[i] = &crowd_board->users[i / THREADS].threads[i % THREADS].hints;
     scribble_start(&scribbler, view.data, strtoull(arguments[3], NULL, 16));
     while (crowd_phase() != THE_END && !crowd_is_over()) {
@@ -222,7 +222,7 @@ static void give_up(const char *what, int user)
     const struct user_board *its = &crowd_board->users[user];
     char calls[256] = "";
     int code;
-    for (int i = 0; i < THREADS; ++i) {
+    for (int i = 0; i < THREADS; i++) {
         uint64_t call = memory_load(&its->threads[i].call);
         size_t length = strlen(calls);
         if (call != 0 && call <= ARENA_CALLS)
@@ -261,16 +261,16 @@ static void look_at(struct child *child, int user)
 
 static void look_at_all(void)
 {
-    for (int i = 0; i < USERS; ++i)
+    for (int i = 0; i < USERS; i++)
         look_at(run.children[i], i);
-    for (int i = 0; i < SCRIBBLERS; ++i)
+    for (int i = 0; i < SCRIBBLERS; i++)
         look_at(run.scribblers[i], -1);
 }
 
 /* Waits for a cond's mutex end with nobody's deadline, so somebody helps. */
 static bool have_arrived(uint64_t phase, int *missing)
 {
-    for (int i = 0; i < PARTIES; ++i) {
+    for (int i = 0; i < PARTIES; i++) {
         *missing = i / THREADS;
         if (memory_load(&crowd_board->users[i / THREADS]
                              .threads[i % THREADS]
@@ -282,7 +282,7 @@ static bool have_arrived(uint64_t phase, int *missing)
 
 static bool have_scribblers_arrived(uint64_t phase)
 {
-    for (int i = 0; i < SCRIBBLERS; ++i)
+    for (int i = 0; i < SCRIBBLERS; i++)
         if (memory_load(&crowd_board->scribblers_arrived[i]) != phase)
             return false;
     return true;
@@ -340,9 +340,9 @@ static void begin_run(int seconds)
     memory_store(&crowd_board->phase,
                  PHASE_KINDS); /* Not 0, which nobody wrote. */
     arena_clear(run.arena, run.seed);
-    for (int i = 0; i < USERS; ++i)
+    for (int i = 0; i < USERS; i++)
         run.children[i] = start("user", i);
-    for (int i = 0; i < SCRIBBLERS; ++i)
+    for (int i = 0; i < SCRIBBLERS; i++)
         run.scribblers[i] = start("scribbler", i);
 }
 
@@ -370,7 +370,7 @@ static void try_all(void)
     memset(crowd_board->trials, 0, sizeof crowd_board->trials);
     next_phase();
     await(crowd_phase(), false);
-    for (unsigned copy = 0; copy < ARENA_COPIES; ++copy) {
+    for (unsigned copy = 0; copy < ARENA_COPIES; copy++) {
         const struct trial *trial = &crowd_board->trials[copy];
         assert_int_equal(trial->locked, PARTIES * TURNS);
         assert_int_equal(trial->written, PARTIES);
@@ -399,7 +399,7 @@ static void kill_one(void)
         fail_msg("a user ended with %d: %s\n    %s", code,
                  crowd_board->users[user].failure, run.seed_text);
     ++run.kills;
-    for (int i = 0; i < THREADS; ++i) {
+    for (int i = 0; i < THREADS; i++) {
         struct thread_board *dead = &crowd_board->users[user].threads[i];
         const char *wrong;
         const char *which =
@@ -431,7 +431,7 @@ static void run_round(void)
 static uint64_t sum(size_t offset, int call)
 {
     uint64_t total = 0;
-    for (int i = 0; i < PARTIES; ++i) {
+    for (int i = 0; i < PARTIES; i++) {
         const char *thread =
             (const char *)&crowd_board->users[i / THREADS].threads[i % THREADS];
         total += ((const uint64_t *)(const void *)(thread + offset))[call];
@@ -442,7 +442,7 @@ static uint64_t sum(size_t offset, int call)
 /* Every call has succeeded, and failed where it can, and so on. */
 static bool have_seen_everything(void)
 {
-    for (int call = 0; call < ARENA_CALLS; ++call)
+    for (int call = 0; call < ARENA_CALLS; call++)
         if (sum(offsetof(struct thread_board, good), call) == 0 ||
             (arena_call_can_fail((enum arena_call)call) &&
              sum(offsetof(struct thread_board, bad), call) == 0))
@@ -460,7 +460,7 @@ static void sum_up(void)
                   run.rounds, run.kills, (int)crowd_board->endings,
                   crowd_board->remapped, crowd_board->reported,
                   crowd_board->crowded, crowd_board->scribbles, run.seed_text);
-    for (int call = 0; call < ARENA_CALLS; ++call)
+    for (int call = 0; call < ARENA_CALLS; call++)
         print_message("    %-24s %8" PRIu64 " done %8" PRIu64 " errors\n",
                       arena_call_name((enum arena_call)call),
                       sum(offsetof(struct thread_board, good), call),
@@ -471,9 +471,9 @@ static void sum_up(void)
 static void end_run(void)
 {
     memory_store(&crowd_board->phase, THE_END);
-    for (int i = 0; i < USERS; ++i)
+    for (int i = 0; i < USERS; i++)
         assert_int_equal(child_wait(run.children[i], PATIENCE), 0);
-    for (int i = 0; i < SCRIBBLERS; ++i)
+    for (int i = 0; i < SCRIBBLERS; i++)
         assert_int_equal(child_wait(run.scribblers[i], PATIENCE), 0);
 }
 
@@ -481,7 +481,7 @@ static int clear_up(void **state)
 {
     (void)state;
     children_end();
-    for (int i = 0; i < 2; ++i) {
+    for (int i = 0; i < 2; i++) {
         shmap_view_unmap(&run.views[i]);
         shmap_region_close(run.regions[i]);
         run.regions[i] = NULL;

@@ -14,7 +14,7 @@ static bool had_one(const struct storm_death *death)
     static const char *const taken[] = {"event.taken", "semaphore.taken"};
     if (death->journal[PHASE] == HAVING)
         return true;
-    for (size_t i = 0; i < COUNT(taken); ++i)
+    for (size_t i = 0; i < COUNT(taken); i++)
         if (death->point != NULL && strcmp(death->point, taken[i]) == 0)
             return true;
     return false;
@@ -30,7 +30,7 @@ static void check_sum(uint64_t found, uint64_t all,
                       const struct storm_death *deaths, size_t count)
 {
     uint64_t uncertain = 0;
-    for (size_t i = 0; i < count; ++i)
+    for (size_t i = 0; i < count; i++)
         uncertain += !had_one(&deaths[i]) && may_have_had_one(&deaths[i]);
     if (found > all || found + uncertain < all)
         storm_fail("%d are there, should be %d, but for %d at most", (int)found,
@@ -291,7 +291,7 @@ static bool meet(void)
 static void check_meeting(const struct storm_death *deaths, size_t count)
 {
     struct meeting *meeting = storm_data;
-    for (size_t i = 0; i < count; ++i)
+    for (size_t i = 0; i < count; i++)
         meeting->lost += deaths[i].journal[PHASE] == TAKING;
     storm_check(meeting->rounds * STORM_WORKERS <=
                 meeting->met + meeting->lost);
