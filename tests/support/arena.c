@@ -47,7 +47,7 @@ struct arena_object arena_object(unsigned number)
     if (copy == ARENA_COPIES - 1)
         object.at = os_page_size() - object.size;
     else
-        for (unsigned before = 0; before < copy; ++before)
+        for (unsigned before = 0; before < copy; before++)
             object.at += size_of(object.kind, before) + GAP;
     return object;
 }
@@ -70,10 +70,10 @@ static unsigned char pattern(uint64_t seed, size_t at)
 static void mark_objects(bool *is_object, enum arena_kind kind)
 {
     memset(is_object, 0, os_page_size() * sizeof *is_object);
-    for (unsigned copy = 0; copy < ARENA_COPIES; ++copy) {
+    for (unsigned copy = 0; copy < ARENA_COPIES; copy++) {
         struct arena_object object =
             arena_object((unsigned)kind * ARENA_COPIES + copy);
-        for (size_t i = 0; i < object.size; ++i)
+        for (size_t i = 0; i < object.size; i++)
             is_object[object.at + i] = true;
     }
 }
@@ -89,11 +89,11 @@ static bool *make_marks(void)
 void arena_clear(void *arena, uint64_t seed)
 {
     bool *is_object = make_marks();
-    for (int kind = 0; kind < ARENA_KINDS; ++kind) {
+    for (int kind = 0; kind < ARENA_KINDS; kind++) {
         unsigned char *cell =
             (unsigned char *)arena + (size_t)kind * SHMAP_VIEW_GRANULARITY;
         mark_objects(is_object, (enum arena_kind)kind);
-        for (size_t i = 0; i < os_page_size(); ++i)
+        for (size_t i = 0; i < os_page_size(); i++)
             cell[i] = is_object[i] ? 0 : pattern(seed, i);
     }
     free(is_object);
@@ -111,11 +111,11 @@ long arena_damage(const void *arena, uint64_t seed)
 {
     bool *is_object = make_marks();
     long found = -1;
-    for (int kind = 0; kind < ARENA_KINDS && found < 0; ++kind) {
+    for (int kind = 0; kind < ARENA_KINDS && found < 0; kind++) {
         size_t start = (size_t)kind * SHMAP_VIEW_GRANULARITY;
         const unsigned char *cell = (const unsigned char *)arena + start;
         mark_objects(is_object, (enum arena_kind)kind);
-        for (size_t i = 0; i < SHMAP_VIEW_GRANULARITY && found < 0; ++i)
+        for (size_t i = 0; i < SHMAP_VIEW_GRANULARITY && found < 0; i++)
             if (is_damaged(cell, is_object, i, seed))
                 found = (long)(start + i);
     }
@@ -134,7 +134,7 @@ int arena_cell_map(struct arena_cell *cell, shmap_region *region,
         kind == ARENA_KINDS ? 0 : (uint64_t)kind * SHMAP_VIEW_GRANULARITY;
     options.size = os_page_size();
     options.access = access;
-    for (int i = 0; i < TRIES; ++i) {
+    for (int i = 0; i < TRIES; i++) {
         options.address = cell->guarded = guard_make(os_page_size());
         if (cell->guarded == NULL)
             return SHMAP_ENOMEM;
@@ -236,7 +236,7 @@ bool arena_call_can_fail(enum arena_call call)
 
 bool arena_call_may_answer(enum arena_call call, int result)
 {
-    for (int i = 0; i < RESULTS; ++i)
+    for (int i = 0; i < RESULTS; i++)
         if (callings[call].results[i] == result)
             return true;
     return result == 0;
@@ -259,7 +259,7 @@ static int read_record(const struct arena_use *use, const shmap_record *record,
     int result;
     memset(value - BEFORE, MARK, BEFORE);
     result = shmap_record_read(record, value, use->object.value, &version[1]);
-    for (int i = 1; i <= BEFORE; ++i)
+    for (int i = 1; i <= BEFORE; i++)
         if (value[-i] != MARK)
             *wrong = "it wrote before the buffer";
     if (version[0] != UINT64_MAX || version[2] != UINT64_MAX)

@@ -137,7 +137,7 @@ struct child *child_start(const char *role, ...)
     char *arguments[ARGUMENTS] = {path, word, name};
     va_list more;
     va_start(more, role);
-    for (size_t i = 3; i + 1 < ARGUMENTS; ++i)
+    for (size_t i = 3; i + 1 < ARGUMENTS; i++)
         if ((arguments[i] = va_arg(more, char *)) == NULL)
             break;
     va_end(more);

@@ -59,7 +59,7 @@ static uint32_t roll(struct crowd_user *me, uint32_t sides)
 
 static void map(struct crowd_user *me, int set)
 {
-    for (int kind = 0; kind < ARENA_KINDS; ++kind) {
+    for (int kind = 0; kind < ARENA_KINDS; kind++) {
         struct arena_cell *cell = &me->cells[set][kind];
         crowd_check(arena_cell_map(cell, crowd_arena, (enum arena_kind)kind,
                                    SHMAP_ACCESS_DEFAULT) == 0);
@@ -71,7 +71,7 @@ static void map(struct crowd_user *me, int set)
 
 static void unmap(struct crowd_user *me, int set)
 {
-    for (int kind = 0; kind < ARENA_KINDS; ++kind)
+    for (int kind = 0; kind < ARENA_KINDS; kind++)
         arena_cell_unmap(&me->cells[set][kind]);
 }
 
@@ -151,7 +151,7 @@ static void read_own(struct crowd_user *me)
 {
     const shmap_rwlock *rwlock = &me->own->rwlock;
     healthy(me, shmap_rwlock_read_lock(&me->own->rwlock, crowd_late()));
-    for (int i = 0; i < SHMAP_RWLOCK_READERS; ++i)
+    for (int i = 0; i < SHMAP_RWLOCK_READERS; i++)
         if (memory_load(&rwlock->reader_[i]) != 0)
             memory_store(&me->board->hints.healthy[1],
                          (uint64_t)(uintptr_t)&rwlock->reader_[i]);
@@ -293,7 +293,7 @@ const char *crowd_check_after(struct own *own, struct thread_board *dead,
     memory_store(&dead->rwlock, NOT);
     memory_store(&dead->once, NOT);
     memory_store(&dead->call, 0);
-    for (size_t i = 0; i < COUNT(dead->hints.healthy); ++i)
+    for (size_t i = 0; i < COUNT(dead->hints.healthy); i++)
         memory_store(&dead->hints.healthy[i], 0);
     return which;
 }
@@ -493,7 +493,7 @@ static void try_locks(struct crowd_user *me, unsigned copy, struct trial *trial)
     shmap_rwlock *rwlock = fresh(me, ARENA_RWLOCK, copy);
     shmap_once *once = fresh(me, ARENA_ONCE, copy);
     int result;
-    for (int i = 0; i < TURNS; ++i) {
+    for (int i = 0; i < TURNS; i++) {
         crowd_check(shmap_mutex_lock(mutex, crowd_late()) == 0);
         ++*(volatile uint64_t *)&trial->locked;
         crowd_check(shmap_mutex_unlock(mutex) == 0);
@@ -559,14 +559,14 @@ static void try_record(struct crowd_user *me, unsigned copy)
     crowd_check(shmap_record_wait(only, 0, crowd_late()) == 0);
     crowd_check(shmap_record_read(only, value, object.value, &version) == 0);
     crowd_check(version > 0 && version <= PARTIES);
-    for (size_t i = 1; i < object.value; ++i)
+    for (size_t i = 1; i < object.value; i++)
         crowd_check(value[i] == value[0]);
 }
 
 static void try_fresh(struct crowd_user *me)
 {
     crowd_map_all(me);
-    for (unsigned copy = 0; copy < ARENA_COPIES; ++copy) {
+    for (unsigned copy = 0; copy < ARENA_COPIES; copy++) {
         struct trial *trial = &crowd_board->trials[copy];
         try_locks(me, copy, trial);
         try_cond(me, copy, trial);
@@ -596,7 +596,7 @@ static bool scribbled(struct crowd_user *me, uint64_t phase)
 {
     uint32_t most = is_mortal(me) ? 1 + roll(me, 2000) : UINT32_MAX;
     crowd_map_all(me);
-    for (uint32_t i = 0; i < most && crowd_phase() == phase; ++i)
+    for (uint32_t i = 0; i < most && crowd_phase() == phase; i++)
         take_turn(me);
     return !is_mortal(me);
 }
@@ -661,7 +661,7 @@ int crowd_play_user(int count, char **arguments)
     role_check_code(shmap_region_open(&crowd_arena, arguments[1], NULL), 0);
     my_process = (unsigned)strtoul(arguments[2], NULL, 10);
     seed = strtoull(arguments[3], NULL, 16);
-    for (unsigned i = 0; i < THREADS; ++i) {
+    for (unsigned i = 0; i < THREADS; i++) {
         users[i].number = i;
         users[i].dice.state = seed + i;
         users[i].board = &crowd_board->users[my_process].threads[i];
@@ -676,7 +676,7 @@ int crowd_play_user(int count, char **arguments)
         }
         crowd_nap();
     }
-    for (unsigned i = 0; i < THREADS; ++i)
+    for (unsigned i = 0; i < THREADS; i++)
         crowd_check(uv_thread_join(&users[i].thread) == 0);
     return 0;
 }

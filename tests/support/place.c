@@ -63,7 +63,7 @@ void place_assert_free(const struct place *place)
     assert_code(shmap_region_create(&region, place->name, 20000, &options), 0);
     assert_code(shmap_view_map(&view, region, NULL), 0);
     assert_in_range(view.size, 20000, 20000 + os_page_size());
-    for (size_t i = 0; i < view.size; ++i)
+    for (size_t i = 0; i < view.size; i++)
         if (((const char *)view.data)[i] != 0)
             fail_msg("byte %zu of a fresh region is not zero", i);
     assert_code(place_open(place), 0);

@@ -53,7 +53,7 @@ static size_t slot(const struct command *command, int index)
 
 static bool has(const struct command *command, const char *option)
 {
-    for (int i = 1; i < command->count; ++i)
+    for (int i = 1; i < command->count; i++)
         if (strcmp(command->words[i], option) == 0)
             return true;
     return false;
@@ -63,7 +63,7 @@ static bool has(const struct command *command, const char *option)
 static uint64_t value_of(const struct command *command, const char *option)
 {
     size_t length = strlen(option);
-    for (int i = 1; i < command->count; ++i)
+    for (int i = 1; i < command->count; i++)
         if (strncmp(command->words[i], option, length) == 0)
             return strtoull(command->words[i] + length, NULL, 0);
     return 0;
@@ -81,7 +81,7 @@ static int access_of(const struct command *command)
 static const char *group_of(const struct command *command)
 {
     static const char option[] = "group=";
-    for (int i = 1; i < command->count; ++i)
+    for (int i = 1; i < command->count; i++)
         if (strncmp(command->words[i], option, sizeof option - 1) == 0)
             return command->words[i] + sizeof option - 1;
     return NULL;
@@ -396,7 +396,7 @@ static int do_store(const struct command *command)
 
 static int do_add(const struct command *command)
 {
-    for (uint64_t times = number(command, 3); times > 0; --times)
+    for (uint64_t times = number(command, 3); times > 0; times--)
         memory_add(number_at(command), 1);
     return 0;
 }
@@ -650,7 +650,7 @@ static const struct {
 
 static int run(const struct command *command)
 {
-    for (size_t i = 0; i < COUNT(commands); ++i)
+    for (size_t i = 0; i < COUNT(commands); i++)
         if (strcmp(commands[i].name, command->words[0]) == 0)
             return commands[i].run(command);
     const char *text = "";

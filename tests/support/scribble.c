@@ -329,7 +329,7 @@ void scribble_start(struct scribbler *scribbler, void *arena, uint64_t seed)
 {
     scribbler->arena = arena;
     scribbler->dice.state = seed;
-    for (unsigned i = 0; i < ARENA_OBJECTS; ++i) {
+    for (unsigned i = 0; i < ARENA_OBJECTS; i++) {
         scribbler->past[i] = calloc(1, arena_object(i).size);
         if (scribbler->past[i] == NULL)
             abort();
@@ -386,7 +386,7 @@ void scribble(struct scribbler *scribbler)
 
 void scribble_heal(void *arena)
 {
-    for (unsigned copy = 0; copy < ARENA_COPIES; ++copy) {
+    for (unsigned copy = 0; copy < ARENA_COPIES; copy++) {
         struct arena_cond *cond =
             arena_at(arena, ARENA_COND * ARENA_COPIES + copy);
         put64(&cond->mutex.owner_, 0);

@@ -77,7 +77,7 @@ size_t stops_passed(struct child *child, struct stop *stops, size_t room)
         struct stop *stop = &stops[count++];
         snprintf(stop->point, sizeof stop->point, "%s", point);
         stop->pass = 1;
-        for (const struct stop *earlier = stops; earlier < stop; ++earlier)
+        for (const struct stop *earlier = stops; earlier < stop; earlier++)
             if (strcmp(earlier->point, stop->point) == 0)
                 ++stop->pass;
     }

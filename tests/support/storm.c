@@ -178,7 +178,7 @@ static void nap(void)
 static size_t index_of(const char *point)
 {
     size_t count = point_count();
-    for (size_t i = 0; i < count; ++i)
+    for (size_t i = 0; i < count; i++)
         if (strcmp(point_name(i), point) == 0)
             return i;
     if (memory_add(&stage->stranger, 1) == 0)
@@ -378,7 +378,7 @@ static int kill_worker(struct run *run, unsigned slot)
 int storm_clear_up(void **state)
 {
     (void)state;
-    for (unsigned slot = 0; current != NULL && slot < STORM_WORKERS; ++slot)
+    for (unsigned slot = 0; current != NULL && slot < STORM_WORKERS; slot++)
         if (current->pids[slot] != 0)
             kill_worker(current, slot);
     current = NULL;
@@ -388,7 +388,7 @@ int storm_clear_up(void **state)
 
 static void check_failures(void)
 {
-    for (unsigned slot = 0; slot < STORM_WORKERS; ++slot)
+    for (unsigned slot = 0; slot < STORM_WORKERS; slot++)
         if (memory_load(&stage->workers[slot].failed) != 0)
             fail_msg("worker %u: %s\n    %s", slot,
                      stage->workers[slot].failure, seed_text);
@@ -424,23 +424,23 @@ static void describe(const char *what)
 {
     const unsigned char *bytes = storm_data;
     print_error("not within the time: %s\n", what);
-    for (size_t i = 0; i < current->death_count; ++i)
+    for (size_t i = 0; i < current->death_count; i++)
         print_error("    worker %u died at %s\n", current->deaths[i].slot,
                     current->deaths[i].point == NULL
                         ? "no stop"
                         : current->deaths[i].point);
-    for (unsigned slot = 0; slot < STORM_WORKERS; ++slot) {
+    for (unsigned slot = 0; slot < STORM_WORKERS; slot++) {
         const struct worker *worker = &stage->workers[slot];
         print_error("    worker %u%s: turns %" PRIu64 ", laps %" PRIu64
                     ", stopped %" PRIu64 ", parked %" PRIu64 ", journal",
                     slot, is_alive(slot) ? "" : " (dead)", worker->turns,
                     worker->laps, worker->stopped, worker->parked);
-        for (size_t i = 0; i < JOURNAL; ++i)
+        for (size_t i = 0; i < JOURNAL; i++)
             print_error(" %" PRIu64, worker->journal[i]);
         print_error("\n");
     }
     print_error("    the data begins with");
-    for (size_t i = 0; i < 128 && i < storm_now->size; ++i)
+    for (size_t i = 0; i < 128 && i < storm_now->size; i++)
         print_error("%s%02x", i % 8 == 0 ? " " : "", bytes[i]);
     print_error("\n");
 }
@@ -448,7 +448,7 @@ static void describe(const char *what)
 /* Some may have ended before they were to. */
 static void describe_ends(void)
 {
-    for (unsigned slot = 0; slot < STORM_WORKERS; ++slot) {
+    for (unsigned slot = 0; slot < STORM_WORKERS; slot++) {
         int code = is_alive(slot) ? kill_worker(current, slot) : CHILD_KILLED;
         if (code != CHILD_KILLED)
             print_error("    worker %u had ended with %d\n", slot, code);
@@ -458,7 +458,7 @@ static void describe_ends(void)
 static void wait_for(number_of *number, const uint64_t *least, const char *what)
 {
     int64_t until = patience_until(SETTLE_TIME);
-    for (unsigned slot = 0; slot < STORM_WORKERS; ++slot)
+    for (unsigned slot = 0; slot < STORM_WORKERS; slot++)
         while (is_alive(slot) && number(&stage->workers[slot]) < least[slot]) {
             check_failures();
             if (storm_is_paused() && storm_now->interrupt != NULL)
@@ -475,7 +475,7 @@ static void wait_for(number_of *number, const uint64_t *least, const char *what)
 static void wait_for_more(number_of *number, uint64_t more, const char *what)
 {
     uint64_t least[STORM_WORKERS];
-    for (unsigned slot = 0; slot < STORM_WORKERS; ++slot)
+    for (unsigned slot = 0; slot < STORM_WORKERS; slot++)
         least[slot] = number(&stage->workers[slot]) + more;
     wait_for(number, least, what);
 }
@@ -484,7 +484,7 @@ static void pause_all(struct run *run)
 {
     uint64_t least[STORM_WORKERS];
     uint64_t pause = ++run->pauses;
-    for (unsigned slot = 0; slot < STORM_WORKERS; ++slot)
+    for (unsigned slot = 0; slot < STORM_WORKERS; slot++)
         least[slot] = pause;
     memory_store(&stage->paused, pause);
     wait_for(parked_of, least, "all rest");
@@ -506,9 +506,9 @@ static void close_stage(struct run *run)
     pause_all(run);
     memory_store(&stage->ended, 1);
     memory_store(&stage->paused, 0);
-    for (unsigned slot = 0; slot < STORM_WORKERS; ++slot)
+    for (unsigned slot = 0; slot < STORM_WORKERS; slot++)
         kill_worker(run, slot);
-    for (size_t i = 0; i < STORM_POINTS; ++i)
+    for (size_t i = 0; i < STORM_POINTS; i++)
         run->passes[i] += stage->passes[i];
     shmap_view_unmap(&run->mirror);
     shmap_view_unmap(&run->view);
@@ -548,7 +548,7 @@ static void linger(struct run *run)
         for (until = clock_ms() + 250; patience_nap(until);)
             continue;
     } else if (roll < 48) {
-        for (uint32_t naps = dice_roll(&run->dice, 3); naps > 0; --naps)
+        for (uint32_t naps = dice_roll(&run->dice, 3); naps > 0; naps--)
             patience_nap(INT64_MAX);
     } else if (roll < 144) {
         while (shmap_now() < until)
@@ -597,7 +597,7 @@ static size_t next_point(struct run *run)
     size_t count = point_count();
     if (dice_roll(&run->dice, 5) == 0)
         return NO_POINT;
-    for (size_t i = 0; i < count; ++i) {
+    for (size_t i = 0; i < count; i++) {
         size_t point = run->cursor++ % count;
         if (is_passed(run, point) && !is_special(point))
             return point;
@@ -635,7 +635,7 @@ static size_t second_point(struct run *run)
 {
     size_t count = point_count();
     size_t point;
-    for (size_t i = 0; i < count; ++i)
+    for (size_t i = 0; i < count; i++)
         if (strcmp(point_name(i), "owner.dead") == 0 && is_passed(run, i) &&
             dice_roll(&run->dice, 2) == 0)
             return i;
@@ -656,11 +656,11 @@ static void kill_some(struct run *run)
     uint64_t pass = 1 + dice_roll(&run->dice, 3);
     unsigned slot;
 
-    for (size_t i = 0; i < 2 && point < NO_POINT; ++i)
+    for (size_t i = 0; i < 2 && point < NO_POINT; i++)
         ask_to_stop(first[i], point, pass);
     slot = stop_one(run, first, &point, STOP_TIME);
     linger(run);
-    for (size_t i = 0; i < 2 && twice && other < NO_POINT; ++i)
+    for (size_t i = 0; i < 2 && twice && other < NO_POINT; i++)
         ask_to_stop(second[i], other, 1);
     kill_now(run, slot, point);
     if (twice) {
@@ -692,7 +692,7 @@ static void kill_first(struct run *run)
 {
     static const unsigned slots[2] = {0, 1};
     size_t count = point_count();
-    for (size_t point = 0; point < count; ++point) {
+    for (size_t point = 0; point < count; point++) {
         if (strcmp(point_name(point), "place.joining") != 0)
             continue;
         ask_to_stop(slots[0], point, 1);
@@ -709,7 +709,7 @@ static void go_on(struct run *run)
     memory_store(&stage->killed, 0);
     memory_store(&stage->patient, dice_roll(&run->dice, 24) == 0);
     memory_store(&stage->until, (uint64_t)after_ms(scaled(ORPHAN_TIME)));
-    for (size_t i = 0; i < run->death_count; ++i)
+    for (size_t i = 0; i < run->death_count; i++)
         start_worker(run, run->deaths[i].slot);
     run->death_count = 0;
     memory_store(&stage->paused, 0);
@@ -723,7 +723,7 @@ static void run_stage(struct run *run, unsigned kills)
     storm_dice.state = (uint64_t)dice_roll(&run->dice, UINT32_MAX);
     open_stage(run);
     memory_store(&stage->paused, ++run->pauses);
-    for (unsigned slot = 0; slot < STORM_WORKERS; ++slot)
+    for (unsigned slot = 0; slot < STORM_WORKERS; slot++)
         start_worker(run, slot);
     kill_first(run);
     while (run->kills - before < kills) {
@@ -756,7 +756,7 @@ static void check_told(const struct run *run)
     size_t count = point_count();
     if (run->slow > run->kills / 8)
         fail_msg("too many deaths held others up");
-    for (size_t i = 0; i < count; ++i)
+    for (size_t i = 0; i < count; i++)
         if (os_marks_the_dead() && strcmp(point_name(i), "owner.dead") == 0 &&
             run->passes[i] > run->kills / 20)
             fail_msg("the system did not tell of %u deaths",
@@ -769,7 +769,7 @@ static void sum_up(const struct run *run)
     size_t count = point_count();
     unsigned points = 0;
     unsigned at_points = 0;
-    for (size_t i = 0; i < count; ++i) {
+    for (size_t i = 0; i < count; i++) {
         points += run->kills_at[i] > 0;
         at_points += run->kills_at[i];
     }
@@ -782,7 +782,7 @@ static void sum_up(const struct run *run)
         check_told(run);
     if (run->kills < 20 * count)
         return;
-    for (size_t i = 0; i < count; ++i)
+    for (size_t i = 0; i < count; i++)
         if (storm_now->points[i][0] != '?' && run->kills_at[i] == 0)
             fail_msg("nobody was killed at %s", point_name(i));
 }

@@ -15,7 +15,7 @@ static char program_name[64];
 static const char *base_name(const char *path)
 {
     const char *base = path;
-    for (const char *at = path; *at != '\0'; ++at)
+    for (const char *at = path; *at != '\0'; at++)
         if (*at == '/' || *at == '\\')
             base = at + 1;
     return base;
@@ -26,7 +26,7 @@ static int play(const char *name, const struct role *roles, int count,
 {
     if (strcmp(name, "puppet") == 0)
         return puppet_play(count, arguments);
-    for (; roles != NULL && roles->name != NULL; ++roles)
+    for (; roles != NULL && roles->name != NULL; roles++)
         if (strcmp(roles->name, name) == 0)
             return roles->play(count, arguments);
     role_fail("no role \"%s\"", name);
@@ -60,7 +60,7 @@ int test_main(int argc, char **argv, const struct role *roles,
     if (run == NULL)
         return 1;
     memcpy(run, tests, test_count * sizeof *run);
-    for (size_t i = 0; i < test_count; ++i)
+    for (size_t i = 0; i < test_count; i++)
         if (run[i].teardown_func == NULL)
             run[i].teardown_func = end_children;
     int failed =

@@ -187,7 +187,7 @@ static bool use(int fd)
     bool done = false;
     if (fd < 0)
         return false;
-    for (size_t i = 0; i < COUNT(uses); ++i)
+    for (size_t i = 0; i < COUNT(uses); i++)
         done = uses[i](fd) || done;
     /* Last, so that what works is seen. */
     done = write_through(fd) || done;
@@ -284,7 +284,7 @@ static enum attack_result by_givers_descriptors(const struct attack_on *on,
     bool found = false;
     if (fstat((int)on->native, &wanted) != 0)
         return ATTACK_ABSENT;
-    for (int number = 0; number < 256; ++number) {
+    for (int number = 0; number < 256; number++) {
         struct stat status;
         snprintf(path, sizeof path, "/proc/%d/fd/%d", on->giver, number);
         if (stat(path, &status) != 0 || status.st_dev != wanted.st_dev ||

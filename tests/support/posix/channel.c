@@ -123,7 +123,7 @@ bool channel_write_with(intptr_t end, const void *data, size_t size,
         header->cmsg_level = SOL_SOCKET;
         header->cmsg_type = SCM_RIGHTS;
         header->cmsg_len = (socklen_t)CMSG_LEN(count * sizeof(int));
-        for (size_t i = 0; i < count; ++i) {
+        for (size_t i = 0; i < count; i++) {
             int fd = (int)handles[i];
             memcpy(CMSG_DATA(header) + i * sizeof fd, &fd, sizeof fd);
         }

@@ -32,7 +32,7 @@ bool os_limit_handles(unsigned further)
 {
     /* The limit is one of descriptor numbers, so holes are filled first. */
     int highest = 0;
-    for (int i = 0; i < 4096; ++i)
+    for (int i = 0; i < 4096; i++)
         if (fcntl(i, F_GETFD) >= 0)
             highest = i;
     if (!limit(RLIMIT_NOFILE, (uint64_t)highest + 1))
@@ -89,7 +89,7 @@ static bool private_lock_files(void)
 {
     static const char *const folders[] = {"/tmp/shmap.0.gates",
                                           "/tmp/shmap.0.marks"};
-    for (size_t i = 0; i < COUNT(folders); ++i)
+    for (size_t i = 0; i < COUNT(folders); i++)
         if ((mkdir(folders[i], 0711) != 0 && errno != EEXIST) ||
             mount("shmap-test", folders[i], "tmpfs", 0, "mode=0711") != 0)
             return false;
@@ -247,8 +247,8 @@ static bool refuse(int number, int command, int error)
 
 bool os_refuse(const char *call, const char *error)
 {
-    for (size_t i = 0; i < COUNT(refused_calls); ++i)
-        for (size_t j = 0; j < COUNT(refusals); ++j)
+    for (size_t i = 0; i < COUNT(refused_calls); i++)
+        for (size_t j = 0; j < COUNT(refusals); j++)
             if (strcmp(call, refused_calls[i].name) == 0 &&
                 strcmp(error, refusals[j].name) == 0)
                 return refuse(refused_calls[i].number, refused_calls[i].command,

@@ -48,7 +48,7 @@ enum memory_state memory_probe(const void *address)
 
 bool memory_copy(void *to, const void *from, size_t size)
 {
-    for (size_t i = 0; i < size; ++i)
+    for (size_t i = 0; i < size; i++)
         if (!pass((char *)to + i, (const char *)from + i))
             return false;
     return true;

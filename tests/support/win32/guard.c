@@ -30,7 +30,7 @@ static void release(char *at)
  * room, and then the two ends are reserved. */
 void *guard_make(size_t size)
 {
-    for (int i = 0; i < TRIES; ++i) {
+    for (int i = 0; i < TRIES; i++) {
         char *start = reserve(NULL, room_for(size) + (size_t)2 * GUARD);
         if (start == NULL)
             return NULL;

@@ -256,7 +256,7 @@ static const char *word_of(DWORD mask)
         {SYNCHRONIZE | READ_CONTROL | SEMAPHORE_MODIFY_STATE, "sleep and wake"},
     };
     static char hex[16];
-    for (size_t i = 0; i < COUNT(words); ++i)
+    for (size_t i = 0; i < COUNT(words); i++)
         if (words[i].mask == mask)
             return words[i].word;
     snprintf(hex, sizeof hex, "0x%lx", (unsigned long)mask);
@@ -325,7 +325,7 @@ static DWORD count_of_system(ACL *acl)
     ACCESS_ALLOWED_ACE *first;
     ACCESS_ALLOWED_ACE *entry;
     DWORD count = 0;
-    for (DWORD i = 0; acl != NULL && i < acl->AceCount; ++i)
+    for (DWORD i = 0; acl != NULL && i < acl->AceCount; i++)
         if (GetAce(acl, 0, (void **)&first) &&
             GetAce(acl, i, (void **)&entry) && is_of_system(entry) &&
             entry->Mask == first->Mask)
@@ -391,7 +391,7 @@ void raw_rights(char *out, intptr_t handle)
         snprintf(out, RIGHTS_ROOM, "no list");
     /* Root's rights are in no mode bits either. */
     bool lacks_system = count_of_system(acl) != 2;
-    for (DWORD i = 0; acl != NULL && i < acl->AceCount; ++i) {
+    for (DWORD i = 0; acl != NULL && i < acl->AceCount; i++) {
         void *entry;
         if (GetAce(acl, i, &entry) && !is_made_up(entry) &&
             (lacks_system || !is_of_system(entry)))

@@ -122,7 +122,7 @@ bool os_use_one_processor(unsigned which)
     DWORD_PTR all;
     if (!GetProcessAffinityMask(GetCurrentProcess(), &allowed, &all))
         return false;
-    for (; which > 0; --which)
+    for (; which > 0; which--)
         allowed &= allowed - 1;
     return allowed != 0 &&
            SetProcessAffinityMask(GetCurrentProcess(),
