@@ -3,15 +3,14 @@
 #
 # Usage: bench/document.sh BUILD_DIRECTORY [WINDOWS_BUILD_DIRECTORY]
 #
-# Run the benchmarks, list the system calls, and put both in place of what
-# docs/performance.md has. Below four minutes; best on a machine that does
-# nothing else, or under chrt -f 5. With the second directory, those for
-# Windows, too, by the program that WINE names, or wine: a minute more.
+# Run the benchmarks and print their tables, with a line about the machine before
+# each group. docs/performance.md has a summary of them. Below four minutes; best
+# on a machine that does nothing else, or under chrt -f 5. With the second
+# directory, those for Windows, too, by the program that WINE names, or wine: a
+# minute more.
 set -euo pipefail
 
 bench=$1/bench
-here=$(dirname "$0")
-document=$here/../docs/performance.md
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -24,31 +23,17 @@ cpu() {
     sed -n "s/^$1[[:space:]]*: *//p" /proc/cpuinfo | head -n 1
 }
 
-# What the commands print, between the lines that have this name, with a line
-# about the machine before it.
+# $1: heading, the rest: a command that prints tables.
 put() {
-    local name=$1
     local before
-    shift
+    echo "## $1"
+    echo
     before=$(load)
-    "$@" | tr -d '\r' >"$work/results"
-    {
-        echo "Linux $(uname -r), $(nproc) processors ($(cpu 'model name'))." \
-            "Load average $before before, $(load) after."
-        echo
-        cat "$work/results"
-    } >"$work/block"
-    awk -v name="$name" '
-        FNR == NR { results[++count] = $0; next }
-        $0 == "<!-- end of " name " -->" { inside = 0 }
-        !inside { print }
-        $0 == "<!-- " name " -->" {
-            inside = 1
-            for (i = 1; i <= count; i++)
-                print results[i]
-        }
-    ' "$work/block" "$document" >"$work/document"
-    cp "$work/document" "$document"
+    "${@:2}" | tr -d '\r' >"$work/results"
+    echo "Linux $(uname -r), $(nproc) processors ($(cpu 'model name'))." \
+        "Load average $before before, $(load) after."
+    echo
+    cat "$work/results"
 }
 
 regions() {
@@ -78,14 +63,12 @@ pinned() {
     done
 }
 
-put bench regions
-put sync "$bench/bench_sync"
-put sync-early pinned early
-put sync-one pinned one
-put handover "$bench/bench_handover"
+put "Regions" regions
+put "Synchronisation" "$bench/bench_sync"
+put "Synchronisation, each process kept to its own processor" pinned early
+put "Synchronisation, both processes kept to one processor" pinned one
+put "Handing over" "$bench/bench_handover"
 if [ $# -gt 1 ]; then
-    put wine windows "$2"
-    put wine-handover windows_handover "$2"
+    put "Synchronisation, under Wine" windows "$2"
+    put "Handing over, under Wine" windows_handover "$2"
 fi
-
-"$here/trace.sh" "$bench/bench_trace"

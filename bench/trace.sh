@@ -5,7 +5,7 @@
 #
 # List the system calls behind create, attach and close, as strace sees them
 # made by the program BENCH_TRACE (build/bench/bench_trace), in
-# docs/performance.md: the tables after "### create" and so on, up to
+# docs/system-calls.md: the tables after "## create" and so on, up to
 # "<!-- end of trace -->". The reason beside a call stays if the same call is
 # still there; one that has none yet gets "?".
 #
@@ -20,7 +20,7 @@ if [ "${1:-}" = --check ]; then
     shift
 fi
 program=$1
-document=$(dirname "$0")/../docs/performance.md
+document=$(dirname "$0")/../docs/system-calls.md
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -61,7 +61,7 @@ awk '
         calls[++count] = $0
         next
     }
-    /^### / { section = substr($0, 5) }
+    /^## / { section = substr($0, 4) }
     /^<!-- trace -->/ { inside = 1 }
     /^<!-- end of trace -->/ { inside = 0 }
     inside && /^\| `/ {
@@ -76,8 +76,8 @@ awk '
         split("", seen)
         for (i = 1; i <= total; i++) {
             print lines[i]
-            if (lines[i] ~ /^### /)
-                section = substr(lines[i], 5)
+            if (lines[i] ~ /^## /)
+                section = substr(lines[i], 4)
             if (lines[i] !~ /^\|---/)
                 continue
             for (j = 1; j <= count; j++) {
