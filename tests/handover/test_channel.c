@@ -872,7 +872,7 @@ static void test_channel__to_another_user(void **state)
 }
 
 /* What another user writes cannot lead to what is the receiver's own. */
-static void test_channel__others_cannot_choose_ones_own(void **state)
+static void test_channel__sender_cannot_name_the_receivers_handles(void **state)
 {
     char message[SHMAP__OS_MESSAGE];
     char name[NAME_ROOM];
@@ -1002,7 +1002,7 @@ int main(int argc, char **argv)
         leak_checked(test_channel__no_free_handles),
         leak_checked(test_channel__other_users_are_told_apart),
         leak_checked(test_channel__to_another_user),
-        leak_checked(test_channel__others_cannot_choose_ones_own),
+        leak_checked(test_channel__sender_cannot_name_the_receivers_handles),
         leak_checked(test_channel__the_sender_is_killed),
         leak_checked(test_channel__the_receiver_is_killed),
     };

@@ -200,7 +200,8 @@ static struct child *give_to_mallory(const shmap_region *region)
     return mallory;
 }
 
-static void test_forgery__nobody_can_unmark_what_others_hold(void **state)
+static void test_forgery__no_process_can_remove_the_mark_of_a_holder(
+    void **state)
 {
     struct place place = place_make(__func__, SHMAP_SCOPE_USER);
     shmap_region *region = no_region;
@@ -219,7 +220,8 @@ static void test_forgery__nobody_can_unmark_what_others_hold(void **state)
     assert_false(raw_exists(place.os_name));
 }
 
-static void test_forgery__nobody_can_make_one_alone_with_a_file(void **state)
+static void test_forgery__no_process_can_fake_being_alone_with_a_file(
+    void **state)
 {
     char path[OS_NAME_ROOM];
     shmap_region *region = no_region;
@@ -247,8 +249,10 @@ int main(int argc, char **argv)
             test_forgery__leads_to_nothing_the_giver_does_not_have),
         cmocka_unit_test(test_forgery__makes_nothing_writable),
         cmocka_unit_test(test_forgery__takes_no_regions_own_handle),
-        cmocka_unit_test(test_forgery__nobody_can_unmark_what_others_hold),
-        cmocka_unit_test(test_forgery__nobody_can_make_one_alone_with_a_file),
+        cmocka_unit_test(
+            test_forgery__no_process_can_remove_the_mark_of_a_holder),
+        cmocka_unit_test(
+            test_forgery__no_process_can_fake_being_alone_with_a_file),
     };
     return test_main(argc, argv, roles, tests, COUNT(tests));
 }

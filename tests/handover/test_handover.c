@@ -88,7 +88,7 @@ static void test_handover__no_more_access_than_was_given(void **state)
     }
 }
 
-static void test_handover__who_reads_cannot_hand_over_for_writing(void **state)
+static void test_handover__reader_cannot_hand_over_for_writing(void **state)
 {
     char path[OS_NAME_ROOM];
     char token[SHMAP_TOKEN_SIZE] = "untouched";
@@ -461,7 +461,8 @@ static void test_handover__importers_are_holders(void **state)
 }
 
 /* A child holds what it has inherited until it ends. */
-static void test_handover__what_nobody_imports_ends_with_the_child(void **state)
+static void test_handover__region_that_is_not_imported_ends_with_the_child(
+    void **state)
 {
     char token[SHMAP_TOKEN_SIZE];
     (void)state;
@@ -480,7 +481,7 @@ static void test_handover__what_nobody_imports_ends_with_the_child(void **state)
 }
 
 /* Another region that has the name by now is not what was handed over. */
-static void test_handover__a_name_that_was_lost_misleads_nobody(void **state)
+static void test_handover__lost_name_is_never_mistaken_for_another(void **state)
 {
     char token[SHMAP_TOKEN_SIZE];
     struct source source = make_source(SHMAP_KIND_NAMED);
@@ -581,7 +582,8 @@ static bool assert_not_misled(void)
     return true;
 }
 
-static void test_handover__a_file_that_was_removed_misleads_nobody(void **state)
+static void test_handover__removed_file_is_never_mistaken_for_another(
+    void **state)
 {
     enum { ATTEMPTS = 10 };
     (void)state;
@@ -967,7 +969,7 @@ int main(int argc, char **argv)
     static const struct CMUnitTest tests[] = {
         leak_checked(test_handover__every_kind_arrives_in_every_way),
         leak_checked(test_handover__no_more_access_than_was_given),
-        leak_checked(test_handover__who_reads_cannot_hand_over_for_writing),
+        leak_checked(test_handover__reader_cannot_hand_over_for_writing),
         leak_checked(test_handover__both_ways_between_processes),
         leak_checked(test_handover__only_the_process_that_is_meant),
         leak_checked(test_handover__a_process_that_ended_with_any_code),
@@ -981,9 +983,10 @@ int main(int argc, char **argv)
         leak_checked(test_handover__foreign_regions_are_not_marked),
         leak_checked(test_handover__an_inherited_file_is_open),
         leak_checked(test_handover__importers_are_holders),
-        leak_checked(test_handover__what_nobody_imports_ends_with_the_child),
-        leak_checked(test_handover__a_name_that_was_lost_misleads_nobody),
-        leak_checked(test_handover__a_file_that_was_removed_misleads_nobody),
+        leak_checked(
+            test_handover__region_that_is_not_imported_ends_with_the_child),
+        leak_checked(test_handover__lost_name_is_never_mistaken_for_another),
+        leak_checked(test_handover__removed_file_is_never_mistaken_for_another),
         leak_checked(test_handover__locks_work_between_them),
         leak_checked(test_handover__by_many_threads),
         leak_checked(test_handover__killed_at_every_step),

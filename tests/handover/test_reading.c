@@ -168,7 +168,7 @@ static void assert_goes_on(struct source *source, struct child *reader)
     shmap_view_unmap(&view);
 }
 
-static void test_reading__who_gave_for_reading_goes_on_writing(void **state)
+static void test_reading__exporter_for_reading_goes_on_writing(void **state)
 {
     shmap_region_info info = SHMAP_REGION_INFO_INIT;
     (void)state;
@@ -468,7 +468,7 @@ int main(int argc, char **argv)
         leak_checked(test_reading__readers_cannot_write),
         leak_checked(test_reading__attackers_are_able_to_write),
         leak_checked(test_reading__readers_readers_cannot_write),
-        leak_checked(test_reading__who_gave_for_reading_goes_on_writing),
+        leak_checked(test_reading__exporter_for_reading_goes_on_writing),
         leak_checked(test_reading__writable_views_outlive_the_handle),
         leak_checked(test_reading__after_reading_none_is_for_writing),
         leak_checked(test_reading__those_who_had_it_for_writing_before),

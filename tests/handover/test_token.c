@@ -88,7 +88,7 @@ static void assert_token_of(shmap_region *region, size_t limit)
     child_end(other);
 }
 
-static void test_token__looks(void **state)
+static void test_token__text_format(void **state)
 {
     static const char *const names[] = {
         "a",
@@ -673,7 +673,7 @@ int main(int argc, char **argv)
 {
     static const struct role roles[] = {{"thing", play_thing}, {0, 0}};
     static const struct CMUnitTest tests[] = {
-        leak_checked(test_token__looks),
+        leak_checked(test_token__text_format),
         leak_checked(test_token__of_the_longest_names_fit),
         leak_checked(test_token__largest_numbers_fit),
         leak_checked(test_token__does_not_fit),
