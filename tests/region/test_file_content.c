@@ -377,7 +377,7 @@ static void test_file_content__readers_do_not_count(void **state)
     shmap_region_close(reader);
 }
 
-static void test_file_content__who_was_killed_does_not_count(void **state)
+static void test_file_content__killed_holder_does_not_count(void **state)
 {
     (void)state;
     for (int round = 0; round < 5; round++) {
@@ -415,7 +415,7 @@ static void test_file_content__only_one_asks_at_a_time(void **state)
     puppet_end(other);
 }
 
-static void test_file_content__who_was_killed_while_asking_is_not_in_the_way(
+static void test_file_content__process_killed_while_asking_blocks_no_one(
     void **state)
 {
     struct child *other = puppet_start();
@@ -472,7 +472,7 @@ static void test_file_content__a_maker_that_fails_leaves_what_others_opened(
 }
 
 /* Whoever opened the file in time to see it go makes another. */
-static void test_file_content__nobody_gets_what_a_failing_maker_removed(
+static void test_file_content__removed_file_of_a_failed_maker_is_never_opened(
     void **state)
 {
     (void)state;
@@ -502,7 +502,8 @@ static void test_file_content__nobody_gets_what_a_failing_maker_removed(
     }
 }
 
-static void test_file_content__a_reader_sees_who_is_extending(void **state)
+static void test_file_content__reader_sees_the_process_that_extends(
+    void **state)
 {
     struct child *other = puppet_start();
     shmap_region *reader = NULL;
@@ -689,15 +690,15 @@ int main(int argc, char **argv)
         with_file(test_file_content__the_first_to_open_it_is_alone),
         with_file(test_file_content__a_view_keeps_others_from_being_alone),
         with_file(test_file_content__readers_do_not_count),
-        with_file(test_file_content__who_was_killed_does_not_count),
+        with_file(test_file_content__killed_holder_does_not_count),
         with_file(test_file_content__only_one_asks_at_a_time),
-        with_file(
-            test_file_content__who_was_killed_while_asking_is_not_in_the_way),
+        with_file(test_file_content__process_killed_while_asking_blocks_no_one),
         with_file(test_file_content__of_many_exactly_one_is_alone),
         with_file(
             test_file_content__a_maker_that_fails_leaves_what_others_opened),
-        with_file(test_file_content__nobody_gets_what_a_failing_maker_removed),
-        with_file(test_file_content__a_reader_sees_who_is_extending),
+        with_file(
+            test_file_content__removed_file_of_a_failed_maker_is_never_opened),
+        with_file(test_file_content__reader_sees_the_process_that_extends),
         with_file(test_file_content__a_leased_file_is_busy),
         with_file(test_file_content__a_link_to_nothing_is_no_file),
         /* The last, as it leaves this program in a small place. */

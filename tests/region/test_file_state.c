@@ -210,8 +210,7 @@ static void test_file_state__a_reader_cannot_fill_holes(void **state)
 
 /* Log files are rotated so: the old one gets another name, and a new one takes
  * its path. */
-static void test_file_state__a_file_whose_path_means_another_is_told(
-    void **state)
+static void test_file_state__file_with_a_replaced_path_is_reported(void **state)
 {
     shmap_region *region;
     char path[NAME_ROOM];
@@ -302,7 +301,7 @@ int main(int argc, char **argv)
         leak_checked(test_file_state__holes_of_files_in_memory_are_filled),
         leak_checked(test_file_state__what_was_made_with_room_has_no_holes),
         leak_checked(test_file_state__a_reader_cannot_fill_holes),
-        leak_checked(test_file_state__a_file_whose_path_means_another_is_told),
+        leak_checked(test_file_state__file_with_a_replaced_path_is_reported),
         leak_checked(
             test_file_state__a_relative_path_is_not_followed_elsewhere),
         leak_checked(test_file_state__a_removed_file_is_told),

@@ -230,7 +230,7 @@ static void assert_not_stuck(const struct place *place)
         fail_msg("an open took %d ms", (int)(after - before));
 }
 
-static void test_fork__workers_forked_meanwhile_block_nobody(void **state)
+static void test_fork__workers_forked_meanwhile_block_no_one(void **state)
 {
     struct place place = place_make(__func__, SHMAP_SCOPE_USER);
     (void)state;
@@ -249,7 +249,7 @@ static void test_fork__workers_forked_meanwhile_block_nobody(void **state)
     assert_false(raw_exists(place.os_name));
 }
 
-static void test_fork__workers_of_a_killed_parent_block_nobody(void **state)
+static void test_fork__workers_of_a_killed_parent_block_no_one(void **state)
 {
     struct place place = place_make(__func__, SHMAP_SCOPE_USER);
     struct dice dice = {fresh_seed()};
@@ -687,8 +687,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_fork__grandchild_holds_as_well),
         cmocka_unit_test(test_fork__child_makes_and_opens_regions),
         cmocka_unit_test(test_fork__anonymous_region_is_shared),
-        cmocka_unit_test(test_fork__workers_forked_meanwhile_block_nobody),
-        cmocka_unit_test(test_fork__workers_of_a_killed_parent_block_nobody),
+        cmocka_unit_test(test_fork__workers_forked_meanwhile_block_no_one),
+        cmocka_unit_test(test_fork__workers_of_a_killed_parent_block_no_one),
         cmocka_unit_test(test_fork__is_not_kept_out_by_a_crowd_of_threads),
         cmocka_unit_test(test_fork__waits_for_an_exclusive_step),
         cmocka_unit_test(test_fork__handlers_of_programs_use_the_library),

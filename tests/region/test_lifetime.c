@@ -173,7 +173,8 @@ static void test_lifetime__exit_without_close_lets_go(void **state)
     place_assert_free(&place);
 }
 
-static void test_lifetime__exit_of_one_hurts_nobody(void **state)
+static void test_lifetime__exit_of_one_holder_leaves_the_others_unharmed(
+    void **state)
 {
     struct place place = place_make(__func__, SHMAP_SCOPE_USER);
     (void)state;
@@ -186,7 +187,8 @@ static void test_lifetime__exit_of_one_hurts_nobody(void **state)
     assert_string_equal(place_read(&place), "from-a");
 }
 
-static void test_lifetime__kill_of_one_hurts_nobody(void **state)
+static void test_lifetime__kill_of_one_holder_leaves_the_others_unharmed(
+    void **state)
 {
     struct place place = place_make(__func__, SHMAP_SCOPE_USER);
     (void)state;
@@ -590,8 +592,10 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_lifetime__any_view_of_several_keeps_the_region),
         cmocka_unit_test(test_lifetime__reader_holds_as_well_as_a_writer),
         cmocka_unit_test(test_lifetime__exit_without_close_lets_go),
-        cmocka_unit_test(test_lifetime__exit_of_one_hurts_nobody),
-        cmocka_unit_test(test_lifetime__kill_of_one_hurts_nobody),
+        cmocka_unit_test(
+            test_lifetime__exit_of_one_holder_leaves_the_others_unharmed),
+        cmocka_unit_test(
+            test_lifetime__kill_of_one_holder_leaves_the_others_unharmed),
         cmocka_unit_test(test_lifetime__kill_of_all_lets_go),
         cmocka_unit_test(test_lifetime__started_program_does_not_hold),
         cmocka_unit_test(test_lifetime__exec_lets_go),

@@ -232,7 +232,7 @@ static void test_moments__opener_gets_no_region_that_lost_its_name(void **state)
     }
 }
 
-static void test_moments__nobody_sees_a_half_made_region(void **state)
+static void test_moments__no_process_sees_a_half_made_region(void **state)
 {
     struct place place = place_make(__func__, SHMAP_SCOPE_USER);
     struct stop stops[STOPS];
@@ -515,7 +515,7 @@ int main(int argc, char **argv)
             test_moments__opener_gets_no_region_that_ended_meanwhile),
         cmocka_unit_test(
             test_moments__opener_gets_no_region_that_lost_its_name),
-        cmocka_unit_test(test_moments__nobody_sees_a_half_made_region),
+        cmocka_unit_test(test_moments__no_process_sees_a_half_made_region),
         cmocka_unit_test(test_moments__opener_is_not_fooled_by_a_second_name),
         cmocka_unit_test(test_moments__opener_gets_what_the_name_means_now),
         cmocka_unit_test(test_moments__last_two_close_around_each_other),

@@ -135,7 +135,8 @@ static void test_region__open_never_changes_a_region(void **state)
     puppet_end(other);
 }
 
-static void test_region__open_or_create_says_who_made_it(void **state)
+static void test_region__open_or_create_tells_the_maker_from_the_opener(
+    void **state)
 {
     shmap_region *first;
     shmap_region *second;
@@ -382,7 +383,8 @@ static void test_region__fresh_memory_is_zero(void **state)
     }
 }
 
-static void test_region__anonymous_regions_meet_nobody(void **state)
+static void test_region__anonymous_regions_are_never_shared_by_chance(
+    void **state)
 {
     shmap_region *first;
     shmap_region *second;
@@ -512,7 +514,8 @@ int main(int argc, char **argv)
         leak_checked(test_region__open_never_creates),
         leak_checked(test_region__open_finds_the_same_memory),
         leak_checked(test_region__open_never_changes_a_region),
-        leak_checked(test_region__open_or_create_says_who_made_it),
+        leak_checked(
+            test_region__open_or_create_tells_the_maker_from_the_opener),
         leak_checked(
             test_region__open_or_create_keeps_the_size_of_what_it_opens),
         leak_checked(test_region__of_many_that_meet_exactly_one_makes_it),
@@ -522,7 +525,7 @@ int main(int argc, char **argv)
         leak_checked(test_region__sizes_that_no_object_can_have_are_too_big),
         leak_checked(test_region__huge_lazy_sizes_work_or_are_refused),
         leak_checked(test_region__fresh_memory_is_zero),
-        leak_checked(test_region__anonymous_regions_meet_nobody),
+        leak_checked(test_region__anonymous_regions_are_never_shared_by_chance),
         leak_checked(test_region__opened_for_reading_it_can_be_read),
         leak_checked(test_region__null_pointers_are_refused),
         leak_checked(test_region__reap_of_what_is_not_there_does_nothing),

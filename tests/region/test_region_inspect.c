@@ -124,7 +124,7 @@ static void test_region_inspect__tells_of_a_file_region(void **state)
 }
 
 /* Whatever it is and whoever looks: what this process makes is its user's. */
-static void test_region_inspect__tells_whose_it_is(void **state)
+static void test_region_inspect__tells_the_user_of_the_region(void **state)
 {
     shmap_region_options options = SHMAP_REGION_OPTIONS_INIT;
     enum { ADOPTED = 3, ALL };
@@ -249,7 +249,8 @@ static void test_region_inspect__alone_means_no_other_handle(void **state)
     shmap_region_close(second);
 }
 
-static void test_region_inspect__views_do_not_change_who_is_alone(void **state)
+static void test_region_inspect__views_do_not_change_whether_it_is_alone(
+    void **state)
 {
     shmap_region *region;
     shmap_region *other;
@@ -534,14 +535,15 @@ int main(int argc, char **argv)
         leak_checked(test_region_inspect__tells_of_an_opened_region),
         leak_checked(test_region_inspect__tells_of_an_anonymous_region),
         leak_checked(test_region_inspect__tells_of_a_file_region),
-        leak_checked(test_region_inspect__tells_whose_it_is),
+        leak_checked(test_region_inspect__tells_the_user_of_the_region),
         leak_checked(
             test_region_inspect__a_longer_struct_is_filled_as_far_as_known),
         leak_checked(
             test_region_inspect__a_size_that_no_release_had_is_refused),
         leak_checked(test_region_inspect__refuses_what_is_not_valid),
         leak_checked(test_region_inspect__alone_means_no_other_handle),
-        leak_checked(test_region_inspect__views_do_not_change_who_is_alone),
+        leak_checked(
+            test_region_inspect__views_do_not_change_whether_it_is_alone),
         leak_checked(test_region_inspect__tells_that_the_name_was_lost),
         leak_checked(test_region_inspect__native_is_the_system_s_handle),
         leak_checked(test_region_inspect__native_scope_meets_other_programs),

@@ -330,7 +330,7 @@ static void test_share__names_with_lock_files_cannot_be_shared(void **state)
 
 /* What waiters sleep on lets in those who may open the region, and no others:
  * who can only read the region can only sleep. */
-static void test_share__sleepers_let_in_the_same(void **state)
+static void test_share__wait_semaphores_copy_the_access_list(void **state)
 {
     static const char *const others[] = {
         "owner sleep and wake", "owner sleep and wake, everyone sleep",
@@ -622,7 +622,7 @@ static void assert_may(const struct share *share, struct child *other,
         puppet_do(other, "close 0");
 }
 
-static void test_share__who_may_open(void **state)
+static void test_share__each_access_list_lets_its_users_open(void **state)
 {
     (void)state;
     NEEDS_USERS();
@@ -858,7 +858,8 @@ static void test_share__the_death_of_anothers_owner_is_told(void **state)
 }
 
 /* Those who leave take turns. Bob, who may only read, keeps his for ever. */
-static void test_share__a_turn_for_ever_keeps_nobody(void **state)
+static void test_share__reader_holding_the_close_lock_blocks_no_one(
+    void **state)
 {
     struct place place = place_make(__func__, SHMAP_SCOPE_MACHINE);
     (void)state;
@@ -985,17 +986,18 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_share__unknown_groups_come_first),
         cmocka_unit_test(test_share__group_and_share_belong_together),
         cmocka_unit_test(test_share__names_with_lock_files_cannot_be_shared),
-        cmocka_unit_test(test_share__sleepers_let_in_the_same),
+        cmocka_unit_test(test_share__wait_semaphores_copy_the_access_list),
         cmocka_unit_test(test_share__sleepers_in_anonymous_regions),
         cmocka_unit_test(test_share__planted_by_another_user),
-        cmocka_unit_test(test_share__who_may_open),
+        cmocka_unit_test(test_share__each_access_list_lets_its_users_open),
         cmocka_unit_test(test_share__groups_that_one_may_not_give),
         cmocka_unit_test(test_share__refused_file_is_not_taken_from_others),
         cmocka_unit_test(test_share__rights_are_there_from_the_first_moment),
         cmocka_unit_test(test_share__reader_of_anothers_region_holds_it),
         cmocka_unit_test(test_share__records_are_read_and_awaited_by_others),
         cmocka_unit_test(test_share__the_death_of_anothers_owner_is_told),
-        cmocka_unit_test(test_share__a_turn_for_ever_keeps_nobody),
+        cmocka_unit_test(
+            test_share__reader_holding_the_close_lock_blocks_no_one),
         cmocka_unit_test(test_share__leaving_together_leaves_nothing_to_see),
         cmocka_unit_test(test_share__a_lock_for_ever_is_busy_within_a_bound),
     };

@@ -126,7 +126,7 @@ static void test_users__live_region_of_another(void **state)
     }
 }
 
-static void test_users__who_is_refused_is_told_whose_it_is(void **state)
+static void test_users__refused_opener_is_told_the_user(void **state)
 {
     struct place place = place_make(__func__, SHMAP_SCOPE_MACHINE);
     (void)state;
@@ -142,7 +142,7 @@ static void test_users__who_is_refused_is_told_whose_it_is(void **state)
 }
 
 /* Whoever wants a name that is taken is told by whom. */
-static void test_users__occupied_names_say_whose_they_are(void **state)
+static void test_users__occupied_names_tell_their_user(void **state)
 {
     struct place place = place_make(__func__, SHMAP_SCOPE_MACHINE);
     (void)state;
@@ -160,7 +160,7 @@ static void test_users__occupied_names_say_whose_they_are(void **state)
 }
 
 /* Whose a region is, whoever looks, however it came. */
-static void test_users__regions_say_whose_they_are(void **state)
+static void test_users__regions_tell_their_user(void **state)
 {
     struct place place = place_make(__func__, SHMAP_SCOPE_MACHINE);
     char path[OS_NAME_ROOM];
@@ -502,7 +502,7 @@ static void test_users__have_names_of_their_own(void **state)
     assert_string_equal(puppet_ask(bob, "get 0 0"), "");
 }
 
-static void test_users__nobody_plants_content_under_anothers_name(void **state)
+static void test_users__no_user_plants_content_under_anothers_name(void **state)
 {
     struct place place = place_make(__func__, SHMAP_SCOPE_MACHINE);
     char os_name[OS_NAME_ROOM];
@@ -575,9 +575,9 @@ int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_users__live_region_of_another),
-        cmocka_unit_test(test_users__who_is_refused_is_told_whose_it_is),
-        cmocka_unit_test(test_users__occupied_names_say_whose_they_are),
-        cmocka_unit_test(test_users__regions_say_whose_they_are),
+        cmocka_unit_test(test_users__refused_opener_is_told_the_user),
+        cmocka_unit_test(test_users__occupied_names_tell_their_user),
+        cmocka_unit_test(test_users__regions_tell_their_user),
         cmocka_unit_test(test_users__leftover_of_another),
         cmocka_unit_test(test_users__a_leftover_of_another_says_why),
         cmocka_unit_test(test_users__stranger_takes_no_exclusive_step),
@@ -593,7 +593,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_users__refused_opener_never_marks),
         cmocka_unit_test(test_users__refused_stranger_leaves_nothing_behind),
         cmocka_unit_test(test_users__have_names_of_their_own),
-        cmocka_unit_test(test_users__nobody_plants_content_under_anothers_name),
+        cmocka_unit_test(
+            test_users__no_user_plants_content_under_anothers_name),
         cmocka_unit_test(test_users__foreign_region_of_another),
         cmocka_unit_test(
             test_users__process_that_gave_up_root_is_like_any_other),
