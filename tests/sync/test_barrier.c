@@ -320,7 +320,7 @@ static void test_barrier__rounds_of_changing_threads_need_no_zeroing(
 
 /* Giving up. */
 
-static void test_barrier__who_gives_up_does_not_count(void **state)
+static void test_barrier__thread_that_times_out_does_not_count(void **state)
 {
     struct stage stage;
     shmap_barrier *barrier;
@@ -445,7 +445,7 @@ static void test_barrier__being_full_outranks_the_deadline(void **state)
 
 /* Deaths. */
 
-static void test_barrier__who_dies_waiting_has_arrived(void **state)
+static void test_barrier__thread_that_dies_waiting_has_arrived(void **state)
 {
     static const char *const points[] = {"barrier.arrived", "wait.entered",
                                          "wait.looked", "wait.woken"};
@@ -466,7 +466,8 @@ static void test_barrier__who_dies_waiting_has_arrived(void **state)
     stage_end(&stage);
 }
 
-static void test_barrier__who_dies_before_is_missed(void **state)
+static void test_barrier__thread_that_dies_before_arriving_is_missed(
+    void **state)
 {
     struct stage stage;
     struct child *waiter;
@@ -525,12 +526,13 @@ int main(int argc, char **argv)
             test_barrier__later_rounds_pass_a_party_that_is_inside),
         cmocka_unit_test(
             test_barrier__rounds_of_changing_threads_need_no_zeroing),
-        cmocka_unit_test(test_barrier__who_gives_up_does_not_count),
+        cmocka_unit_test(test_barrier__thread_that_times_out_does_not_count),
         cmocka_unit_test(test_barrier__refuses_another_number_of_parties),
         cmocka_unit_test(test_barrier__giving_up_races_with_arriving),
         cmocka_unit_test(test_barrier__being_full_outranks_the_deadline),
-        cmocka_unit_test(test_barrier__who_dies_waiting_has_arrived),
-        cmocka_unit_test(test_barrier__who_dies_before_is_missed),
+        cmocka_unit_test(test_barrier__thread_that_dies_waiting_has_arrived),
+        cmocka_unit_test(
+            test_barrier__thread_that_dies_before_arriving_is_missed),
         cmocka_unit_test(test_barrier__the_last_one_dies_arriving),
     };
 

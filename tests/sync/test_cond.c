@@ -438,7 +438,7 @@ static void test_cond__dead_waiters_are_passed_over(void **state)
 
 /* Waits that nobody signals. */
 
-static void test_cond__wait_lasts_while_nobody_locks(void **state)
+static void test_cond__unsignalled_wait_lasts_until_its_deadline(void **state)
 {
     struct scene scene = {0};
     int64_t began = shmap_now();
@@ -694,7 +694,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_cond__no_signal_after_unlocking_is_missed),
         cmocka_unit_test(test_cond__tells_of_a_dead_owner_until_consistent),
         cmocka_unit_test(test_cond__dead_waiters_are_passed_over),
-        cmocka_unit_test(test_cond__wait_lasts_while_nobody_locks),
+        cmocka_unit_test(test_cond__unsignalled_wait_lasts_until_its_deadline),
         cmocka_unit_test(
             test_cond__several_idle_waiters_leave_each_other_alone),
         cmocka_unit_test(test_cond__wait_ends_when_another_has_locked),

@@ -358,7 +358,7 @@ static void test_event__serves_waiters_and_takers(void **state)
     stage_end(&stage);
 }
 
-static void test_event__who_dies_having_taken_has_taken(void **state)
+static void test_event__thread_that_dies_after_taking_has_taken(void **state)
 {
     struct stage stage;
     struct child *taker;
@@ -374,7 +374,7 @@ static void test_event__who_dies_having_taken_has_taken(void **state)
     stage_end(&stage);
 }
 
-static void test_event__who_dies_waiting_takes_nothing(void **state)
+static void test_event__thread_that_dies_waiting_takes_nothing(void **state)
 {
     static const char *const points[] = {"wait.begun", "wait.entered",
                                          "wait.looked", "wait.woken"};
@@ -412,8 +412,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_event__one_process_takes_each_set),
         cmocka_unit_test(test_event__hands_over_what_was_written),
         cmocka_unit_test(test_event__serves_waiters_and_takers),
-        cmocka_unit_test(test_event__who_dies_having_taken_has_taken),
-        cmocka_unit_test(test_event__who_dies_waiting_takes_nothing),
+        cmocka_unit_test(test_event__thread_that_dies_after_taking_has_taken),
+        cmocka_unit_test(test_event__thread_that_dies_waiting_takes_nothing),
     };
 
     stops_enable();

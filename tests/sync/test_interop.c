@@ -570,7 +570,7 @@ static void test_interop__layout_is_the_same(void **state)
 }
 
 /* Who cannot have locks says so, at every call. */
-static void test_interop__locks_are_refused_where_nobody_can_have_them(
+static void test_interop__locks_are_refused_where_they_cannot_be_held(
     void **state)
 {
     static const char *const refused[] = {
@@ -1036,7 +1036,7 @@ int main(int argc, char **argv)
     static const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
         TEST(test_interop__layout_is_the_same),
-        TEST(test_interop__locks_are_refused_where_nobody_can_have_them),
+        TEST(test_interop__locks_are_refused_where_they_cannot_be_held),
         TEST(test_interop__mutex_counts_exactly),
         TEST(test_interop__mutex_survives_kills_at_any_moment),
         TEST(test_interop__death_is_reported_at_once),

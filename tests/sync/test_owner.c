@@ -106,7 +106,7 @@ static void test_owner__next_process_is_not_taken_for_the_owner(void **state)
 }
 
 /* A process that has died, and whose parent has not heard of it yet. */
-static void test_owner__unmourned_is_dead(void **state)
+static void test_owner__zombie_counts_as_dead(void **state)
 {
     struct shared *shared;
     struct hand *parent;
@@ -441,8 +441,7 @@ static void test_owner__neighbours_in_a_namespace_are_no_strangers(void **state)
 
 /* Who sees another namespace's /proc can tell nothing from it, and must not
  * take the living for dead. */
-static void test_owner__with_a_strange_proc_nobody_is_taken_for_dead(
-    void **state)
+static void test_owner__foreign_proc_makes_no_holder_look_dead(void **state)
 {
     struct hand *parent;
     int result;
@@ -596,7 +595,7 @@ static void restart(struct shared *shared)
     shared->once[0] = held_before_the_restart.once[0];
 }
 
-static void test_owner__restart_of_the_machine_is_one(void **state)
+static void test_owner__restart_of_the_machine_counts_as_a_death(void **state)
 {
     struct shared *shared;
     char path[NAME_ROOM];
@@ -623,7 +622,8 @@ static void test_owner__restart_of_the_machine_is_one(void **state)
 }
 
 /* One finds it, and is held before it has marked the owner as dead. */
-static void test_owner__restart_is_found_by_who_comes_in_between(void **state)
+static void test_owner__restart_is_found_by_a_thread_that_comes_in_between(
+    void **state)
 {
     struct shared *shared;
     struct hand *slow;
@@ -647,7 +647,8 @@ static void test_owner__restart_is_found_by_who_comes_in_between(void **state)
 }
 
 /* Two find it at the same time. */
-static void test_owner__restart_is_one_for_two_who_race(void **state)
+static void test_owner__restart_is_reported_to_both_of_two_racing_threads(
+    void **state)
 {
     struct shared *shared;
     struct hand *hands[2];
@@ -682,7 +683,7 @@ int main(int argc, char **argv)
     static const struct CMUnitTest tests[] = {
         TEST(next_thread_is_not_taken_for_the_owner),
         TEST(next_process_is_not_taken_for_the_owner),
-        TEST(unmourned_is_dead),
+        TEST(zombie_counts_as_dead),
         TEST(strangers_do_not_take_what_the_living_have),
         TEST(strangers_learn_of_each_others_death),
         TEST(strangers_learn_of_one_of_several_deaths),
@@ -693,13 +694,13 @@ int main(int argc, char **argv)
         TEST(zombie_is_found_without_handles),
         TEST(dumping_core_is_dead),
         TEST(neighbours_in_a_namespace_are_no_strangers),
-        TEST(with_a_strange_proc_nobody_is_taken_for_dead),
+        TEST(foreign_proc_makes_no_holder_look_dead),
         TEST(without_proc_locks_work),
         TEST(those_it_cannot_look_at_are_not_dead),
         TEST(losing_proc_later_is_no_harm),
-        TEST(restart_of_the_machine_is_one),
-        TEST(restart_is_found_by_who_comes_in_between),
-        TEST(restart_is_one_for_two_who_race),
+        TEST(restart_of_the_machine_counts_as_a_death),
+        TEST(restart_is_found_by_a_thread_that_comes_in_between),
+        TEST(restart_is_reported_to_both_of_two_racing_threads),
     };
 #undef TEST
 

@@ -229,7 +229,7 @@ static void all_can_go_on(struct shared *shared, enum hand_kind kind)
     expect_free(&shared->rwlock[0]);
 }
 
-static void test_rwlock__unlock_wakes_all_who_can_go_on(void **state)
+static void test_rwlock__unlock_wakes_all_waiters_that_can_go_on(void **state)
 {
     (void)state;
     with_each_kind(all_can_go_on);
@@ -526,7 +526,7 @@ int main(int argc, char **argv)
         TEST(readers_are_there_together),
         TEST(writer_that_waits_comes_first),
         TEST(writer_that_gives_up_lets_readers_in),
-        TEST(unlock_wakes_all_who_can_go_on),
+        TEST(unlock_wakes_all_waiters_that_can_go_on),
         TEST(further_readers_wait),
         TEST(dead_readers_make_room_for_others),
         TEST(dead_readers_do_not_count),

@@ -174,7 +174,7 @@ static void test_rwlock_moments__writer_that_dies_having_looked_hides_none(
     hands_end();
 }
 
-static void test_rwlock_moments__dead_readers_keep_nobody(void **state)
+static void test_rwlock_moments__dead_readers_block_no_one(void **state)
 {
     static const char *const points[] = {"rwlock.entered", "rwlock.said"};
 
@@ -207,7 +207,7 @@ int main(int argc, char **argv)
         TEST(writer_that_gives_up_leaves_the_word),
         TEST(writer_that_dies_looking_hides_no_reader),
         TEST(writer_that_dies_having_looked_hides_none),
-        TEST(dead_readers_keep_nobody),
+        TEST(dead_readers_block_no_one),
     };
 #undef TEST
 

@@ -319,7 +319,8 @@ static void test_semaphore__wakes_as_many_as_were_posted(void **state)
     stage_end(&stage);
 }
 
-static void test_semaphore__who_dies_having_taken_has_it(void **state)
+static void test_semaphore__thread_that_dies_after_taking_keeps_the_unit(
+    void **state)
 {
     struct stage stage;
     struct child *taker;
@@ -336,7 +337,7 @@ static void test_semaphore__who_dies_having_taken_has_it(void **state)
     stage_end(&stage);
 }
 
-static void test_semaphore__who_dies_waiting_takes_nothing(void **state)
+static void test_semaphore__thread_that_dies_waiting_takes_nothing(void **state)
 {
     static const char *const points[] = {"wait.begun", "wait.entered",
                                          "wait.looked", "wait.woken"};
@@ -403,15 +404,14 @@ static void race_with_init(bool posted, bool given, bool killed)
     stage_end(&stage);
 }
 
-static void test_semaphore__first_value_is_of_the_first_whoever_dies(
-    void **state)
+static void test_semaphore__racing_inits_set_one_first_value(void **state)
 {
     (void)state;
     for (int i = 0; i < 8; i++)
         race_with_init((i & 1) != 0, (i & 2) != 0, (i & 4) != 0);
 }
 
-static void test_semaphore__who_dies_having_given_the_value_gave_it(
+static void test_semaphore__thread_that_dies_after_initialising_has_initialised(
     void **state)
 {
     struct stage stage;
@@ -454,10 +454,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_semaphore__first_value_can_be_any),
         cmocka_unit_test(test_semaphore__first_value_adds_to_what_was_posted),
         cmocka_unit_test(test_semaphore__first_value_wakes_waiters),
+        cmocka_unit_test(test_semaphore__racing_inits_set_one_first_value),
         cmocka_unit_test(
-            test_semaphore__first_value_is_of_the_first_whoever_dies),
-        cmocka_unit_test(
-            test_semaphore__who_dies_having_given_the_value_gave_it),
+            test_semaphore__thread_that_dies_after_initialising_has_initialised),
         cmocka_unit_test(test_semaphore__value_is_told_in_read_only_views),
         cmocka_unit_test(test_semaphore__does_not_overflow),
         cmocka_unit_test(test_semaphore__waits_end_with_their_deadlines),
@@ -465,8 +464,10 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_semaphore__giving_up_races_with_posting),
         cmocka_unit_test(test_semaphore__is_exact_among_processes),
         cmocka_unit_test(test_semaphore__wakes_as_many_as_were_posted),
-        cmocka_unit_test(test_semaphore__who_dies_having_taken_has_it),
-        cmocka_unit_test(test_semaphore__who_dies_waiting_takes_nothing),
+        cmocka_unit_test(
+            test_semaphore__thread_that_dies_after_taking_keeps_the_unit),
+        cmocka_unit_test(
+            test_semaphore__thread_that_dies_waiting_takes_nothing),
     };
 
     stops_enable();

@@ -743,7 +743,7 @@ static void survives_a_dead_waker(const struct kind *kind)
         assert_in_time_after(kind, "wake.counted", stored_and_died);
 }
 
-static void test_wait__outlives_who_dies_before_waking(void **state)
+static void test_wait__outlives_a_waker_that_dies_before_waking(void **state)
 {
     (void)state;
     each_kind(survives_a_dead_waker);
@@ -786,7 +786,8 @@ static void survives_a_dead_waiter(const struct kind *kind)
         assert_in_time_after(kind, "wait.woken", woken_and_died);
 }
 
-static void test_wait__outlives_who_dies_having_been_woken(void **state)
+static void test_wait__outlives_a_waiter_that_dies_after_being_woken(
+    void **state)
 {
     (void)state;
     each_kind(survives_a_dead_waiter);
@@ -833,7 +834,7 @@ static void forgets_the_dead(const struct kind *kind)
     stage_end(&stage);
 }
 
-static void test_wait__forgets_those_who_died_at_a_barrier(void **state)
+static void test_wait__forgets_waiters_that_died_at_a_barrier(void **state)
 {
     struct stage stage;
     shmap_barrier *barrier;
@@ -857,7 +858,7 @@ static void test_wait__forgets_those_who_died_at_a_barrier(void **state)
     stage_end(&stage);
 }
 
-static void test_wait__forgets_those_who_were_killed_asleep(void **state)
+static void test_wait__forgets_waiters_that_were_killed_asleep(void **state)
 {
     (void)state;
     each_kind(forgets_the_dead);
@@ -912,7 +913,7 @@ static void test_wait__living_waiters_are_not_forgotten(void **state)
 }
 
 /* More waiters than can be counted: sleep all the same, for a while. */
-static void test_wait__works_when_nobody_can_be_counted(void **state)
+static void test_wait__works_when_waiters_cannot_be_counted(void **state)
 {
     struct stage stage;
     struct objects *objects;
@@ -1159,12 +1160,13 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_wait__learns_whether_to_spin),
         cmocka_unit_test(test_wait__ends_as_soon_as_it_is_woken),
         cmocka_unit_test(test_wait__wakes_all_at_once),
-        cmocka_unit_test(test_wait__outlives_who_dies_before_waking),
-        cmocka_unit_test(test_wait__outlives_who_dies_having_been_woken),
-        cmocka_unit_test(test_wait__forgets_those_who_were_killed_asleep),
-        cmocka_unit_test(test_wait__forgets_those_who_died_at_a_barrier),
+        cmocka_unit_test(test_wait__outlives_a_waker_that_dies_before_waking),
+        cmocka_unit_test(
+            test_wait__outlives_a_waiter_that_dies_after_being_woken),
+        cmocka_unit_test(test_wait__forgets_waiters_that_were_killed_asleep),
+        cmocka_unit_test(test_wait__forgets_waiters_that_died_at_a_barrier),
         cmocka_unit_test(test_wait__living_waiters_are_not_forgotten),
-        cmocka_unit_test(test_wait__works_when_nobody_can_be_counted),
+        cmocka_unit_test(test_wait__works_when_waiters_cannot_be_counted),
         cmocka_unit_test(test_wait__works_wherever_objects_are),
         cmocka_unit_test(test_wait__crowds_start_from_zeroed_memory),
     };
