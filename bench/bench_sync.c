@@ -570,7 +570,7 @@ int bench_partner_main(const char *way, const char *name, const char *job)
 static void reap(const pair *one)
 {
     if (one->name[0] != '\0')
-        shmap_region_reap(one->name, 0, NULL);
+        shmap_region_reap(one->name, NULL, NULL);
 }
 
 static void reap_all(void)

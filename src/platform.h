@@ -107,6 +107,7 @@ typedef struct shmap__os_object {
     /* Windows: the seals that this handle has made certain, and the next of all
      * objects of this process. */
     int seals;
+    bool created; /* by the call that obtained it */
     struct shmap__os_object *next;
 } shmap__os_object;
 
@@ -154,6 +155,15 @@ void shmap__os_name_prefix(char *out, int scope);
  * no reserved word, no folder. */
 bool shmap__os_native_name_valid(const char *name);
 
+/* A user, in bytes that only the system's files understand. */
+typedef struct shmap__os_user {
+    uint64_t space[9];
+} shmap__os_user;
+
+/* user.c: find a user by name or number; Windows: an account by name or SID.
+ * SHMAP_EINVAL if there is none. */
+shmap__os_status shmap__os_user_find(shmap__os_user *user, const char *name);
+
 /* What a region is asked for with: see region/request.h. Each primitive says
  * which fields it reads. */
 typedef struct shmap__os_request {
@@ -164,6 +174,7 @@ typedef struct shmap__os_request {
     size_t page_size;    /* bytes */
     intptr_t native;     /* the descriptor or handle to adopt */
     const struct shmap__os_gift *gift; /* what was handed over */
+    shmap__os_user user; /* with SHMAP_ACCEPT_USER: the one */
     shmap_region_options options;      /* `access` is not DEFAULT, but to adopt
                                         */
 } shmap__os_request;
@@ -177,7 +188,7 @@ shmap__os_status shmap__os_named_create(shmap__os_object *object,
                                         const shmap__os_request *request);
 
 /* Open a region; in native scope also a foreign one. Reads `os_name`, `access`,
- * `owner` and `scope`. Codes: see shmap_region_open. */
+ * `accept`, `user` and `scope`. Codes: see shmap_region_open. */
 shmap__os_status shmap__os_named_open(shmap__os_object *object,
                                       const shmap__os_request *request);
 
@@ -200,7 +211,8 @@ shmap__os_status shmap__os_anonymous_create(shmap__os_object *object,
 
 /* Open or make a file, and extend it to `size` bytes if it is shorter. Reads
  * `os_name`, `size`, `access`, `create`, `commit`, `share` and `group`. `alone`
- * tells whether nobody else had it open. Codes: see shmap_region_open_file. */
+ * tells whether no other handle had it open, `created` whether this call made
+ * it. Codes: see shmap_region_open_file. */
 shmap__os_status shmap__os_file_open(shmap__os_object *object,
                                      const shmap__os_request *request,
                                      bool *alone);
@@ -297,7 +309,7 @@ shmap__os_status shmap__os_give_channel(shmap__os_object *object,
 void shmap__os_give_channel_end(const shmap__os_gift *gift, bool given);
 
 /* Take what was given, if it is the object that it is said to be: else
- * SHMAP_ENOENT. Reads `gift`, `os_name`, `access` and `owner`. On failure it
+ * SHMAP_ENOENT. Reads `gift`, `os_name`, `access`, `accept` and `user`. On failure it
  * can be taken again. */
 shmap__os_status shmap__os_take(shmap__os_object *object,
                                 const shmap__os_request *request);
@@ -329,7 +341,7 @@ shmap__os_status shmap__os_send(intptr_t channel, const shmap__os_gift *gift,
                                 int64_t deadline);
 
 /* Receive one. Fills the way of what was delivered, which is that of all
- * messages, and for SHMAP__OS_SENT `native`. Reads `owner` of the request: for
+ * messages, and for SHMAP__OS_SENT `native`. Reads `accept` and `user`: for
  * SHMAP__OS_TO_PROCESS, a sender that it does not accept is SHMAP_EOWNER. */
 shmap__os_status shmap__os_receive(intptr_t channel,
                                    char message[SHMAP__OS_MESSAGE],

@@ -30,7 +30,7 @@
     X(SHMAP_EACCES, -5, "access is denied")                                   \
     /* Creating in this scope needs a privilege that the process lacks. */    \
     X(SHMAP_EPRIVILEGE, -6, "the process lacks a privilege")                  \
-    /* The object belongs to a user that the owner option does not accept. */ \
+    /* The object belongs to a user that the accept option does not take. */  \
     X(SHMAP_EOWNER, -7, "the region belongs to another user")                 \
     /* A dead region of another user occupies the name. That user, or an      \
      * administrator, can remove it with shmap_region_reap. */                \

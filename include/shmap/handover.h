@@ -102,7 +102,7 @@ extern "C" {
  *   SHMAP_ENOMEM, SHMAP_EMFILE, SHMAP_ESYSTEM
  *
  * Since 0.1. */
-SHMAP_API int shmap_region_export(const shmap_region *region, int access,
+SHMAP_API int shmap_region_export(shmap_region *region, int access,
                                   int64_t target, char *token, size_t size);
 
 /* Let no further child inherit what shmap_region_export made for children.
@@ -112,8 +112,8 @@ SHMAP_API void shmap_region_unexport(shmap_region *region);
 /* Make a region of a token that another process made for this one, or for
  * children such as this one.
  *
- * options: access: no more than the token has, which is the default; owner:
- *          whose regions to accept; NULL for the defaults.
+ * options: access: no more than the token has, which is the default; accept,
+ * user: whose regions to accept; NULL for the defaults.
  *
  * The kind is that of the region which was handed over; so is a named one's
  * name. A named region must still have its name, also where this process looks
@@ -183,7 +183,7 @@ SHMAP_API int shmap_region_import(shmap_region **region, const char *token,
  * refuses the message itself: for want of memory, or because too many
  * descriptors of this user are on their way (SHMAP_EMFILE, with ETOOMANYREFS).
  * Since 0.1. */
-SHMAP_API int shmap_region_send(const shmap_region *region, int access,
+SHMAP_API int shmap_region_send(shmap_region *region, int access,
                                 intptr_t channel, int64_t deadline);
 
 /* Receive a region that the process at the other end of a channel sends.
@@ -191,9 +191,9 @@ SHMAP_API int shmap_region_send(const shmap_region *region, int access,
  * channel: as for shmap_region_send. The next thing in it must be a region.
  * deadline: until when to wait.
  * options: as for shmap_region_import. What belongs to another user is refused,
- *          with SHMAP_EOWNER, unless `owner` says otherwise: SHMAP_OWNER_SYSTEM
- *          for root's, SHMAP_OWNER_ANYBODY for those of all users. On Windows
- *          that is so also for what a process of another user sends.
+ *          with SHMAP_EOWNER, unless `accept` says otherwise:
+ * SHMAP_ACCEPT_SYSTEM for root's, SHMAP_ACCEPT_ANYBODY for those of all users.
+ * On Windows that is so also for what a process of another user sends.
  *
  * Returns 0 or what shmap_region_import returns, or SHMAP_ETIMEDOUT (nothing
  * came, or not all of it), SHMAP_ENOENT (also: the other end is closed, or

@@ -69,7 +69,7 @@ enum shmap_access {
 
 /* Who, beside its creator and administrators, may open a region, whatever the
  * umask or the default security. Others find it in machine or native scope, and
- * open it with an `owner` option that accepts its creator. POSIX: mode bits
+ * open it with an `accept` option that takes its creator's. POSIX: mode bits
  * 0600, 0644, 0666, 0640, 0660 and, of what has a name in shared memory, the
  * sticky bit. Windows: access for these accounts, for SYSTEM and for the
  * Administrators, to the section and to the objects behind synchronisation.
@@ -83,15 +83,15 @@ enum shmap_share {
     SHMAP_SHARE_GROUP = 4          /* the members of `group` */
 };
 
-/* Whose regions an opener accepts. Anybody can occupy a name, so accepting
- * another owner means to trust what that user put there. To accept one certain
- * user's, such as a service's, accept anybody's, and compare the `owner` that
- * shmap_region_inspect tells before anything is mapped. */
-enum shmap_owner {
-    SHMAP_OWNER_SELF = 0,   /* this user's */
-    SHMAP_OWNER_SYSTEM = 1, /* also the system's: root;
-                               SYSTEM and Administrators */
-    SHMAP_OWNER_ANYBODY = 2 /* whoever made it */
+/* Which users' regions an opener accepts. Any user can occupy a free name, so
+ * to accept another user's region is to trust what that user put there. */
+enum shmap_accept {
+    SHMAP_ACCEPT_SELF = 0,    /* this user's */
+    SHMAP_ACCEPT_SYSTEM = 1,  /* also the system's: root;
+                                 SYSTEM and Administrators */
+    SHMAP_ACCEPT_ANYBODY = 2, /* every user's */
+    SHMAP_ACCEPT_USER = 3     /* only those of the user whom the option `user`
+                                 names, such as a service's; not this user's */
 };
 
 /* Where a name lives. */
@@ -139,27 +139,28 @@ typedef struct shmap_region_options {
     int access;         /* enum shmap_access; open, open_file, adopt, import,
                            receive */
     int share;          /* enum shmap_share; whatever makes a region */
-    int owner;          /* enum shmap_owner; open, open_or_create, import,
-                           receive */
-    int scope;          /* enum shmap_scope; whatever takes a name */
+    int accept;         /* enum shmap_accept; open, open_or_create, import,
+                           receive, reap_all */
+    int scope;          /* enum shmap_scope; whatever takes a name, and reap */
     int create;         /* enum shmap_create; open_file */
     int commit;         /* enum shmap_commit; whatever makes a region */
     uint64_t reserve;   /* bytes up to which the region may grow; more than
                            its size, or of a file: SHMAP_ENOTSUP for now */
     uint64_t page_size; /* bytes; other than the system's own page size:
                            SHMAP_ENOTSUP for now */
-    int numa_node;      /* 1 + node number; not 0: SHMAP_ENOTSUP for now */
-    int zero_;          /* must be zero */
     const char *group;  /* with SHMAP_SHARE_GROUP...: POSIX: the group's name or
                            number; Windows: an account's name or SID
                            ("S-1-..."). There is none of this name:
                            SHMAP_EINVAL. A group that the process may not give
                            it to: SHMAP_EPRIVILEGE (POSIX). Else NULL. */
+    const char *user;   /* with SHMAP_ACCEPT_USER: POSIX: the user's name or
+                           number; Windows: an account's name or SID. There is
+                           none of this name: SHMAP_EINVAL. Else NULL. */
 } shmap_region_options;
 
-#define SHMAP_REGION_OPTIONS_INIT                                     \
-    {                                                                 \
-        sizeof(shmap_region_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 \
+#define SHMAP_REGION_OPTIONS_INIT                                  \
+    {                                                              \
+        sizeof(shmap_region_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 \
     }
 
 /* Make a region. Fails if somebody holds one of this name.
@@ -200,7 +201,7 @@ SHMAP_API int shmap_region_create(shmap_region **region, const char *name,
 
 /* Open the region of this name. Never makes, sizes or changes one.
  *
- * options: access, owner, scope; NULL for the defaults.
+ * options: access, accept, user, scope; NULL for the defaults.
  *
  * Returns 0 or
  *   SHMAP_EINVAL, SHMAP_ENAME
@@ -226,7 +227,7 @@ SHMAP_API int shmap_region_open(shmap_region **region, const char *name,
  * of processes that do this at once, exactly one makes the region.
  *
  * size: bytes, for the case that it is made; an existing region keeps its own.
- * options: share, owner, scope, commit; NULL for the defaults.
+ * options: share, accept, user, scope, commit; NULL for the defaults.
  *
  * Returns SHMAP_CREATED (> 0) if the region was made by this call, 0 if it was
  * opened, or what create and open return, except SHMAP_ENOENT and, for a
@@ -251,11 +252,12 @@ SHMAP_API int shmap_region_open_or_create(shmap_region **region,
  *
  * The file holds what was written once the last view is gone, and at once
  * after shmap_view_flush. Whether the owner may open it, and who else, is the
- * file system's business: there is no owner check.
+ * file system's business: there is no check of its user.
  *
  * Returns SHMAP_ALONE (> 0) if nobody else had the file open as a region that
  * can be written, so that its content can be checked or repaired first; of
- * several that open it for writing at once, exactly one is told so. Returns 0
+ * several that open it for writing at once, exactly one is told so. That this
+ * call made the file is told by SHMAP_INFO_CREATED. Returns 0
  * if somebody had, or
  *   SHMAP_EINVAL     also: access is SHMAP_ACCESS_READ, and create is not
  *                    SHMAP_CREATE_NEVER, or commit is SHMAP_COMMIT_ALL
@@ -302,16 +304,18 @@ enum shmap_info_flags {
         2, /* somebody removed a named region's name; those who hold the
               region keep it, nobody else finds it. Of a file: its path means
               another file now, or none, as after a rotation of log files. */
-    SHMAP_INFO_ALONE = 4, /* no other handle holds a named region, or has a
-                            file open for writing; those that share this
-                            handle's descriptor, as forked children do,
-                            are not counted. Never told of anonymous and
-                            foreign regions. */
-    SHMAP_INFO_SPARSE = 8 /* parts of it have no room yet: holes of a file,
-                             pages of lazy and of some foreign regions. To
-                             write there when there is no room ends the
-                             process (SIGBUS; on Windows an exception,
-                             EXCEPTION_IN_PAGE_ERROR). */
+    SHMAP_INFO_ALONE = 4,   /* no other handle holds a named region, or has a
+                              file open for writing; those that share this
+                              handle's descriptor, as forked children do,
+                              are not counted. Never told of anonymous and
+                              foreign regions. */
+    SHMAP_INFO_SPARSE = 8,  /* parts of it have no room yet: holes of a file,
+                               pages of lazy and of some foreign regions. To
+                               write there when there is no room ends the
+                               process (SIGBUS; on Windows an exception,
+                               EXCEPTION_IN_PAGE_ERROR). */
+    SHMAP_INFO_CREATED = 16 /* the call that returned this handle made the
+                               region, or the file */
 };
 
 /* What is known about a region. Start from SHMAP_REGION_INFO_INIT. */
@@ -323,13 +327,13 @@ typedef struct shmap_region_info {
                             system's, or a huge page of hugetlbfs */
     int kind;            /* enum shmap_kind */
     int access;          /* enum shmap_access */
-    int flags;           /* enum shmap_info_flags */
+    unsigned flags;      /* enum shmap_info_flags */
     unsigned seals;      /* enum shmap_seal: those that surely hold */
     const char *os_name; /* the system's name for it, or the file's path as
                             given; "" if it has none. Valid until the region
                             is closed. */
-    char owner[192];     /* whose it is: a user's number as in "1000"; Windows:
-                            a SID; "" if the system does not tell */
+    char user[192]; /* the user it belongs to: a user's number as in "1000";
+                       Windows: a SID; "" if the system does not tell */
 } shmap_region_info;
 
 #define SHMAP_REGION_INFO_INIT                                \
@@ -412,31 +416,33 @@ SHMAP_API int shmap_region_adopt(shmap_region **region, intptr_t native,
  * is fine. Since 0.1. */
 SHMAP_API void shmap_region_close(shmap_region *region);
 
-enum shmap_reap_flags {
-    /* enum shmap_scope, for a given name: */
-    SHMAP_REAP_USER = 0,
-    SHMAP_REAP_MACHINE = 1,
-    SHMAP_REAP_NATIVE = 2,
-    /* Without a name: leftovers of every user that this one may remove: root
-     * may remove all. */
-    SHMAP_REAP_EVERY_USER = 4
-};
-
-/* Free leftovers: names and memory of regions whose holders all died. Never
- * needed for correctness. What somebody holds, and what is not ours, stays.
+/* Free the leftover of this name, if there is one: the name and the memory of a
+ * region whose holders all died. Never needed for correctness. A region that
+ * is held stays, and so does another program's memory.
  *
- * name: one name, or NULL for all leftovers of this user, in all scopes. Of
- *       several links to one leftover, each counts.
- * flags: enum shmap_reap_flags.
- * reaped: receives how many were freed; may be NULL. On Windows always 0.
+ * options: scope; NULL for the defaults.
+ * reaped: receives how many were freed; may be NULL. Of several links to one
+ *         leftover, each counts. On Windows always 0.
  *
- * Returns 0, also when there was nothing to free, or the reason why none of the
- * leftovers could be freed: SHMAP_EINVAL, SHMAP_ENAME, SHMAP_ESTALE (it is
- * another user's), SHMAP_EACCES (it is another user's and cannot be looked at),
- * SHMAP_EBUSY, SHMAP_ENOTSUP (the system refuses locks), SHMAP_EMFILE,
- * SHMAP_ENOMEM, SHMAP_ESYSTEM. Since 0.1. */
-SHMAP_API int shmap_region_reap(const char *name, unsigned flags,
+ * Returns 0, also when there was nothing to free, or SHMAP_EINVAL, SHMAP_ENAME,
+ * SHMAP_ESTALE (it is another user's), SHMAP_EACCES (it is another user's and
+ * cannot be looked at), SHMAP_EBUSY, SHMAP_ENOTSUP (the system refuses locks),
+ * SHMAP_EMFILE, SHMAP_ENOMEM, SHMAP_ESYSTEM. Since 0.1. */
+SHMAP_API int shmap_region_reap(const char *name,
+                                const shmap_region_options *options,
                                 unsigned *reaped);
+
+/* Free all leftovers, in all scopes.
+ *
+ * options: accept: SHMAP_ACCEPT_SELF, this user's leftovers, or
+ *          SHMAP_ACCEPT_ANYBODY, all that this user may remove: root may remove
+ *          every user's. NULL for the defaults.
+ * reaped: as for shmap_region_reap.
+ *
+ * Returns 0, or, if none could be freed, the reason for one of them: codes as
+ * from shmap_region_reap. Since 0.1. */
+SHMAP_API int shmap_region_reap_all(const shmap_region_options *options,
+                                    unsigned *reaped);
 
 /* The system's name for a region's name.
  *

@@ -51,7 +51,7 @@ enum shmap_view_flags {
      * and on other POSIX systems, it is SIGBUS. */
     SHMAP_VIEW_PREFAULT = 1,
     /* Keep the pages in memory. Not built yet: SHMAP_ENOTSUP. */
-    SHMAP_VIEW_LOCK = 2,
+    SHMAP_VIEW_RESIDENT = 2,
     /* Leave the view's memory out of what the system writes when the process
      * crashes: core dumps (Linux, FreeBSD), error reports (Windows 10, and not
      * what a debugger writes). Dumps then take less time and room, and have no
@@ -73,7 +73,7 @@ typedef struct shmap_view_options {
                            SHMAP_VIEW_GRANULARITY, and of the region's page
                            size where that is larger (huge pages). */
     int access;         /* enum shmap_access */
-    int flags;          /* enum shmap_view_flags */
+    unsigned flags;     /* enum shmap_view_flags */
 } shmap_view_options;
 
 #define SHMAP_VIEW_OPTIONS_INIT                   \

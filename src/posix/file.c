@@ -279,6 +279,7 @@ shmap__os_status shmap__os_file_open(shmap__os_object *object,
     shmap__posix_object_fill(object, entrant.fd, &entrant.stat, SHMAP_KIND_FILE,
                              request->options.access);
     object->path = absolute(request->os_name);
+    object->created = entrant.made;
     *alone = found_alone;
     return shmap__posix_done;
 }

@@ -119,7 +119,7 @@ static shmap__os_status find_in_process(const shmap__os_request *request,
                    ? (shmap__os_status){SHMAP_ENOENT, error}
                    : shmap__posix_failed(error);
     }
-    if (!shmap__posix_accepts(request->options.owner, link.st_uid, geteuid()))
+    if (!shmap__posix_accepts(request, link.st_uid, geteuid()))
         return (shmap__os_status){SHMAP_EOWNER, 0};
     if ((link.st_mode & rights) != rights)
         return (shmap__os_status){SHMAP_EACCES, 0};

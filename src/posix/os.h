@@ -126,8 +126,22 @@ enum { SHMAP__POSIX_ATTEMPTS_BRIEF = 64 + 50 };
 
 /* user.c */
 
-/* Return whether SHMAP_OWNER_..., asked by `user`, accepts what `uid` owns. */
-bool shmap__posix_accepts(int owner, uid_t uid, uid_t user);
+/* Whether the request of this user accepts what belongs to `uid`. Reads
+ * `accept` and `user`. */
+bool shmap__posix_accepts(const shmap__os_request *request, uid_t uid,
+                          uid_t user);
+
+/* Ask the system for the number that an account of this name has: one of
+ * getpwnam_r and getgrnam_r, behind a function that all accounts have in
+ * common. `found` is untouched if there is none. Returns 0 or an errno. */
+typedef int shmap__posix_ask_account(const char *name, char *space, size_t size,
+                                     uint32_t *number, bool *found);
+
+/* Find an account's number, by its name or as it is. SHMAP_EINVAL, with `none`
+ * as its detail, if there is none. */
+shmap__os_status shmap__posix_find_account(uint32_t *number, const char *name,
+                                           shmap__posix_ask_account *ask,
+                                           const char *none);
 
 /* rights.c */
 
@@ -205,8 +219,8 @@ uint64_t shmap__posix_whole_pages(uint64_t size, size_t page);
 void shmap__posix_object_fill(shmap__os_object *object, int fd,
                               const struct stat *stat, int kind, int access);
 
-/* The same for what was found, if it has a size and an owner that the request
- * accepts, asked by this user. Reads `kind`, `access` and `owner`. */
+/* The same for what was found, if it has a size and a user that the request
+ * accepts, asked by this user. Reads `kind`, `access`, `accept` and `user`. */
 shmap__os_status shmap__posix_object_check(shmap__os_object *object, int fd,
                                            const struct stat *stat,
                                            const shmap__os_request *request,

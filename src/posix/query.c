@@ -44,7 +44,7 @@ shmap__os_status shmap__posix_object_check(shmap__os_object *object, int fd,
                                            const shmap__os_request *request,
                                            uid_t user)
 {
-    if (!shmap__posix_accepts(request->options.owner, stat->st_uid, user))
+    if (!shmap__posix_accepts(request, stat->st_uid, user))
         return shmap__posix_belongs(SHMAP_EOWNER, 0, stat->st_uid);
     if (stat->st_size == 0)
         return (shmap__os_status){SHMAP_ENOTREADY, 0};

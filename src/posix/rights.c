@@ -23,52 +23,27 @@ static mode_t mode_of(int share)
     }
 }
 
-/* What getgrnam_r may say if there is no such group. */
-static bool is_unknown(int error)
+static int ask_group(const char *name, char *space, size_t size,
+                     uint32_t *number, bool *found)
 {
-    return error == 0 || error == ENOENT || error == ESRCH || error == EBADF ||
-           error == EPERM;
+    struct group group;
+    struct group *entry = NULL;
+    int error = getgrnam_r(name, &group, space, size, &entry);
+
+    *found = entry != NULL;
+    if (*found)
+        *number = group.gr_gid;
+    return error;
 }
 
-static shmap__os_status no_such_group(int error)
+static shmap__os_status find_group(const char *name, gid_t *group)
 {
-    return (shmap__os_status){
-        SHMAP_EINVAL, error,
-        error == 0 ? "no group has the name that was given"
-                   : "no group has the name that was given, or the list of "
-                     "groups cannot be read"};
-}
+    uint32_t number = 0;
+    shmap__os_status status = shmap__posix_find_account(
+        &number, name, ask_group, "options: no group has the name of `group`");
 
-/* A group's number, by its name or as it is. SHMAP_EINVAL if there is none. */
-static shmap__os_status find_group(const char *name, gid_t *number)
-{
-    struct group space;
-    struct group *found = NULL;
-    size_t size = 1024;
-    char *buffer = NULL;
-    char *end;
-    int error;
-    unsigned long parsed = strtoul(name, &end, 10);
-
-    if (*name >= '0' && *name <= '9' && *end == '\0') {
-        *number = (gid_t)parsed;
-        return parsed < (gid_t)-1 ? shmap__posix_done : no_such_group(0);
-    }
-    do { /* Groups with many members need more space. */
-        free(buffer);
-        size *= 4;
-        buffer = malloc(size);
-        if (buffer == NULL)
-            return (shmap__os_status){SHMAP_ENOMEM, 0};
-        error = getgrnam_r(name, &space, buffer, size, &found);
-    } while (error == ERANGE && size < 16 * 1024 * 1024);
-    if (found != NULL)
-        *number = found->gr_gid;
-    free(buffer);
-    if (found != NULL)
-        return shmap__posix_done;
-    return is_unknown(error) ? no_such_group(error)
-                             : shmap__posix_failed(error);
+    *group = (gid_t)number;
+    return status;
 }
 
 shmap__os_status shmap__posix_rights_init(shmap__posix_rights *rights,

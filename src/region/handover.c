@@ -123,7 +123,7 @@ static shmap__os_status give(shmap_region *region, int access, int64_t target,
     return status;
 }
 
-int shmap_region_export(const shmap_region *region, int access, int64_t target,
+int shmap_region_export(shmap_region *region, int access, int64_t target,
                         char *token, size_t size)
 {
     if (region == NULL || token == NULL)
@@ -133,10 +133,8 @@ int shmap_region_export(const shmap_region *region, int access, int64_t target,
         return shmap__result(shmap__refuse_because(
             SHMAP_EINVAL, "target: must be SHMAP_TARGET_CHILD or the number of "
                           "a process"));
-    /* What a region is does not change, but what it may be used for can. */
     return shmap__result(shmap__explain(
-        give((shmap_region *)(uintptr_t)region, access, target, token, size),
-        SHMAP__CALL_EXPORT));
+        give(region, access, target, token, size), SHMAP__CALL_EXPORT));
 }
 
 /* What a token must be, beyond well-formed. */
@@ -236,14 +234,13 @@ static shmap__os_status send(shmap_region *region, int access, intptr_t channel,
     return status;
 }
 
-int shmap_region_send(const shmap_region *region, int access, intptr_t channel,
+int shmap_region_send(shmap_region *region, int access, intptr_t channel,
                       int64_t deadline)
 {
     if (region == NULL)
         return shmap__result(shmap__refuse_null("region"));
-    return shmap__result(shmap__explain(
-        send((shmap_region *)(uintptr_t)region, access, channel, deadline),
-        SHMAP__CALL_SEND));
+    return shmap__result(shmap__explain(send(region, access, channel, deadline),
+                                        SHMAP__CALL_SEND));
 }
 
 /* Read what a message claims. What came must have come in the way that it

@@ -76,6 +76,8 @@ static shmap__os_status make(object_source *source, shmap__os_object *object,
     if (status.code == SHMAP_ENOSPC &&
         shmap__os_named_reap_all(false, &reaped).code == 0)
         status = source(object, request);
+    if (status.code == 0)
+        object->created = true;
     return status;
 }
 
@@ -246,10 +248,13 @@ int shmap_region_inspect(const shmap_region *region, shmap_region_info *info)
     found.page_size = region->object.page_size;
     found.kind = region->object.kind;
     found.access = region->object.access;
-    found.flags = shmap__os_info_flags(&region->object, region->os_name);
+    found.flags =
+        (unsigned)shmap__os_info_flags(&region->object, region->os_name);
+    if (region->object.created)
+        found.flags |= SHMAP_INFO_CREATED;
     found.seals = (unsigned)shmap__os_seals(&region->object);
     found.os_name = region->os_name;
-    shmap__os_owner(&region->object, found.owner, sizeof found.owner);
+    shmap__os_owner(&region->object, found.user, sizeof found.user);
 
     /* A caller with an older, shorter struct gets what it knows. */
     if (info->struct_size < found.struct_size)
@@ -303,34 +308,47 @@ int shmap_region_seal(shmap_region *region, unsigned seals)
         shmap__explain(seal(region, (int)seals), SHMAP__CALL_SEAL));
 }
 
-static shmap__os_status reap(const char *name, unsigned flags, unsigned *reaped)
+/* Tell how many leftovers were freed, if that went well. */
+static int end_reaping(shmap__os_status status, unsigned count,
+                       unsigned *reaped)
 {
-    char space[SHMAP__NAME_SPACE];
-    const char *os_name;
-    shmap__os_status status;
-
-    if (name == NULL)
-        return shmap__os_named_reap_all((flags & SHMAP_REAP_EVERY_USER) != 0,
-                                        reaped);
-    status = shmap__name_resolve(&os_name, space, name, (int)flags);
-    if (status.code < 0)
-        return status;
-    return shmap__explain(shmap__os_named_reap(os_name, (int)flags, reaped),
-                          SHMAP__CALL_REAP);
+    if (status.code == 0 && reaped != NULL)
+        *reaped = count;
+    return shmap__result(status);
 }
 
-int shmap_region_reap(const char *name, unsigned flags, unsigned *reaped)
+int shmap_region_reap(const char *name, const shmap_region_options *options,
+                      unsigned *reaped)
 {
     unsigned count = 0;
-    int result;
+    shmap__request request;
+    shmap__os_status status =
+        shmap__request_fill(&request, SHMAP__CALL_REAP, name, 0, options);
 
-    if (name == NULL ? (flags & ~(unsigned)SHMAP_REAP_EVERY_USER) != 0
-                     : flags > SHMAP_REAP_NATIVE)
-        return shmap__result(shmap__refuse_because(
-            SHMAP_EINVAL, "flags: with a name its scope, without one 0 or "
-                          "SHMAP_REAP_EVERY_USER"));
-    result = shmap__result(reap(name, flags, &count));
-    if (result == 0 && reaped != NULL)
-        *reaped = count;
-    return result;
+    if (status.code == 0)
+        status = shmap__explain(shmap__os_named_reap(request.os.os_name,
+                                                     request.os.options.scope,
+                                                     &count),
+                                SHMAP__CALL_REAP);
+    return end_reaping(status, count, reaped);
+}
+
+int shmap_region_reap_all(const shmap_region_options *options, unsigned *reaped)
+{
+    unsigned count = 0;
+    shmap__request request;
+    shmap__os_status status =
+        shmap__request_fill(&request, SHMAP__CALL_REAP_ALL, NULL, 0, options);
+    int accept = request.os.options.accept;
+
+    if (status.code == 0 && accept != SHMAP_ACCEPT_SELF &&
+        accept != SHMAP_ACCEPT_ANYBODY)
+        status = shmap__refuse_because(
+            SHMAP_EINVAL, "options: accept must be SHMAP_ACCEPT_SELF or "
+                          "SHMAP_ACCEPT_ANYBODY, to free every user's "
+                          "leftovers");
+    if (status.code == 0)
+        status =
+            shmap__os_named_reap_all(accept == SHMAP_ACCEPT_ANYBODY, &count);
+    return end_reaping(status, count, reaped);
 }

@@ -68,8 +68,9 @@ static bool in_range(int value, int last)
      CALL(OPEN_FILE))
 #define CALLS_THAT_GET_ACCESS \
     (CALL(OPEN) | CALL(OPEN_FILE) | CALL(ADOPT) | CALL(IMPORT) | CALL(RECEIVE))
-#define CALLS_THAT_ACCEPT \
-    (CALL(OPEN) | CALL(OPEN_OR_CREATE) | CALL(IMPORT) | CALL(RECEIVE))
+#define CALLS_THAT_ACCEPT                                               \
+    (CALL(OPEN) | CALL(OPEN_OR_CREATE) | CALL(IMPORT) | CALL(RECEIVE) | \
+     CALL(REAP_ALL))
 
 /* An option: which calls read it, and its last value if it is an int. Where it
  * is not read it must be zero. */
@@ -95,14 +96,13 @@ static const option_row options_table[] = {
     OPTION(access, CALLS_THAT_GET_ACCESS, SHMAP_ACCESS_READ_WRITE),
     OPTION(share, CALLS_THAT_MAKE, SHMAP_SHARE_GROUP),
     OPTION(group, CALLS_THAT_MAKE, -1),
-    OPTION(owner, CALLS_THAT_ACCEPT, SHMAP_OWNER_ANYBODY),
-    OPTION(scope, CALLS_THAT_NAME, SHMAP_SCOPE_NATIVE),
+    OPTION(accept, CALLS_THAT_ACCEPT, SHMAP_ACCEPT_USER),
+    OPTION(user, CALLS_THAT_ACCEPT, -1),
+    OPTION(scope, CALLS_THAT_NAME | CALL(REAP), SHMAP_SCOPE_NATIVE),
     OPTION(create, CALL(OPEN_FILE), SHMAP_CREATE_NEW),
     OPTION(commit, CALLS_THAT_MAKE, SHMAP_COMMIT_ALL),
     OPTION(reserve, CALLS_THAT_MAKE, -1),
     OPTION(page_size, CALLS_THAT_MAKE, -1),
-    OPTION(numa_node, CALLS_THAT_MAKE, INT32_MAX),
-    OPTION(zero_, 0, 0),
 };
 
 static bool is_zero(const unsigned char *bytes, size_t size)
@@ -144,6 +144,14 @@ static bool has_group(const shmap_region_options *o)
     return wanted ? o->group != NULL && o->group[0] != '\0' : o->group == NULL;
 }
 
+/* Whether a user is named if and only if one is to be accepted. */
+static bool has_user(const shmap_region_options *o)
+{
+    return o->accept == SHMAP_ACCEPT_USER
+               ? o->user != NULL && o->user[0] != '\0'
+               : o->user == NULL;
+}
+
 static shmap__os_status read_options(shmap_region_options *options,
                                      const shmap_region_options *given,
                                      enum shmap__call call)
@@ -165,14 +173,16 @@ static shmap__os_status read_options(shmap_region_options *options,
     if (fault == NULL && !has_group(options))
         fault = "options: group must be set with SHMAP_SHARE_GROUP and "
                 "SHMAP_SHARE_GROUP_READ, and only then";
+    if (fault == NULL && !has_user(options))
+        fault = "options: user must be set with SHMAP_ACCEPT_USER, and only "
+                "then";
     if (fault != NULL)
         return shmap__refuse_because(SHMAP_EINVAL, fault);
-    if (options->numa_node != 0 ||
-        (options->page_size != 0 &&
-         options->page_size != shmap__os_facts_get()->page_size))
+    if (options->page_size != 0 &&
+        options->page_size != shmap__os_facts_get()->page_size)
         return shmap__refuse_because(
-            SHMAP_ENOTSUP, "options: this version of the library has only the "
-                           "system's page size, and no NUMA nodes");
+            SHMAP_ENOTSUP, "options: page_size: this version of the library "
+                           "has only the system's page size");
     return shmap__refuse(0);
 }
 
@@ -239,6 +249,8 @@ static int kind_of(enum shmap__call call)
         return SHMAP_KIND_NAMED;
     if (call == SHMAP__CALL_CREATE_NAMELESS)
         return SHMAP_KIND_ANONYMOUS;
+    if (call == SHMAP__CALL_REAP)
+        return SHMAP_KIND_NAMED;
     return call == SHMAP__CALL_OPEN_FILE ? SHMAP_KIND_FILE : 0;
 }
 
@@ -282,6 +294,8 @@ shmap__os_status shmap__request_fill(shmap__request *request,
     status = check_name(os->kind, name);
     if (status.code == 0)
         status = read_options(&os->options, given, call);
+    if (status.code == 0 && os->options.accept == SHMAP_ACCEPT_USER)
+        status = shmap__os_user_find(&os->user, os->options.user);
     if (status.code == 0)
         status = fill_size(request, size);
     if (status.code == 0)
@@ -308,11 +322,12 @@ shmap__os_status shmap__view_options_read(shmap_view_options *options,
         return shmap__refuse_because(SHMAP_EINVAL, bad_tail);
     if (!in_range(options->access, SHMAP_ACCESS_COPY) ||
         (options->flags &
-         ~(SHMAP_VIEW_PREFAULT | SHMAP_VIEW_LOCK | SHMAP_VIEW_NO_DUMP)) != 0)
+         ~(unsigned)(SHMAP_VIEW_PREFAULT | SHMAP_VIEW_RESIDENT |
+                     SHMAP_VIEW_NO_DUMP)) != 0)
         return shmap__refuse_because(
             SHMAP_EINVAL, "options: access or flags has a value that does not "
                           "exist");
-    if ((options->flags & SHMAP_VIEW_LOCK) != 0)
+    if ((options->flags & SHMAP_VIEW_RESIDENT) != 0)
         return shmap__refuse_because(
             SHMAP_ENOTSUP, "options: flags: this version of the library cannot "
                            "keep views in memory");

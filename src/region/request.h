@@ -20,7 +20,8 @@ enum shmap__call {
     SHMAP__CALL_EXPORT,
     SHMAP__CALL_SEND,
     SHMAP__CALL_SEAL,
-    SHMAP__CALL_REAP
+    SHMAP__CALL_REAP,
+    SHMAP__CALL_REAP_ALL
 };
 
 typedef struct shmap__request {

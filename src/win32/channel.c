@@ -301,23 +301,24 @@ static shmap__os_status receive_all(HANDLE pipe, char *message,
 }
 
 /* A sender can name any handle of this process. */
-static shmap__os_status check_sender(HANDLE pipe, DWORD flags, int owner)
+static shmap__os_status check_sender(HANDLE pipe, DWORD flags,
+                                     const shmap__os_request *request)
 {
     shmap__os_status done = {0, 0};
     char known[256];
     ULONG id;
 
-    if (owner == SHMAP_OWNER_ANYBODY)
+    if (request->options.accept == SHMAP_ACCEPT_ANYBODY)
         return done;
     if ((flags & PIPE_SERVER_END) != 0)
-        return shmap__win32_check_client(pipe, owner);
+        return shmap__win32_check_client(pipe, request);
     /* The maker of the pipe. Where pipes have no owners, as under Wine, the
      * process that did; but its number can be that of another by now. */
     if (shmap__win32_handle_owner(pipe, known, sizeof known))
-        return shmap__win32_check_owner(pipe, owner);
+        return shmap__win32_check_owner(pipe, request);
     if (!GetNamedPipeServerProcessId(pipe, &id))
         return shmap__win32_failed_as(SHMAP_EOWNER, GetLastError());
-    return shmap__win32_check_process(id, owner);
+    return shmap__win32_check_process(id, request);
 }
 
 shmap__os_status shmap__os_receive(intptr_t channel,
@@ -332,7 +333,7 @@ shmap__os_status shmap__os_receive(intptr_t channel,
     if (status.code == 0)
         status = receive_all(pipe, message, deadline);
     if (status.code == 0)
-        status = check_sender(pipe, flags, request->options.owner);
+        status = check_sender(pipe, flags, request);
     if (status.code == 0)
         delivered->way = SHMAP__OS_TO_PROCESS;
     return status;

@@ -210,14 +210,14 @@ static shmap__os_status open_failed(DWORD error, const wchar_t *path)
 }
 
 static shmap__os_status open_once(HANDLE *file, const wchar_t *path,
-                                  const shmap__os_request *request, bool *alone)
+                                  const shmap__os_request *request, bool *made,
+                                  bool *alone)
 {
     const int create = request->options.create;
     shmap__win32_security privacy;
     shmap__os_status status = {0, 0};
     SECURITY_ATTRIBUTES *security = NULL;
     DWORD error = ERROR_SUCCESS;
-    bool made;
 
     if (create != SHMAP_CREATE_NEVER) {
         error = shmap__win32_privacy_init(&privacy, FILE_ALL_ACCESS, false);
@@ -239,10 +239,10 @@ static shmap__os_status open_once(HANDLE *file, const wchar_t *path,
     if (*file == INVALID_HANDLE_VALUE)
         return open_failed(error, path);
     SHMAP__STOP("file.opened");
-    made = create == SHMAP_CREATE_NEW ||
-           (create == SHMAP_CREATE_IF_MISSING && error != ERROR_ALREADY_EXISTS);
+    *made = create == SHMAP_CREATE_NEW || (create == SHMAP_CREATE_IF_MISSING &&
+                                           error != ERROR_ALREADY_EXISTS);
     if (shmap__win32_file_is_regular(*file))
-        status = prepare_file(*file, request, made, alone);
+        status = prepare_file(*file, request, *made, alone);
     else
         status = shmap__win32_failed_as(SHMAP_ETYPE, 0);
     if (status.code < 0)
@@ -252,13 +252,14 @@ static shmap__os_status open_once(HANDLE *file, const wchar_t *path,
 
 /* Open the file, again if it was just being removed. */
 static shmap__os_status open_file(HANDLE *file, const wchar_t *path,
-                                  const shmap__os_request *request, bool *alone)
+                                  const shmap__os_request *request, bool *made,
+                                  bool *alone)
 {
     enum { ROUNDS = 100 };
     shmap__os_status status = {0, 0};
 
     for (int i = 0; i < ROUNDS; i++) {
-        status = open_once(file, path, request, alone);
+        status = open_once(file, path, request, made, alone);
         if (status.system != ERROR_DELETE_PENDING)
             break;
     }
@@ -322,6 +323,7 @@ shmap__os_status shmap__os_file_open(shmap__os_object *object,
     wchar_t *wide;
     wchar_t *full;
     HANDLE file = INVALID_HANDLE_VALUE;
+    bool made = false;
     bool found_alone = false;
     uint64_t size = 0;
     shmap__os_status status = shmap__win32_utf16(&wide, request->os_name);
@@ -333,7 +335,7 @@ shmap__os_status shmap__os_file_open(shmap__os_object *object,
         status = shmap__win32_failed_as(SHMAP_ETYPE, 0);
         status.detail = "the system keeps this file name for a device";
     } else {
-        status = open_file(&file, wide, request, &found_alone);
+        status = open_file(&file, wide, request, &made, &found_alone);
     }
     free(wide);
     if (status.code == 0 &&
@@ -348,6 +350,7 @@ shmap__os_status shmap__os_file_open(shmap__os_object *object,
     object->path = full;
     shmap__win32_object_fill(object, file, size, SHMAP_KIND_FILE,
                              request->options.access);
+    object->created = made;
     *alone = found_alone;
     return status;
 }

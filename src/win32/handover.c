@@ -132,7 +132,7 @@ static shmap__os_status take_given(shmap__os_object *object,
          !shmap__win32_section_is_named(given, request->os_name)))
         return shmap__win32_failed_as(SHMAP_ENOENT, 0);
     SHMAP__STOP("take.found");
-    status = shmap__win32_check_owner(given, request->options.owner);
+    status = shmap__win32_check_owner(given, request);
     if (status.code == 0)
         status = gift->kind == SHMAP_KIND_FILE
                      ? shmap__win32_file_size(given, &size)

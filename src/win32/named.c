@@ -103,7 +103,7 @@ static HANDLE open_section(const wchar_t *name,
     const DWORD rights = open_rights(options->access);
     HANDLE section = OpenFileMappingW(rights | READ_CONTROL, FALSE, name);
 
-    if (section == NULL && options->owner == SHMAP_OWNER_ANYBODY &&
+    if (section == NULL && options->accept == SHMAP_ACCEPT_ANYBODY &&
         GetLastError() == ERROR_ACCESS_DENIED)
         section = OpenFileMappingW(rights, FALSE, name);
     return section;
@@ -138,7 +138,7 @@ shmap__os_status shmap__os_named_open(shmap__os_object *object,
         return status;
     SHMAP__STOP("open.opened");
 
-    status = shmap__win32_check_owner(section, request->options.owner);
+    status = shmap__win32_check_owner(section, request);
     if (status.code == 0)
         status = shmap__win32_section_size(section, &size);
     if (status.code == 0)

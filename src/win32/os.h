@@ -134,16 +134,30 @@ shmap__os_status shmap__win32_belongs(int code, DWORD error, HANDLE handle);
 /* Write the SID of the owner of the object. The handle has READ_CONTROL. */
 bool shmap__win32_handle_owner(HANDLE handle, char *out, size_t size);
 
-/* Check whether SHMAP_OWNER_... accepts the owner of the object. The handle has
- * READ_CONTROL, unless every owner is accepted. */
-shmap__os_status shmap__win32_check_owner(HANDLE handle, int owner);
+/* An account's SID. */
+typedef union shmap__win32_account {
+    SID sid;
+    BYTE space[SECURITY_MAX_SID_SIZE];
+} shmap__win32_account;
 
-/* Return whether it accepts the user of a process. */
-shmap__os_status shmap__win32_check_process(DWORD id, int owner);
+/* Find an account by its SID in text or by its name. SHMAP_EINVAL, with `none`
+ * as its detail, if there is none. */
+shmap__os_status shmap__win32_find_account(shmap__win32_account *id,
+                                           const char *name, const char *none);
 
-/* Return whether it accepts the user at the other end of a pipe that this
+/* Check whether a request accepts the user that an object belongs to. Reads
+ * `accept` and `user`. The handle has READ_CONTROL, unless all are accepted. */
+shmap__os_status shmap__win32_check_owner(HANDLE handle,
+                                          const shmap__os_request *request);
+
+/* Check whether it accepts the user of a process. */
+shmap__os_status shmap__win32_check_process(DWORD id,
+                                            const shmap__os_request *request);
+
+/* Check whether it accepts the user at the other end of a pipe that this
  * process has read from, and has made. */
-shmap__os_status shmap__win32_check_client(HANDLE pipe, int owner);
+shmap__os_status shmap__win32_check_client(HANDLE pipe,
+                                           const shmap__os_request *request);
 
 /* security.c */
 

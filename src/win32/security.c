@@ -108,64 +108,12 @@ bool shmap__win32_drop_label(SECURITY_ATTRIBUTES *attributes, DWORD error)
                                      NULL, FALSE);
 }
 
-typedef union account_id {
-    SID sid;
-    BYTE space[SECURITY_MAX_SID_SIZE];
-} account_id;
-
-static DWORD look_up(account_id *id, const wchar_t *name)
-{
-    wchar_t domain[256];
-    DWORD size = sizeof *id;
-    DWORD domain_size = sizeof domain / sizeof domain[0];
-    SID_NAME_USE use;
-
-    return LookupAccountNameW(NULL, name, &id->sid, &size, domain, &domain_size,
-                              &use)
-               ? ERROR_SUCCESS
-               : GetLastError();
-}
-
-static shmap__os_status no_such_group(int error)
-{
-    shmap__os_status status = {SHMAP_EINVAL, error,
-                               "no group has the name that was given"};
-
-    return status;
-}
-
-/* An account by its SID in text or by its name. */
-static shmap__os_status find_account(account_id *id, const char *name)
-{
-    shmap__os_status done = {0, 0};
-    wchar_t *wide;
-    PSID parsed;
-    DWORD error = ERROR_SUCCESS;
-    shmap__os_status status = shmap__win32_utf16(&wide, name);
-
-    if (status.code == SHMAP_ENAME)
-        return no_such_group(status.system);
-    if (status.code < 0)
-        return status;
-    /* The system takes two letters for a SID, too, as "AU" for all that have
-     * logged in. Here they are an account's name. */
-    if (wcschr(wide, L'-') != NULL && ConvertStringSidToSidW(wide, &parsed)) {
-        if (!CopySid(sizeof *id, &id->sid, parsed))
-            error = GetLastError();
-        LocalFree(parsed);
-    } else {
-        error = look_up(id, wide);
-    }
-    free(wide);
-    return error == ERROR_SUCCESS ? done : no_such_group((int)error);
-}
-
 shmap__os_status shmap__win32_privacy_share(shmap__win32_security *privacy,
                                             const shmap_region_options *options,
                                             DWORD read, DWORD write)
 {
     shmap__os_status status = {0, 0};
-    account_id others;
+    shmap__win32_account others;
     DWORD size = sizeof others;
     DWORD rights = read;
 
@@ -184,7 +132,9 @@ shmap__os_status shmap__win32_privacy_share(shmap__win32_security *privacy,
     case SHMAP_SHARE_GROUP:
         rights = write; /* fall through */
     default:
-        status = find_account(&others, options->group);
+        status = shmap__win32_find_account(
+            &others, options->group,
+            "options: no account has the name of `group`");
         break;
     }
     if (status.code == 0 &&

@@ -5,6 +5,8 @@
 
 #include <sddl.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/compiler.h"
 
@@ -86,15 +88,79 @@ static shmap__os_status belongs_to(int code, DWORD error, PSID account)
     return status;
 }
 
-static shmap__os_status check_account(PSID account, int owner)
+static DWORD look_up(shmap__win32_account *id, const wchar_t *name)
+{
+    wchar_t domain[256];
+    DWORD size = sizeof *id;
+    DWORD domain_size = sizeof domain / sizeof domain[0];
+    SID_NAME_USE use;
+
+    return LookupAccountNameW(NULL, name, &id->sid, &size, domain, &domain_size,
+                              &use)
+               ? ERROR_SUCCESS
+               : GetLastError();
+}
+
+static shmap__os_status no_account(DWORD error, const char *none)
+{
+    shmap__os_status status = {SHMAP_EINVAL, (int)error, none};
+
+    return status;
+}
+
+shmap__os_status shmap__win32_find_account(shmap__win32_account *id,
+                                           const char *name, const char *none)
+{
+    shmap__os_status done = {0, 0};
+    wchar_t *wide;
+    PSID parsed;
+    DWORD error = ERROR_SUCCESS;
+    shmap__os_status status = shmap__win32_utf16(&wide, name);
+
+    if (status.code == SHMAP_ENAME)
+        return no_account((DWORD)status.system, none);
+    if (status.code < 0)
+        return status;
+    /* The system takes two letters for a SID, too, as "AU" for all that have
+     * logged in. Here they are an account's name. */
+    if (wcschr(wide, L'-') != NULL && ConvertStringSidToSidW(wide, &parsed)) {
+        if (!CopySid(sizeof *id, &id->sid, parsed))
+            error = GetLastError();
+        LocalFree(parsed);
+    } else {
+        error = look_up(id, wide);
+    }
+    free(wide);
+    return error == ERROR_SUCCESS ? done : no_account(error, none);
+}
+
+shmap__os_status shmap__os_user_find(shmap__os_user *user, const char *name)
+{
+    shmap__win32_account account;
+    shmap__os_status status = shmap__win32_find_account(
+        &account, name, "options: no account has the name of `user`");
+
+    if (status.code == 0)
+        memcpy(user, &account, sizeof account);
+    return status;
+}
+
+static shmap__os_status check_account(PSID account,
+                                      const shmap__os_request *request)
 {
     shmap__os_status done = {0, 0};
     bool own = false;
-    DWORD error = find_own(account, &own);
+    DWORD error;
 
+    if (request->options.accept == SHMAP_ACCEPT_USER)
+        return EqualSid(account, (PSID)(uintptr_t)&request->user)
+                   ? done
+                   : belongs_to(SHMAP_EOWNER, 0, account);
+    error = find_own(account, &own);
     if (error != ERROR_SUCCESS)
         return shmap__win32_failed(error);
-    if (own || (owner == SHMAP_OWNER_SYSTEM && is_system(account)))
+    if (own ||
+        (request->options.accept == SHMAP_ACCEPT_SYSTEM && is_system(account)))
         return done;
     return belongs_to(SHMAP_EOWNER, 0, account);
 }
@@ -132,14 +198,15 @@ shmap__os_status shmap__win32_belongs(int code, DWORD error, HANDLE handle)
     return belongs_to(code, error, account);
 }
 
-shmap__os_status shmap__win32_check_owner(HANDLE handle, int owner)
+shmap__os_status shmap__win32_check_owner(HANDLE handle,
+                                          const shmap__os_request *request)
 {
     shmap__os_status done = {0, 0};
     owner_security security;
     PSID found;
     DWORD error;
 
-    if (owner == SHMAP_OWNER_ANYBODY)
+    if (request->options.accept == SHMAP_ACCEPT_ANYBODY)
         return done;
     error = find_owner(handle, &security, &found);
     if (error != ERROR_SUCCESS)
@@ -147,11 +214,12 @@ shmap__os_status shmap__win32_check_owner(HANDLE handle, int owner)
     /* An object without an owner is never accepted as this user's. */
     if (found == NULL || !IsValidSid(found))
         return shmap__win32_failed_as(SHMAP_EOWNER, 0);
-    return check_account(found, owner);
+    return check_account(found, request);
 }
 
 /* Check the user of a token, and close it. */
-static shmap__os_status check_token(HANDLE token, int owner)
+static shmap__os_status check_token(HANDLE token,
+                                    const shmap__os_request *request)
 {
     shmap__win32_user user;
     DWORD written;
@@ -162,11 +230,12 @@ static shmap__os_status check_token(HANDLE token, int owner)
         error = GetLastError();
     CloseHandle(token);
     return error == ERROR_SUCCESS
-               ? check_account(user.token.user.User.Sid, owner)
+               ? check_account(user.token.user.User.Sid, request)
                : shmap__win32_failed_as(SHMAP_EOWNER, error);
 }
 
-shmap__os_status shmap__win32_check_process(DWORD id, int owner)
+shmap__os_status shmap__win32_check_process(DWORD id,
+                                            const shmap__os_request *request)
 {
     HANDLE process = OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, FALSE, id);
     HANDLE token = NULL;
@@ -178,11 +247,12 @@ shmap__os_status shmap__win32_check_process(DWORD id, int owner)
     error = GetLastError();
     CloseHandle(process);
     return token == NULL ? shmap__win32_failed_as(SHMAP_EOWNER, error)
-                         : check_token(token, owner);
+                         : check_token(token, request);
 }
 
 /* The system tells this only by letting a thread act as that user. */
-shmap__os_status shmap__win32_check_client(HANDLE pipe, int owner)
+shmap__os_status shmap__win32_check_client(HANDLE pipe,
+                                           const shmap__os_request *request)
 {
     HANDLE before = NULL;
     HANDLE token = NULL;
@@ -206,7 +276,7 @@ shmap__os_status shmap__win32_check_client(HANDLE pipe, int owner)
     if (before != NULL)
         CloseHandle(before);
     return token == NULL ? shmap__win32_failed_as(SHMAP_EOWNER, error)
-                         : check_token(token, owner);
+                         : check_token(token, request);
 }
 
 bool shmap__win32_handle_owner(HANDLE handle, char *out, size_t size)

@@ -148,7 +148,7 @@ static void test_error__success_leaves_the_system_error(void **state)
     assert_code(shmap_view_flush(&view, 0, 0, SHMAP_FLUSH_DURABLE), 0);
     assert_code(shmap_view_refresh(&view), 0);
     assert_code(shmap_os_name(os_name, sizeof os_name, name, 0), 0);
-    assert_code(shmap_region_reap(name, 0, NULL), 0);
+    assert_code(shmap_region_reap(name, NULL, NULL), 0);
     shmap_view_unmap(&view);
     shmap_region_close(region);
     assert_int_equal(shmap_system_error(), 2);

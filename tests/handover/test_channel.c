@@ -814,15 +814,15 @@ static void test_channel__other_users_are_told_apart(void **state)
         puppet_do(bob, "channel_join 0 %s", address);
         end = channel_accept(end);
         assert_true(end != -1);
-        for (int owner = SHMAP_OWNER_SELF; owner <= SHMAP_OWNER_ANYBODY;
+        for (int owner = SHMAP_ACCEPT_SELF; owner <= SHMAP_ACCEPT_ANYBODY;
              owner++) {
             size_t handles = os_open_handles();
-            options.owner = owner;
+            options.accept = owner;
             puppet_do(bob, "send 0 0");
             int result =
                 shmap_region_receive(&region, end, within(PATIENCE), &options);
             assert_code(result,
-                        owner == SHMAP_OWNER_ANYBODY ? 0 : SHMAP_EOWNER);
+                        owner == SHMAP_ACCEPT_ANYBODY ? 0 : SHMAP_EOWNER);
             if (result == 0) {
                 assert_text(region, "bobs");
                 shmap_region_close(region);

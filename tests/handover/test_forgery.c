@@ -75,7 +75,7 @@ static int import(const char *token, int owner)
 {
     shmap_region_options options = SHMAP_REGION_OPTIONS_INIT;
     shmap_region *region = no_region;
-    options.owner = owner;
+    options.accept = owner;
     int result = shmap_region_import(&region, token, &options);
     if (result == 0)
         shmap_region_close(region);
@@ -96,13 +96,13 @@ static void assert_leads_nowhere(const char *how)
     make_token(token, path, child_pid(mallory), atoll(line),
                SHMAP_ACCESS_READ_WRITE);
     size_t handles = os_open_handles();
-    assert_code(import(token, SHMAP_OWNER_SELF), SHMAP_EOWNER);
-    assert_code(import(token, SHMAP_OWNER_SYSTEM), SHMAP_EOWNER);
-    assert_code(import(token, SHMAP_OWNER_ANYBODY), SHMAP_EACCES);
+    assert_code(import(token, SHMAP_ACCEPT_SELF), SHMAP_EOWNER);
+    assert_code(import(token, SHMAP_ACCEPT_SYSTEM), SHMAP_EOWNER);
+    assert_code(import(token, SHMAP_ACCEPT_ANYBODY), SHMAP_EACCES);
     /* What Mallory may read is no reason to take it for a region of hers. */
     make_token(token, path, child_pid(mallory), atoll(line), SHMAP_ACCESS_READ);
-    assert_code(import(token, SHMAP_OWNER_SELF), SHMAP_EOWNER);
-    assert_true(import(token, SHMAP_OWNER_ANYBODY) < 0);
+    assert_code(import(token, SHMAP_ACCEPT_SELF), SHMAP_EOWNER);
+    assert_true(import(token, SHMAP_ACCEPT_ANYBODY) < 0);
     assert_true(units_same_handles(handles));
     child_end(mallory);
     remove(path);
@@ -130,9 +130,9 @@ static void test_forgery__makes_nothing_writable(void **state)
     intptr_t native = units_open_file(path, false);
     assert_int_not_equal(native, -1);
     make_token(token, path, os_process_id(), native, SHMAP_ACCESS_READ_WRITE);
-    assert_code(import(token, SHMAP_OWNER_SELF), SHMAP_EACCES);
+    assert_code(import(token, SHMAP_ACCEPT_SELF), SHMAP_EACCES);
     make_token(token, path, os_process_id(), native, SHMAP_ACCESS_READ);
-    assert_code(import(token, SHMAP_OWNER_SELF), 0);
+    assert_code(import(token, SHMAP_ACCEPT_SELF), 0);
     raw_close(native);
     remove(path);
 }
@@ -158,7 +158,7 @@ static void test_forgery__takes_no_regions_own_handle(void **state)
     assert_true(shmap__token_read(token, &gift, name));
     gift.native = shmap_region_native(taken);
     shmap__token_write(token, &gift, name);
-    result = import(token, SHMAP_OWNER_SELF);
+    result = import(token, SHMAP_ACCEPT_SELF);
     assert_code(result, attack_facts()->must_live ? 0 : SHMAP_ENOENT);
     assert_code(shmap_view_map(&view, taken, NULL), 0);
     shmap_view_unmap(&view);
@@ -177,7 +177,7 @@ static int play_unmarker(int count, char **arguments)
     role_check(os_become_user(MALLORY));
     intptr_t end = channel_join(arguments[0]);
     role_check(end != -1);
-    options.owner = SHMAP_OWNER_ANYBODY;
+    options.accept = SHMAP_ACCEPT_ANYBODY;
     role_check_code(
         shmap_region_receive(&region, end, shmap_after(SHMAP_S(20)), &options),
         0);
@@ -187,7 +187,7 @@ static int play_unmarker(int count, char **arguments)
     return 0;
 }
 
-static struct child *give_to_mallory(const shmap_region *region)
+static struct child *give_to_mallory(shmap_region *region)
 {
     char address[NAME_ROOM];
     intptr_t end = channel_listen(address, CHANNEL_STREAM);

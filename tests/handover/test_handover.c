@@ -936,7 +936,7 @@ static void test_handover__arguments_are_checked(void **state)
         {"access", &options.access, SHMAP_ACCESS_COPY},
         {"access", &options.access, -1},
         {"share", &options.share, SHMAP_SHARE_EVERYONE},
-        {"owner", &options.owner, SHMAP_OWNER_ANYBODY + 1},
+        {"owner", &options.accept, SHMAP_ACCEPT_ANYBODY + 1},
         {"scope", &options.scope, SHMAP_SCOPE_MACHINE},
         {"create", &options.create, SHMAP_CREATE_NEW},
         {"commit", &options.commit, SHMAP_COMMIT_LAZY},

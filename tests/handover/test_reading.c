@@ -413,7 +413,7 @@ static void test_reading__anothers_region_for_reading(void **state)
     child_end(alice);
     child_end(bob);
     child_end(other);
-    shmap_region_reap(place.name, SHMAP_REAP_MACHINE, NULL);
+    shmap_region_reap(place.name, in_scope(SHMAP_SCOPE_MACHINE), NULL);
 }
 
 /* Bob still has a handle for writing of what Alice no longer shares. What his

@@ -26,7 +26,7 @@ static shmap_region_options options_of(int owner, int access, int create)
 {
     shmap_region_options options = SHMAP_REGION_OPTIONS_INIT;
 
-    options.owner = owner;
+    options.accept = owner;
     options.access = access;
     options.create = create;
     return options;
@@ -34,7 +34,7 @@ static shmap_region_options options_of(int owner, int access, int create)
 
 static int open_anybodys(void)
 {
-    shmap_region_options options = options_of(SHMAP_OWNER_ANYBODY, 0, 0);
+    shmap_region_options options = options_of(SHMAP_ACCEPT_ANYBODY, 0, 0);
 
     return shmap_region_open(&region, name, &options);
 }
@@ -55,7 +55,7 @@ static int create_lazily(void)
 
 static int open_or_create(void)
 {
-    shmap_region_options options = options_of(SHMAP_OWNER_ANYBODY, 0, 0);
+    shmap_region_options options = options_of(SHMAP_ACCEPT_ANYBODY, 0, 0);
 
     return shmap_region_open_or_create(&region, name, 4096, &options);
 }
@@ -168,14 +168,6 @@ static int create_lazily_on_directory(void)
     return while_planted(RAW_DIRECTORY, create_lazily);
 }
 
-static int create_on_a_node(void)
-{
-    shmap_region_options options = SHMAP_REGION_OPTIONS_INIT;
-
-    options.numa_node = 1;
-    return shmap_region_create(&region, name, 1, &options);
-}
-
 static int create_for_no_group(void)
 {
     shmap_region_options options = SHMAP_REGION_OPTIONS_INIT;
@@ -208,7 +200,7 @@ static int open_after_kill(void)
     child_end(other);
     assert_eventually((result = open_anybodys()) < 0 ||
                       (shmap_region_close(region), region = NO_REGION, false));
-    assert_code(shmap_region_reap(name, 0, NULL), 0);
+    assert_code(shmap_region_reap(name, NULL, NULL), 0);
     return result;
 }
 
@@ -439,7 +431,7 @@ static int map_locked(void)
     int result;
 
     assert_code(shmap_region_create(&fresh, NULL, 1, NULL), 0);
-    options.flags = SHMAP_VIEW_LOCK;
+    options.flags = SHMAP_VIEW_RESIDENT;
     result = shmap_view_map(&view, fresh, &options);
     shmap_region_close(fresh);
     return result;
@@ -464,19 +456,19 @@ static int os_name_unknown_scope(void)
     return shmap_os_name(os_name, sizeof os_name, name, 3);
 }
 
-static int reap_unknown_flag(void)
+static int reap_unknown_scope(void)
 {
-    return shmap_region_reap(name, 8, NULL);
+    return shmap_region_reap(name, in_scope(8), NULL);
 }
 
 static int reap_bad_name(void)
 {
-    return shmap_region_reap("\377", 0, NULL);
+    return shmap_region_reap("\377", NULL, NULL);
 }
 
 static int reap_missing(void)
 {
-    return shmap_region_reap(name, 0, NULL);
+    return shmap_region_reap(name, NULL, NULL);
 }
 
 static int too_much_memory(void)
@@ -772,7 +764,6 @@ static const struct situation {
     SITUATION(create_on_mutex, SHMAP_ETYPE),
     SITUATION(create_lazily_on_memory, SHMAP_EEXIST),
     SITUATION(create_lazily_on_directory, SHMAP_ETYPE),
-    REFUSED(create_on_a_node, SHMAP_ENOTSUP, "options"),
     REFUSED(create_for_no_group, SHMAP_EINVAL, "group"),
     SITUATION(open_missing, SHMAP_ENOENT),
     SITUATION(open_after_close, SHMAP_ENOENT),
@@ -814,7 +805,7 @@ static const struct situation {
     REFUSED(flush_nothing, SHMAP_EINVAL, "view"),
     REFUSED(os_name_small_buffer, SHMAP_ERANGE, "size"),
     REFUSED(os_name_unknown_scope, SHMAP_EINVAL, "scope"),
-    REFUSED(reap_unknown_flag, SHMAP_EINVAL, "flags"),
+    REFUSED(reap_unknown_scope, SHMAP_EINVAL, "scope"),
     REFUSED(reap_bad_name, SHMAP_ENAME, "name"),
     SITUATION(reap_missing, SHMAP_OK),
     SITUATION(too_much_memory, SHMAP_ENOSPC),
@@ -945,9 +936,9 @@ static int no_seals_to_seal(void)
     return with_fresh(seal_0);
 }
 
-static int unknown_flag_to_reap_all(void)
+static int unknown_user_to_reap_all(void)
 {
-    return shmap_region_reap(NULL, 64, NULL);
+    return shmap_region_reap_all(accepting(64), NULL);
 }
 
 static int null_out_to_os_name(void)
@@ -1089,7 +1080,7 @@ static const struct situation refusals[] = {
     REFUSED(short_info_to_inspect, SHMAP_EINVAL, "info:"),
     REFUSED(null_region_to_seal, SHMAP_EINVAL, "region:"),
     REFUSED(no_seals_to_seal, SHMAP_EINVAL, "seals:"),
-    REFUSED(unknown_flag_to_reap_all, SHMAP_EINVAL, "flags:"),
+    REFUSED(unknown_user_to_reap_all, SHMAP_EINVAL, "accept"),
     REFUSED(null_out_to_os_name, SHMAP_EINVAL, "out:"),
     REFUSED(null_name_to_os_name, SHMAP_EINVAL, "name:"),
     REFUSED(null_view_to_map, SHMAP_EINVAL, "view:"),
@@ -1119,11 +1110,10 @@ static const struct {
 } options_table[] = {
     {"access", offsetof(shmap_region_options, access), false},
     {"share", offsetof(shmap_region_options, share), true},
-    {"owner", offsetof(shmap_region_options, owner), false},
+    {"accept", offsetof(shmap_region_options, accept), false},
     {"scope", offsetof(shmap_region_options, scope), true},
     {"create", offsetof(shmap_region_options, create), false},
     {"commit", offsetof(shmap_region_options, commit), true},
-    {"zero_", offsetof(shmap_region_options, zero_), false},
 };
 
 static void test_errors_table__a_wrong_option_is_named(void **state)

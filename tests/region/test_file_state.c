@@ -5,7 +5,7 @@
 #include "files.h"
 #include "units.h"
 
-static bool is_flagged(const shmap_region *region, int flag)
+static bool is_flagged(const shmap_region *region, unsigned flag)
 {
     shmap_region_info info = SHMAP_REGION_INFO_INIT;
 

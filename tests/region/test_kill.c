@@ -108,8 +108,7 @@ static void assert_reclaimed(const struct stage *stage, unsigned turn)
         assert_false(raw_exists(stage->place.os_name));
     } else if (turn % 3 == 1) {
         assert_eventually(!raw_is_held(stage->place.os_name));
-        assert_code(shmap_region_reap(stage->place.name, SHMAP_REAP_USER, NULL),
-                    0);
+        assert_code(shmap_region_reap(stage->place.name, NULL, NULL), 0);
         assert_false(raw_exists(stage->place.os_name));
     }
     assert_eventually(

@@ -264,7 +264,7 @@ static void test_lifetime__leftover_is_invisible(void **state)
     (void)state;
     place_leave_over(&place);
     options.access = SHMAP_ACCESS_READ;
-    options.owner = SHMAP_OWNER_ANYBODY;
+    options.accept = SHMAP_ACCEPT_ANYBODY;
     assert_code(shmap_region_open(&region, place.name, &options), SHMAP_ENOENT);
     assert_null(region);
     place_assert_free(&place);
@@ -312,10 +312,10 @@ static void test_lifetime__reap_frees_a_leftover_by_name(void **state)
     unsigned reaped = 77;
     (void)state;
     place_leave_over(&place);
-    assert_code(shmap_region_reap(place.name, SHMAP_REAP_USER, &reaped), 0);
+    assert_code(shmap_region_reap(place.name, NULL, &reaped), 0);
     assert_int_equal(reaped, os_has_leftovers() ? 1 : 0);
     assert_false(raw_exists(place.os_name));
-    assert_code(shmap_region_reap(place.name, SHMAP_REAP_USER, &reaped), 0);
+    assert_code(shmap_region_reap(place.name, NULL, &reaped), 0);
     assert_int_equal(reaped, 0);
     place_assert_free(&place);
 }
@@ -334,7 +334,7 @@ static void test_lifetime__reap_frees_all_leftovers(void **state)
         places[i] = place_make(__func__, scopes[i]);
         place_leave_over(&places[i]);
     }
-    assert_code(shmap_region_reap(NULL, 0, &reaped), 0);
+    assert_code(shmap_region_reap_all(NULL, &reaped), 0);
     assert_true(reaped >= (os_has_leftovers() ? 3u : 0u));
     for (size_t i = 0; i < COUNT(places); i++)
         assert_false(raw_exists(places[i].os_name));
@@ -348,10 +348,10 @@ static void test_lifetime__reap_leaves_what_is_held(void **state)
     (void)state;
     struct child *a = place_hold(&place);
     puppet_do(a, "put 0 0 held");
-    assert_code(shmap_region_reap(place.name, SHMAP_REAP_USER, &reaped), 0);
+    assert_code(shmap_region_reap(place.name, NULL, &reaped), 0);
     assert_int_equal(reaped, 0);
     puppet_do(a, "close 0");
-    assert_code(shmap_region_reap(place.name, SHMAP_REAP_USER, &reaped), 0);
+    assert_code(shmap_region_reap(place.name, NULL, &reaped), 0);
     assert_int_equal(reaped, 0);
     assert_string_equal(place_read(&place), "held");
 }
@@ -383,8 +383,7 @@ static int sandboxed(int count, char **arguments)
         }
         role_check(os_fork_wait(pid) == 0);
         role_check(raw_exists(place.os_name));
-        role_check_code(shmap_region_reap(place.name, SHMAP_REAP_USER, &reaped),
-                        0);
+        role_check_code(shmap_region_reap(place.name, NULL, &reaped), 0);
         role_check(reaped == 1);
         role_check(!raw_exists(place.os_name));
     }
@@ -419,15 +418,15 @@ static void assert_refused(const struct place *place, intptr_t handle,
         return;
     assert_code(shmap_region_create(&region, place->name, 4096, NULL),
                 SHMAP_EEXIST);
-    options.owner = SHMAP_OWNER_ANYBODY;
+    options.accept = SHMAP_ACCEPT_ANYBODY;
     assert_code(shmap_region_open(&region, place->name, &options), SHMAP_ETYPE);
     assert_non_null(strstr(shmap_error_detail(), "native scope"));
     assert_code(
         shmap_region_open_or_create(&region, place->name, 4 * size, &options),
         SHMAP_ETYPE);
-    assert_code(shmap_region_reap(place->name, SHMAP_REAP_USER, &reaped), 0);
+    assert_code(shmap_region_reap(place->name, NULL, &reaped), 0);
     assert_int_equal(reaped, 0);
-    assert_code(shmap_region_reap(NULL, 0, NULL), 0);
+    assert_code(shmap_region_reap_all(NULL, NULL), 0);
     place_assert_planted(place, handle, size, mode);
 }
 
@@ -440,7 +439,7 @@ static void test_lifetime__reap_of_all_spares_other_programs(void **state)
     for (size_t i = 0; i < COUNT(modes); i++) {
         struct place place = place_make(__func__, SHMAP_SCOPE_NATIVE);
         intptr_t handle = place_plant(&place, 4096, modes[i]);
-        assert_code(shmap_region_reap(NULL, 0, NULL), 0);
+        assert_code(shmap_region_reap_all(NULL, NULL), 0);
         place_assert_planted(&place, handle, 4096, modes[i]);
         raw_close(handle);
         raw_remove(place.os_name);
@@ -459,7 +458,7 @@ static void do_everything_to(const struct place *place, const char *name,
     assert_code(shmap_region_create(&region, name, 4096, &options),
                 SHMAP_EEXIST);
     /* On Windows, who owns what other programs make depends on settings. */
-    options.owner = SHMAP_OWNER_ANYBODY;
+    options.accept = SHMAP_ACCEPT_ANYBODY;
     place_assert_planted(place, handle, size, mode);
     assert_code(shmap_region_open(&region, name, &options), 0);
     assert_true(is_told_as(region, size));
@@ -471,9 +470,9 @@ static void do_everything_to(const struct place *place, const char *name,
     assert_true(is_told_as(region, size));
     shmap_region_close(region);
     place_assert_planted(place, handle, size, mode);
-    assert_code(shmap_region_reap(name, (unsigned)scope, &reaped), 0);
+    assert_code(shmap_region_reap(name, in_scope(scope), &reaped), 0);
     assert_int_equal(reaped, 0);
-    assert_code(shmap_region_reap(NULL, 0, NULL), 0);
+    assert_code(shmap_region_reap_all(NULL, NULL), 0);
     place_assert_planted(place, handle, size, mode);
 }
 
@@ -551,7 +550,7 @@ static void test_lifetime__small_programs_meet_native_regions(void **state)
     NEEDS_LEFTOVERS;
     place_leave_over(&place);
     assert_true(raw_has_small_times(place.os_name));
-    assert_code(shmap_region_reap(NULL, 0, &reaped), 0);
+    assert_code(shmap_region_reap_all(NULL, &reaped), 0);
     assert_true(reaped >= 1);
     assert_false(raw_exists(place.os_name));
 }

@@ -90,7 +90,7 @@ static size_t stops_at_leftover(const char *verb, struct stop *stops)
     puppet(child, "%s", line);
     size_t count = stops_passed(child, stops, STOPS);
     puppet_end(child);
-    shmap_region_reap(place.name, SHMAP_REAP_USER, NULL);
+    shmap_region_reap(place.name, NULL, NULL);
     return count;
 }
 

@@ -292,7 +292,7 @@ static void assert_refused(const char *name, int scope, int code)
     if (name != NULL) {
         assert_code(shmap_region_create(&no_region, name, 1, &options), code);
         assert_int_equal(shmap_system_error(), 0);
-        assert_code(shmap_region_reap(name, (unsigned)scope, &reaped), code);
+        assert_code(shmap_region_reap(name, in_scope(scope), &reaped), code);
         assert_int_equal(shmap_system_error(), 0);
     }
     assert_null(no_region);

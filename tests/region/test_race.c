@@ -189,8 +189,10 @@ static void try_both(struct hold *hold)
 
 static void reap(struct hold *hold)
 {
-    const char *name = dice_roll(&dice, 8) == 0 ? NULL : hold->name;
-    role_check_code(shmap_region_reap(name, SHMAP_REAP_USER, NULL), 0);
+    role_check_code(dice_roll(&dice, 8) == 0
+                        ? shmap_region_reap_all(NULL, NULL)
+                        : shmap_region_reap(hold->name, NULL, NULL),
+                    0);
     ++deeds[REAPED];
 }
 

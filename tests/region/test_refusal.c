@@ -124,12 +124,12 @@ static int living_opened(void)
 
 static int leftover_reaped(void)
 {
-    return shmap_region_reap(leftover, SHMAP_REAP_USER, NULL);
+    return shmap_region_reap(leftover, NULL, NULL);
 }
 
 static int all_reaped(void)
 {
-    return shmap_region_reap(NULL, 0, NULL);
+    return shmap_region_reap_all(NULL, NULL);
 }
 
 static int file_of(const char *path, uint64_t size)

@@ -217,7 +217,7 @@ static void test_region__of_many_that_meet_exactly_one_makes_it(void **state)
         }
         assert_int_equal(makers, 1);
         children_end();
-        assert_code(shmap_region_reap(name, 0, NULL), 0);
+        assert_code(shmap_region_reap(name, NULL, NULL), 0);
     }
 }
 
@@ -463,12 +463,13 @@ static void test_region__reap_of_what_is_not_there_does_nothing(void **state)
 
     (void)state;
     unique_name(name, __func__);
-    assert_code(shmap_region_reap(name, SHMAP_REAP_USER, &reaped), 0);
+    assert_code(shmap_region_reap(name, NULL, &reaped), 0);
     assert_int_equal(reaped, 0);
     reaped = 77;
-    assert_code(shmap_region_reap(name, SHMAP_REAP_MACHINE, &reaped), 0);
+    assert_code(shmap_region_reap(name, in_scope(SHMAP_SCOPE_MACHINE), &reaped),
+                0);
     assert_int_equal(reaped, 0);
-    assert_code(shmap_region_reap(name, SHMAP_REAP_USER, NULL), 0);
+    assert_code(shmap_region_reap(name, NULL, NULL), 0);
 }
 
 static void test_region__reap_leaves_what_is_held(void **state)
@@ -481,26 +482,32 @@ static void test_region__reap_leaves_what_is_held(void **state)
     (void)state;
     unique_name(name, __func__);
     assert_code(shmap_region_create(&region, name, 1, NULL), 0);
-    assert_code(shmap_region_reap(name, 0, &reaped), 0);
+    assert_code(shmap_region_reap(name, NULL, &reaped), 0);
     assert_int_equal(reaped, 0);
     assert_code(shmap_region_open(&again, name, NULL), 0);
     shmap_region_close(again);
     shmap_region_close(region);
 }
 
-static void test_region__reap_refuses_unknown_flags(void **state)
+static void test_region__reap_refuses_other_options(void **state)
 {
-    static const unsigned with_name[] = {3, 4, 5, 8, 0x80000000};
-    static const unsigned without_name[] = {1, 2, 3, 5, 8, 0x80000000};
+    const int scopes[] = {3, -1, 4, 1 << 30};
+    const int users[] = {SHMAP_ACCEPT_SYSTEM, SHMAP_ACCEPT_USER, 4, -1};
     unsigned reaped = 77;
 
     (void)state;
-    for (size_t i = 0; i < COUNT(with_name); i++)
-        assert_code(shmap_region_reap("x", with_name[i], &reaped),
+    for (size_t i = 0; i < COUNT(scopes); i++) {
+        assert_code(shmap_region_reap("x", in_scope(scopes[i]), &reaped),
                     SHMAP_EINVAL);
-    for (size_t i = 0; i < COUNT(without_name); i++)
-        assert_code(shmap_region_reap(NULL, without_name[i], &reaped),
+        assert_code(shmap_region_reap_all(in_scope(scopes[i]), &reaped),
                     SHMAP_EINVAL);
+        assert_code(shmap_region_reap_all(accepting(users[i]), &reaped),
+                    SHMAP_EINVAL);
+    }
+    assert_code(
+        shmap_region_reap("x", accepting(SHMAP_ACCEPT_ANYBODY), &reaped),
+        SHMAP_EINVAL);
+    assert_code(shmap_region_reap(NULL, NULL, &reaped), SHMAP_EINVAL);
     assert_int_equal(reaped, 77);
 }
 
@@ -530,7 +537,7 @@ int main(int argc, char **argv)
         leak_checked(test_region__null_pointers_are_refused),
         leak_checked(test_region__reap_of_what_is_not_there_does_nothing),
         leak_checked(test_region__reap_leaves_what_is_held),
-        leak_checked(test_region__reap_refuses_unknown_flags),
+        leak_checked(test_region__reap_refuses_other_options),
     };
 
     return test_main(argc, argv, roles, tests, COUNT(tests));

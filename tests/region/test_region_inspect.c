@@ -46,7 +46,9 @@ static void test_region_inspect__tells_of_a_named_region(void **state)
     assert_true(info.page_size == os_page_size());
     assert_int_equal(info.kind, SHMAP_KIND_NAMED);
     assert_int_equal(info.access, SHMAP_ACCESS_READ_WRITE);
-    assert_int_equal(info.flags, os_has_lock_files() ? 0 : SHMAP_INFO_ALONE);
+    assert_int_equal(info.flags,
+                     SHMAP_INFO_CREATED |
+                         (os_has_lock_files() ? 0 : SHMAP_INFO_ALONE));
     assert_string_equal(info.os_name, os_name);
     shmap_region_close(region);
 }
@@ -91,9 +93,85 @@ static void test_region_inspect__tells_of_an_anonymous_region(void **state)
     assert_true(info.reserve == os_page_size());
     assert_int_equal(info.kind, SHMAP_KIND_ANONYMOUS);
     assert_int_equal(info.access, SHMAP_ACCESS_READ_WRITE);
-    assert_int_equal(info.flags, 0);
+    assert_int_equal(info.flags, SHMAP_INFO_CREATED);
     assert_string_equal(info.os_name, "");
     shmap_region_close(region);
+}
+
+static bool is_created(const shmap_region *region)
+{
+    return (inspect(region).flags & SHMAP_INFO_CREATED) != 0;
+}
+
+static void test_region_inspect__tells_which_handle_made_it(void **state)
+{
+    shmap_region_options options = SHMAP_REGION_OPTIONS_INIT;
+    shmap_region *first = NULL;
+    shmap_region *second = NULL;
+    char name[NAME_ROOM];
+    char path[NAME_ROOM];
+
+    (void)state;
+    unique_name(name, __func__);
+    assert_code(shmap_region_open_or_create(&first, name, 1, NULL),
+                SHMAP_CREATED);
+    assert_code(shmap_region_open_or_create(&second, name, 1, NULL), 0);
+    assert_true(is_created(first));
+    assert_false(is_created(second));
+    shmap_region_close(first);
+    assert_false(is_created(second));
+    shmap_region_close(second);
+
+    scratch_path(path, __func__);
+    options.create = SHMAP_CREATE_IF_MISSING;
+    assert_code(shmap_region_open_file(&first, path, 1, &options), SHMAP_ALONE);
+    assert_code(shmap_region_open_file(&second, path, 1, &options), 0);
+    assert_true(is_created(first));
+    assert_false(is_created(second));
+    shmap_region_close(first);
+    shmap_region_close(second);
+    options.create = SHMAP_CREATE_NEW;
+    remove(path);
+    assert_code(shmap_region_open_file(&first, path, 1, &options), SHMAP_ALONE);
+    assert_true(is_created(first));
+    shmap_region_close(first);
+    assert_code(shmap_region_open_file(&first, path, 0, NULL), SHMAP_ALONE);
+    assert_false(is_created(first));
+    shmap_region_close(first);
+    remove(path);
+}
+
+/* The user that inspect tells is one that an opener can name. */
+static void test_region_inspect__its_user_can_be_accepted(void **state)
+{
+    shmap_region_options options = SHMAP_REGION_OPTIONS_INIT;
+    shmap_region *made;
+    shmap_region *opened = NULL;
+    shmap_region_info info;
+    char name[NAME_ROOM];
+
+    (void)state;
+    unique_name(name, __func__);
+    assert_code(shmap_region_create(&made, name, 1, NULL), 0);
+    info = inspect(made);
+    options.accept = SHMAP_ACCEPT_USER;
+    options.user = info.user;
+    assert_code(shmap_region_open(&opened, name, &options), 0);
+    shmap_region_close(opened);
+    opened = NULL;
+    options.user = info.user[0] == 'S' ? "S-1-5-18" : "65533";
+    assert_code(shmap_region_open(&opened, name, &options), SHMAP_EOWNER);
+    options.user = "no such user";
+    assert_code(shmap_region_open(&opened, name, &options), SHMAP_EINVAL);
+    assert_non_null(strstr(shmap_error_detail(), "`user`"));
+    options.user = NULL;
+    assert_code(shmap_region_open(&opened, name, &options), SHMAP_EINVAL);
+    options.accept = SHMAP_ACCEPT_ANYBODY;
+    options.user = info.user;
+    assert_code(shmap_region_open(&opened, name, &options), SHMAP_EINVAL);
+    assert_non_null(strstr(shmap_error_detail(), "user"));
+    assert_null(opened);
+    shmap_region_close(made);
 }
 
 static void test_region_inspect__tells_of_a_file_region(void **state)
@@ -147,10 +225,10 @@ static void test_region_inspect__tells_the_user_of_the_region(void **state)
         shmap_region_info info = inspect(regions[i]);
 
         /* Wine does not tell what nobody said. */
-        if (i == ADOPTED && os_is_emulated() && info.owner[0] == '\0')
+        if (i == ADOPTED && os_is_emulated() && info.user[0] == '\0')
             continue;
-        if (!os_is_own_user(info.owner))
-            fail_msg("region %d is of \"%s\"", i, info.owner);
+        if (!os_is_own_user(info.user))
+            fail_msg("region %d is of \"%s\"", i, info.user);
     }
     puppet_do(child, "open 0 %s", name);
     puppet_do(child, "open_file 1 %s 0", path);
@@ -376,7 +454,7 @@ static void test_region_inspect__native_scope_finds_other_programs_memory(
     assert_true(raw_write(raw, 65520, "from outside", 13));
     options.scope = SHMAP_SCOPE_NATIVE;
     /* Who owns it is a test of its own. */
-    options.owner = SHMAP_OWNER_ANYBODY;
+    options.accept = SHMAP_ACCEPT_ANYBODY;
     assert_code(shmap_region_open(&region, name, &options), 0);
     assert_true(shmap_region_size(region) == 65536);
     assert_int_equal(inspect(region).kind, SHMAP_KIND_NAMED);
@@ -419,10 +497,11 @@ static void assert_left_alone(uint64_t size, unsigned mode)
     options.scope = SHMAP_SCOPE_NATIVE;
     assert_code(shmap_region_create(&region, name, MiB, &options),
                 SHMAP_EEXIST);
-    assert_code(shmap_region_reap(name, SHMAP_REAP_NATIVE, &reaped), 0);
+    assert_code(shmap_region_reap(name, in_scope(SHMAP_SCOPE_NATIVE), &reaped),
+                0);
     assert_int_equal(reaped, 0);
     assert_ptr_equal(region, NO_REGION);
-    options.owner = SHMAP_OWNER_ANYBODY;
+    options.accept = SHMAP_ACCEPT_ANYBODY;
     assert_code(shmap_region_open(&region, name, &options), 0);
     assert_true(shmap_region_size(region) == rounded(size));
     assert_true(inspect(region).size == rounded(size));
@@ -460,7 +539,7 @@ static void test_region_inspect__foreign_region_for_reading_only(void **state)
     raw = raw_plant(name, RAW_REGION, 65536, 0400);
     assert_int_not_equal(raw, -1);
     options.scope = SHMAP_SCOPE_NATIVE;
-    options.owner = SHMAP_OWNER_ANYBODY;
+    options.accept = SHMAP_ACCEPT_ANYBODY;
     if (!os_is_root()) {
         assert_code(shmap_region_open(&region, name, &options), SHMAP_EACCES);
         assert_code(shmap_region_open_or_create(&region, name, 1, &options),
@@ -507,17 +586,17 @@ static void test_region_inspect__foreign_memory_without_a_size_is_not_ready(
     raw = raw_plant(name, RAW_EMPTY, 0, 0);
     assert_int_not_equal(raw, -1);
     options.scope = SHMAP_SCOPE_NATIVE;
-    options.owner = SHMAP_OWNER_ANYBODY;
+    options.accept = SHMAP_ACCEPT_ANYBODY;
     assert_code(shmap_region_open(&region, name, &options), SHMAP_ENOTREADY);
     assert_code(shmap_region_open_or_create(&region, name, 4096, &options),
                 SHMAP_ENOTREADY);
     assert_ptr_equal(region, NO_REGION);
-    options.owner = 0;
+    options.accept = 0;
     assert_code(shmap_region_create(&region, name, 4096, &options),
                 SHMAP_EEXIST);
     assert_true(raw_exists(name));
     if (os_has_leftovers()) {
-        options.owner = SHMAP_OWNER_ANYBODY;
+        options.accept = SHMAP_ACCEPT_ANYBODY;
         assert_true(raw_size(name) == 0);
         assert_true(raw_resize(raw, 8192));
         assert_code(shmap_region_open(&region, name, &options), 0);
@@ -534,6 +613,8 @@ int main(int argc, char **argv)
         leak_checked(test_region_inspect__tells_of_a_named_region),
         leak_checked(test_region_inspect__tells_of_an_opened_region),
         leak_checked(test_region_inspect__tells_of_an_anonymous_region),
+        leak_checked(test_region_inspect__tells_which_handle_made_it),
+        leak_checked(test_region_inspect__its_user_can_be_accepted),
         leak_checked(test_region_inspect__tells_of_a_file_region),
         leak_checked(test_region_inspect__tells_the_user_of_the_region),
         leak_checked(

@@ -445,12 +445,12 @@ static void test_share__planted_by_another_user(void **state)
                 SHMAP_EEXIST);
     assert_code(shmap_region_open_or_create(&region, place.name, 4096, NULL),
                 SHMAP_EOWNER);
-    options.owner = SHMAP_OWNER_SYSTEM;
+    options.accept = SHMAP_ACCEPT_SYSTEM;
     assert_code(shmap_region_open(&region, place.name, &options), SHMAP_EOWNER);
     assert_ptr_equal(region, no_region);
 
     /* Only native scope takes what nothing proves the name of. */
-    options.owner = SHMAP_OWNER_ANYBODY;
+    options.accept = SHMAP_ACCEPT_ANYBODY;
     if (os_has_leftovers())
         assert_code(shmap_region_open(&region, place.name, &options),
                     SHMAP_ETYPE);
@@ -531,7 +531,7 @@ static int play_mate(int count, char **arguments)
         } else if (strcmp(verb, "join") == 0 || strcmp(verb, "look") == 0) {
             options.share = SHMAP_SHARE_OWNER;
             options.scope = SHMAP_SCOPE_MACHINE;
-            options.owner = SHMAP_OWNER_ANYBODY;
+            options.accept = SHMAP_ACCEPT_ANYBODY;
             if (verb[0] == 'l')
                 options.access = SHMAP_ACCESS_READ;
             role_check_code(shmap_region_open(&region, name, &options), 0);
@@ -748,7 +748,9 @@ static void test_share__rights_are_there_from_the_first_moment(void **state)
             assert_eventually(!raw_is_held(place.os_name));
         }
         assert_true(seen > 0);
-        assert_code(shmap_region_reap(place.name, SHMAP_REAP_MACHINE, NULL), 0);
+        assert_code(
+            shmap_region_reap(place.name, in_scope(SHMAP_SCOPE_MACHINE), NULL),
+            0);
         assert_false(raw_exists(place.os_name));
     }
 }
@@ -804,7 +806,9 @@ static void test_share__reader_of_anothers_region_holds_it(void **state)
             puppet_do(again, "create 0 %s 4096 machine", place.name);
         }
         child_end(again);
-        assert_code(shmap_region_reap(place.name, SHMAP_REAP_MACHINE, NULL), 0);
+        assert_code(
+            shmap_region_reap(place.name, in_scope(SHMAP_SCOPE_MACHINE), NULL),
+            0);
         assert_false(raw_exists(place.os_name));
     }
 }
@@ -829,7 +833,7 @@ static void test_share__records_are_read_and_awaited_by_others(void **state)
     }
     child_end(bob);
     child_end(alice);
-    shmap_region_reap(place.name, SHMAP_REAP_MACHINE, NULL);
+    shmap_region_reap(place.name, in_scope(SHMAP_SCOPE_MACHINE), NULL);
 }
 
 static void test_share__the_death_of_anothers_owner_is_told(void **state)
@@ -853,7 +857,9 @@ static void test_share__the_death_of_anothers_owner_is_told(void **state)
         child_expect(alice, died);
         child_end(alice);
         assert_eventually(!raw_is_held(place.os_name));
-        assert_code(shmap_region_reap(place.name, SHMAP_REAP_MACHINE, NULL), 0);
+        assert_code(
+            shmap_region_reap(place.name, in_scope(SHMAP_SCOPE_MACHINE), NULL),
+            0);
     }
 }
 

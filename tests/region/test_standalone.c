@@ -222,7 +222,7 @@ static int few_handles(int count, char **arguments)
         else if (i == 5)
             results[i] = shmap_region_open_file(&region, regions.path, 0, NULL);
         else
-            results[i] = shmap_region_reap(regions.name, 0, NULL);
+            results[i] = shmap_region_reap(regions.name, NULL, NULL);
         if (results[i] < 0) {
             failures++;
             role_check_code(results[i], SHMAP_EMFILE);
@@ -376,7 +376,7 @@ static void assert_planted(enum raw_kind kind, int open_code, int create_code)
 
     if (!raw_can_plant(kind))
         return;
-    anybody.owner = SHMAP_OWNER_ANYBODY;
+    anybody.accept = SHMAP_ACCEPT_ANYBODY;
     unique_name(name, __func__);
     os_name_of(os_name, name, SHMAP_SCOPE_USER);
     planted = raw_plant(os_name, kind, 4096, 0);
@@ -386,7 +386,7 @@ static void assert_planted(enum raw_kind kind, int open_code, int create_code)
     assert_code(shmap_region_open_or_create(&region, name, 4096, &anybody),
                 open_code);
     assert_ptr_equal(region, NO_REGION);
-    assert_code(shmap_region_reap(name, SHMAP_REAP_USER, &reaped), 0);
+    assert_code(shmap_region_reap(name, NULL, &reaped), 0);
     assert_int_equal(reaped, 0);
     assert_true(raw_exists(os_name));
     raw_remove(os_name);
@@ -431,14 +431,14 @@ static int unknown_here(int count, char **arguments)
     }
     role_check_code(shmap_region_open(&region, arguments[0], &options),
                     SHMAP_EOWNER);
-    options.owner = SHMAP_OWNER_SYSTEM;
+    options.accept = SHMAP_ACCEPT_SYSTEM;
     role_check_code(shmap_region_open(&region, arguments[0], &options),
                     SHMAP_EOWNER);
     role_check(region == NO_REGION);
-    options.owner = SHMAP_OWNER_ANYBODY;
+    options.accept = SHMAP_ACCEPT_ANYBODY;
     role_check_code(shmap_region_open(&region, arguments[0], &options), 0);
     role_check_code(shmap_region_inspect(region, &info), 0);
-    role_check(info.owner[0] == '\0');
+    role_check(info.user[0] == '\0');
     shmap_region_close(region);
     say("done");
     return 0;
@@ -524,7 +524,7 @@ static int be_quiet(int count, char **arguments)
     shmap_view_map(&view, regions.of[NAMED], NULL);
     shmap_view_unmap(&view);
     shmap_view_unmap(&view);
-    shmap_region_reap(regions.name, 99, NULL);
+    shmap_region_reap(regions.name, in_scope(99), NULL);
     close_all(&regions);
     fflush(stderr);
     role_check(file_size(error_path) == 0);

@@ -189,7 +189,7 @@ static void test_users__regions_tell_their_user(void **state)
     shmap_region_info info = SHMAP_REGION_INFO_INIT;
     shmap_region_options options = SHMAP_REGION_OPTIONS_INIT;
     intptr_t end = channel_listen(address, CHANNEL_STREAM);
-    options.owner = SHMAP_OWNER_ANYBODY;
+    options.accept = SHMAP_ACCEPT_ANYBODY;
     puppet_do(alice, "create 0 - 4096");
     assert_string_equal(puppet_ask(alice, "owner 0"), "60001");
     puppet_do(alice, "channel_join 0 %s", address);
@@ -199,7 +199,7 @@ static void test_users__regions_tell_their_user(void **state)
                                      shmap_after(SHMAP_MS(PATIENCE)), &options),
                 0);
     assert_code(shmap_region_inspect(region, &info), 0);
-    assert_string_equal(info.owner, "60001");
+    assert_string_equal(info.user, "60001");
     shmap_region_close(region);
     channel_close(end);
 }
@@ -252,7 +252,8 @@ static void test_users__a_leftover_of_another_says_why(void **state)
         assert_string_equal(puppet_ask(bob, "detail"),
                             "it belongs to user 60001");
     }
-    assert_code(shmap_region_reap(place.name, SHMAP_REAP_MACHINE, NULL), 0);
+    assert_code(
+        shmap_region_reap(place.name, in_scope(SHMAP_SCOPE_MACHINE), NULL), 0);
 }
 
 /* Who may not remove it must not stand in the way of who may. */
@@ -272,7 +273,8 @@ static void test_users__stranger_takes_no_exclusive_step(void **state)
         assert_null(strstr(puppet_ask(bob, "passed"), "reap.locked"));
     }
     assert_untouched(&place, 01666);
-    assert_code(shmap_region_reap(place.name, SHMAP_REAP_MACHINE, NULL), 0);
+    assert_code(
+        shmap_region_reap(place.name, in_scope(SHMAP_SCOPE_MACHINE), NULL), 0);
 }
 
 static void test_users__owner_reclaims_whatever_the_mode(void **state)
@@ -302,16 +304,18 @@ static void test_users__root_reaps_anything_by_name(void **state)
         struct place place = place_make(__func__, SHMAP_SCOPE_MACHINE);
         unsigned reaped = 77;
         struct child *alice = alice_with(&place, modes[i]);
-        assert_code(shmap_region_reap(place.name, SHMAP_REAP_MACHINE, &reaped),
+        assert_code(shmap_region_reap(place.name, in_scope(SHMAP_SCOPE_MACHINE),
+                                      &reaped),
                     0);
         assert_int_equal(reaped, 0);
         assert_untouched(&place, modes[i]);
         child_end(alice);
         assert_eventually(!raw_is_held(place.os_name));
-        assert_code(shmap_region_reap(NULL, 0, &reaped), 0);
+        assert_code(shmap_region_reap_all(NULL, &reaped), 0);
         assert_int_equal(reaped, 0);
         assert_untouched(&place, modes[i]);
-        assert_code(shmap_region_reap(place.name, SHMAP_REAP_MACHINE, &reaped),
+        assert_code(shmap_region_reap(place.name, in_scope(SHMAP_SCOPE_MACHINE),
+                                      &reaped),
                     0);
         assert_int_equal(reaped, 1);
         assert_false(raw_exists(place.os_name));
@@ -326,7 +330,8 @@ static void test_users__root_reaps_everybodys_on_request(void **state)
     (void)state;
     leave_over(&dead, 01600);
     alice_with(&alive, 01600);
-    assert_code(shmap_region_reap(NULL, SHMAP_REAP_EVERY_USER, &reaped), 0);
+    assert_code(shmap_region_reap_all(accepting(SHMAP_ACCEPT_ANYBODY), &reaped),
+                0);
     assert_true(reaped >= 1);
     assert_false(raw_exists(dead.os_name));
     assert_untouched(&alive, 01600);
@@ -347,6 +352,35 @@ static void test_users__root_makes_a_dead_users_name_its_own(void **state)
     assert_false(raw_exists(place.os_name));
 }
 
+static void test_users__exactly_the_named_user_is_accepted(void **state)
+{
+    struct place place = place_make(__func__, SHMAP_SCOPE_MACHINE);
+    struct place own = place_make("own", SHMAP_SCOPE_MACHINE);
+    static const char *const others[] = {"0", "root", "60002", "65534"};
+    shmap_region *region = NULL;
+    shmap_region *mine = NULL;
+    shmap_region_options options = SHMAP_REGION_OPTIONS_INIT;
+    (void)state;
+    alice_with(&place, 01600);
+    options.scope = SHMAP_SCOPE_MACHINE;
+    assert_code(shmap_region_create(&mine, own.name, 1, &options), 0);
+    options.accept = SHMAP_ACCEPT_USER;
+    for (size_t i = 0; i < COUNT(others); i++) {
+        options.user = others[i];
+        assert_code(shmap_region_open(&region, place.name, &options),
+                    SHMAP_EOWNER);
+    }
+    options.user = "60001";
+    assert_code(shmap_region_open(&region, place.name, &options), 0);
+    shmap_region_close(region);
+    assert_code(shmap_region_open(&region, own.name, &options), SHMAP_EOWNER);
+    options.user = "root";
+    assert_code(shmap_region_open(&region, own.name, &options), 0);
+    shmap_region_close(region);
+    shmap_region_close(mine);
+    assert_untouched(&place, 01600);
+}
+
 static void test_users__root_accepts_its_own_regions_only(void **state)
 {
     struct place place = place_make(__func__, SHMAP_SCOPE_MACHINE);
@@ -356,9 +390,9 @@ static void test_users__root_accepts_its_own_regions_only(void **state)
     options.scope = SHMAP_SCOPE_MACHINE;
     alice_with(&place, 01600);
     assert_code(shmap_region_open(&region, place.name, &options), SHMAP_EOWNER);
-    options.owner = SHMAP_OWNER_SYSTEM;
+    options.accept = SHMAP_ACCEPT_SYSTEM;
     assert_code(shmap_region_open(&region, place.name, &options), SHMAP_EOWNER);
-    options.owner = SHMAP_OWNER_ANYBODY;
+    options.accept = SHMAP_ACCEPT_ANYBODY;
     assert_code(shmap_region_open(&region, place.name, &options), 0);
     shmap_region_close(region);
     assert_untouched(&place, 01600);
@@ -523,7 +557,8 @@ static void test_users__no_user_plants_content_under_anothers_name(void **state)
     assert_code(puppet(alice, "open 0 %s", place.name), SHMAP_ENOENT);
     assert_code(puppet(alice, "create 0 %s 4096", place.name), SHMAP_ESTALE);
     assert_code(puppet(alice, "reap %s", place.name), SHMAP_ESTALE);
-    assert_code(shmap_region_reap(os_name, SHMAP_REAP_NATIVE, NULL), 0);
+    assert_code(shmap_region_reap(os_name, in_scope(SHMAP_SCOPE_NATIVE), NULL),
+                0);
     assert_code(puppet(alice, "create 0 %s 4096", place.name), 0);
 }
 
@@ -585,6 +620,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_users__root_reaps_anything_by_name),
         cmocka_unit_test(test_users__root_reaps_everybodys_on_request),
         cmocka_unit_test(test_users__root_makes_a_dead_users_name_its_own),
+        cmocka_unit_test(test_users__exactly_the_named_user_is_accepted),
         cmocka_unit_test(test_users__root_accepts_its_own_regions_only),
         cmocka_unit_test(
             test_users__the_systems_regions_are_accepted_on_request),

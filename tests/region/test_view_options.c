@@ -96,7 +96,7 @@ static void test_view_options__unknown_values_are_refused(void **state)
     for (size_t i = 0; i < COUNT(flags); i++) {
         shmap_view_options options = SHMAP_VIEW_OPTIONS_INIT;
 
-        options.flags = flags[i];
+        options.flags = (unsigned)flags[i];
         assert_map(&options, SHMAP_EINVAL);
     }
 }
@@ -106,9 +106,9 @@ static void test_view_options__locking_is_not_supported_yet(void **state)
     shmap_view_options options = SHMAP_VIEW_OPTIONS_INIT;
 
     (void)state;
-    options.flags = SHMAP_VIEW_LOCK;
+    options.flags = SHMAP_VIEW_RESIDENT;
     assert_map(&options, SHMAP_ENOTSUP);
-    options.flags = SHMAP_VIEW_LOCK | SHMAP_VIEW_PREFAULT;
+    options.flags = SHMAP_VIEW_RESIDENT | SHMAP_VIEW_PREFAULT;
     assert_map(&options, SHMAP_ENOTSUP);
 }
 

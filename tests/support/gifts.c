@@ -77,7 +77,7 @@ void assert_sent_by(struct child *child, const char *text)
     end = channel_accept(end);
     assert_true(end != -1);
     puppet_do(child, "send 0 0");
-    options.owner = SHMAP_OWNER_ANYBODY;
+    options.accept = SHMAP_ACCEPT_ANYBODY;
     assert_code(shmap_region_receive(&region, end,
                                      shmap_after(SHMAP_MS(PATIENCE)), &options),
                 0);

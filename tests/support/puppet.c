@@ -102,9 +102,9 @@ static shmap_region_options options_of(const struct command *command)
     options.access = access_of(command);
     options.share = share_of(command);
     options.group = group_of(command);
-    options.owner = has(command, "anybody")  ? SHMAP_OWNER_ANYBODY
-                    : has(command, "system") ? SHMAP_OWNER_SYSTEM
-                                             : SHMAP_OWNER_SELF;
+    options.accept = has(command, "anybody")  ? SHMAP_ACCEPT_ANYBODY
+                     : has(command, "system") ? SHMAP_ACCEPT_SYSTEM
+                                              : SHMAP_ACCEPT_SELF;
     options.scope = has(command, "machine")  ? SHMAP_SCOPE_MACHINE
                     : has(command, "native") ? SHMAP_SCOPE_NATIVE
                                              : SHMAP_SCOPE_USER;
@@ -163,11 +163,19 @@ static int do_close(const struct command *command)
 static int do_reap(const struct command *command)
 {
     unsigned reaped = 0;
-    unsigned flags = has(command, "machine")  ? SHMAP_REAP_MACHINE
-                     : has(command, "native") ? SHMAP_REAP_NATIVE
-                     : has(command, "every")  ? SHMAP_REAP_EVERY_USER
-                                              : SHMAP_REAP_USER;
-    int result = shmap_region_reap(name_of(command, 1), flags, &reaped);
+    int result;
+
+    if (name_of(command, 1) == NULL)
+        result = shmap_region_reap_all(
+            has(command, "every") ? accepting(SHMAP_ACCEPT_ANYBODY) : NULL,
+            &reaped);
+    else
+        result = shmap_region_reap(
+            name_of(command, 1),
+            in_scope(has(command, "machine")  ? SHMAP_SCOPE_MACHINE
+                     : has(command, "native") ? SHMAP_SCOPE_NATIVE
+                                              : SHMAP_SCOPE_USER),
+            &reaped);
     snprintf(answer, sizeof answer, "%u", reaped);
     return result;
 }
@@ -471,7 +479,7 @@ static int do_owner(const struct command *command)
 {
     shmap_region_info info;
     int result = inspect(command, &info);
-    snprintf(answer, sizeof answer, "%s", info.owner);
+    snprintf(answer, sizeof answer, "%s", info.user);
     return result;
 }
 

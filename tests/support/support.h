@@ -139,6 +139,15 @@ uint64_t fresh_seed(void);
 void unique_name(char *out, const char *label);
 /* shmap_os_name, asserted. `out` has OS_NAME_ROOM bytes. */
 void os_name_of(char *out, const char *name, int scope);
+
+/* Options that say only where a name lives, or only which users are accepted.
+ */
+#define in_scope(value)                                                   \
+    (&(shmap_region_options){.struct_size = sizeof(shmap_region_options), \
+                             .scope = (value)})
+#define accepting(value)                                                  \
+    (&(shmap_region_options){.struct_size = sizeof(shmap_region_options), \
+                             .accept = (value)})
 /* A path in the temporary folder that nobody else has; nothing is made. */
 void scratch_path(char *out, const char *label);
 /* Write a file, or read one; false if that failed. A file that is longer than

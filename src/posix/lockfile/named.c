@@ -259,7 +259,7 @@ static shmap__os_status try_open(shmap__os_object *object,
     if (status.code == SHMAP_ENOENT)
         return open_foreign(object, &files, request);
     if (status.code == SHMAP_EACCES &&
-        !shmap__posix_accepts(request->options.owner, uid, geteuid()))
+        !shmap__posix_accepts(request, uid, geteuid()))
         return shmap__posix_belongs(SHMAP_EOWNER, status.system, uid);
     if (status.code < 0)
         return step_failed(status, uid);
