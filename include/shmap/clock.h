@@ -11,7 +11,9 @@
  *         result = shmap_cond_wait(&shared->done, &shared->mutex, deadline);
  *
  * Compute it once, before the loop: inside the loop it would begin anew with
- * each turn.
+ * each turn. A duration passed as a deadline, as in shmap_event_wait(event,
+ * 5000), is a moment in the machine's first second, which no call can mean:
+ * deadlines from 1 to 999,999,999 are SHMAP_EINVAL.
  *
  * The clock is the system's monotonic one: all processes of a machine share it,
  * nothing sets it, and it starts again with the machine.

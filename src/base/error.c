@@ -129,6 +129,18 @@ int shmap__remember_misplaced(const char *argument)
         (shmap__os_status){SHMAP_EINVAL, 0, argument, SHMAP__OS_MISPLACED});
 }
 
+shmap__os_status shmap__refuse_duration(void)
+{
+    return shmap__refuse_because(
+        SHMAP_EINVAL, "deadline: this is a duration: pass the moment that "
+                      "shmap_after makes of it, SHMAP_TRY or SHMAP_FOREVER");
+}
+
+int shmap__remember_duration(void)
+{
+    return shmap__remember(shmap__refuse_duration());
+}
+
 int shmap__remember_because(int code, const char *detail)
 {
     return shmap__remember(shmap__refuse_because(code, detail));

@@ -28,6 +28,17 @@ int shmap__remember(shmap__os_status status);
 SHMAP__SLOW_PATH int shmap__remember_because(int code, const char *detail);
 SHMAP__SLOW_PATH int shmap__remember_misplaced(const char *argument);
 
+/* Whether a deadline lies in the machine's first second. No call is made so
+ * early, so that it is a duration. */
+static inline bool shmap__is_duration(int64_t deadline)
+{
+    return (uint64_t)deadline - 1 < 999999999;
+}
+
+/* Refuse such a deadline, which is SHMAP_EINVAL; and remember that. */
+shmap__os_status shmap__refuse_duration(void);
+SHMAP__SLOW_PATH int shmap__remember_duration(void);
+
 /* End of a public call with such a code, or with another error code, of which
  * there is nothing more to say. */
 SHMAP__SLOW_PATH int shmap__result_remembered(int error);

@@ -239,6 +239,8 @@ int shmap_region_send(shmap_region *region, int access, intptr_t channel,
 {
     if (region == NULL)
         return shmap__result(shmap__refuse_null("region"));
+    if (shmap__is_duration(deadline))
+        return shmap__result(shmap__refuse_duration());
     return shmap__result(shmap__explain(send(region, access, channel, deadline),
                                         SHMAP__CALL_SEND));
 }
@@ -287,6 +289,8 @@ int shmap_region_receive(shmap_region **region, intptr_t channel,
     shmap__os_status status =
         fill_request(&request, region, SHMAP__CALL_RECEIVE, options);
 
+    if (status.code == 0 && shmap__is_duration(deadline))
+        status = shmap__refuse_duration();
     if (status.code == 0)
         status = shmap__explain(receive(region, &request, channel, deadline),
                                 SHMAP__CALL_RECEIVE);

@@ -93,6 +93,8 @@ int shmap_barrier_wait(shmap_barrier *barrier, uint32_t parties,
     if (parties == 0 || parties > PARTIES_MAX)
         return shmap__end(shmap__remember_because(
             SHMAP_EINVAL, "parties: must be 1 to 65535"));
+    if (shmap__is_duration(deadline))
+        return shmap__end(shmap__remember_duration());
     result = arrive(&arrival, parties);
     if (result == SHMAP_LAST)
         shmap__wake(&barrier->waiters_, SHMAP__EVERYBODY);

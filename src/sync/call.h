@@ -34,6 +34,12 @@ static inline int shmap__begin_on(const void *object, const char *name,
     return *thread == NULL ? error : 0;
 }
 
+/* Check a deadline. Returns 0 or an error. */
+static inline int shmap__check_deadline(int64_t deadline)
+{
+    return shmap__is_duration(deadline) ? shmap__remember_duration() : 0;
+}
+
 /* Inside the library 0 often means "not yet". Then this means 0. */
 enum { SHMAP__DONE = 1000 };
 

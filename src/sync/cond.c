@@ -169,6 +169,8 @@ int shmap_cond_wait(shmap_cond *cond, shmap_mutex *mutex, int64_t deadline)
     if (!shmap__is_object(cond))
         result = shmap__remember_misplaced("cond");
     if (result == 0)
+        result = shmap__check_deadline(deadline);
+    if (result == 0)
         result = wait_for(cond, mutex, thread, deadline);
     return shmap__end(result);
 }

@@ -57,6 +57,8 @@ static SHMAP__SLOW_PATH int wait_slowly(shmap_event *event, int64_t deadline)
 
     if (!shmap__is_object(event))
         result = shmap__remember_misplaced("event");
+    else if (shmap__is_duration(deadline))
+        result = shmap__remember_duration();
     else
         result = shmap__wait(&waiting, &event->waiting_,
                              shmap__peek32(&event->spin_ns), deadline, event);
@@ -65,7 +67,8 @@ static SHMAP__SLOW_PATH int wait_slowly(shmap_event *event, int64_t deadline)
 
 int shmap_event_wait(shmap_event *event, int64_t deadline)
 {
-    if (shmap__is_object(event) && shmap__load32(&event->state_) != 0)
+    if (shmap__is_object(event) && !shmap__is_duration(deadline) &&
+        shmap__load32(&event->state_) != 0)
         return 0;
     return wait_slowly(event, deadline);
 }
@@ -76,6 +79,8 @@ int shmap_event_take(shmap_event *event, int64_t deadline)
 
     if (!shmap__is_object(event))
         result = shmap__remember_misplaced("event");
+    else if (shmap__is_duration(deadline))
+        result = shmap__remember_duration();
     else
         result = shmap__wait(&taking, &event->taking_,
                              shmap__peek32(&event->spin_ns), deadline, event);

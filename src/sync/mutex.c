@@ -350,6 +350,8 @@ int shmap_mutex_lock(shmap_mutex *mutex, int64_t deadline)
     int result = shmap__begin(mutex, &thread);
 
     if (result == 0)
+        result = shmap__check_deadline(deadline);
+    if (result == 0)
         result = lock(mutex, thread, deadline);
     return shmap__end(result);
 }

@@ -101,9 +101,12 @@ int shmap_once_begin(shmap_once *once, int64_t deadline)
     shmap__thread *thread;
     int result;
 
-    if (shmap__is_object(once) && shmap__load64(&once->owner_) == committed)
+    if (shmap__is_object(once) && !shmap__is_duration(deadline) &&
+        shmap__load64(&once->owner_) == committed)
         return 0;
     result = shmap__begin(once, &thread);
+    if (result == 0)
+        result = shmap__check_deadline(deadline);
     if (result == 0)
         result = begin(once, thread, deadline);
     return shmap__end(result);

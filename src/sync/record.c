@@ -213,6 +213,8 @@ int shmap_record_wait(const shmap_record *record, uint64_t version,
 
     if (!shmap__is_object(record))
         return shmap__end(shmap__remember_misplaced("record"));
+    if (shmap__is_duration(deadline))
+        return shmap__end(shmap__remember_duration());
     result = is_newer(&newer);
     if (result == 0 && (deadline <= 0 || shmap__os_now() >= deadline))
         result = SHMAP_ETIMEDOUT;

@@ -225,6 +225,8 @@ static SHMAP__SLOW_PATH int read_lock(shmap_rwlock *rwlock, int64_t deadline)
     shmap__thread *thread;
     int result = begin_locking(rwlock, &thread);
 
+    if (result == 0)
+        result = shmap__check_deadline(deadline);
     if (result == 0 && !shmap__held_has_room(thread))
         result = SHMAP_ENOLCK;
     if (result == 0) {
@@ -241,8 +243,8 @@ int shmap_rwlock_read_lock(shmap_rwlock *rwlock, int64_t deadline)
     shmap__thread *thread = shmap__thread_here();
     uint64_t empty = 0;
 
-    if (shmap__is_object(rwlock) && thread->id != 0 &&
-        shmap__peek32(&shmap__os_unsettled) == 0 &&
+    if (shmap__is_object(rwlock) && !shmap__is_duration(deadline) &&
+        thread->id != 0 && shmap__peek32(&shmap__os_unsettled) == 0 &&
         thread->held_up < SHMAP_LOCKS_MAX &&
         shmap__cas64(&rwlock->reader_[thread->slot], &empty, thread->id)) {
         SHMAP__STOP("rwlock.entered");
@@ -306,6 +308,8 @@ int shmap_rwlock_write_lock(shmap_rwlock *rwlock, int64_t deadline)
     shmap__thread *thread;
     int result = begin_locking(rwlock, &thread);
 
+    if (result == 0)
+        result = shmap__check_deadline(deadline);
     if (result == 0)
         result = write_lock(rwlock, thread, deadline);
     return shmap__end(result);

@@ -94,6 +94,8 @@ static SHMAP__SLOW_PATH int wait_slowly(shmap_semaphore *semaphore,
 
     if (!shmap__is_object(semaphore))
         result = shmap__remember_misplaced("semaphore");
+    else if (shmap__is_duration(deadline))
+        result = shmap__remember_duration();
     else
         result = shmap__wait(&taking, &semaphore->waiters_,
                              shmap__peek32(&semaphore->spin_ns), deadline,
@@ -103,7 +105,8 @@ static SHMAP__SLOW_PATH int wait_slowly(shmap_semaphore *semaphore,
 
 int shmap_semaphore_wait(shmap_semaphore *semaphore, int64_t deadline)
 {
-    if (shmap__is_object(semaphore) && take_now(semaphore) != 0)
+    if (shmap__is_object(semaphore) && !shmap__is_duration(deadline) &&
+        take_now(semaphore) != 0)
         return 0;
     return wait_slowly(semaphore, deadline);
 }

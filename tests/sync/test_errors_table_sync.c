@@ -662,12 +662,108 @@ static int count_handles(void **state)
     return units_count_handles(state);
 }
 
+/* Every call that takes a deadline, on objects that it need not wait for. */
+
+static int wait_for_mutex(int64_t deadline)
+{
+    return shmap_mutex_lock(&o.mutex, deadline);
+}
+
+static int wait_to_read(int64_t deadline)
+{
+    return shmap_rwlock_read_lock(&o.rwlock, deadline);
+}
+
+static int wait_to_write(int64_t deadline)
+{
+    return shmap_rwlock_write_lock(&o.rwlock, deadline);
+}
+
+static int wait_for_once(int64_t deadline)
+{
+    return shmap_once_begin(&o.once, deadline);
+}
+
+static int wait_for_event(int64_t deadline)
+{
+    return shmap_event_wait(&o.event, deadline);
+}
+
+static int take_event(int64_t deadline)
+{
+    return shmap_event_take(&o.event, deadline);
+}
+
+static int wait_for_semaphore(int64_t deadline)
+{
+    return shmap_semaphore_wait(&o.semaphore, deadline);
+}
+
+static int wait_for_signal(int64_t deadline)
+{
+    return shmap_cond_wait(&o.cond, &o.many[0], deadline);
+}
+
+static int wait_at_barrier(int64_t deadline)
+{
+    return shmap_barrier_wait(&o.barrier, 1, deadline);
+}
+
+static int wait_for_value(int64_t deadline)
+{
+    return shmap_record_wait(&o.record.record, 0, deadline);
+}
+
+static void set_up_without_waiting(void)
+{
+    memset(&o, 0, sizeof o);
+    assert_code(shmap_event_set(&o.event), 0);
+    assert_code(shmap_semaphore_post(&o.semaphore, 1), 0);
+    assert_code(shmap_record_write(&o.record.record, value, 8), 0);
+    assert_code(shmap_mutex_lock(&o.many[0], SHMAP_TRY), 0);
+}
+
+static void test_errors_table_sync__a_duration_is_no_deadline(void **state)
+{
+    static int (*const waits[])(int64_t) = {
+        wait_for_mutex, wait_to_read,       wait_to_write,   wait_for_once,
+        wait_for_event, take_event,         wait_for_signal, wait_at_barrier,
+        wait_for_value, wait_for_semaphore,
+    };
+    static const int64_t durations[] = {1, 5000, 999999999};
+    static const int64_t moments[] = {INT64_MIN, -1, SHMAP_TRY, 1000000000};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(waits); i++) {
+        struct objects before;
+
+        set_up_without_waiting();
+        before = o;
+        for (size_t k = 0; k < COUNT(durations); k++) {
+            assert_code(waits[i](durations[k]), SHMAP_EINVAL);
+            assert_non_null(strstr(shmap_error_detail(), "deadline:"));
+            assert_non_null(strstr(shmap_error_detail(), "shmap_after"));
+        }
+        assert_memory_equal(&o, &before, sizeof o);
+        shmap_mutex_unlock(&o.many[0]);
+        for (size_t k = 0; k < COUNT(moments); k++) {
+            set_up_without_waiting();
+            assert_int_not_equal(waits[i](moments[k]), SHMAP_EINVAL);
+            shmap_mutex_unlock(&o.mutex);
+            shmap_mutex_unlock(&o.many[0]);
+            shmap_rwlock_unlock(&o.rwlock);
+            shmap_once_abandon(&o.once);
+        }
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(
             test_errors_table_sync__same_situation_same_code, count_handles,
             units_compare_handles),
+        cmocka_unit_test(test_errors_table_sync__a_duration_is_no_deadline),
     };
 
     return test_main(argc, argv, NULL, tests, COUNT(tests));

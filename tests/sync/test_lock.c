@@ -169,7 +169,7 @@ static void waits_until_the_deadline(const struct lock_pair *pair,
     static const int64_t waits[] = {1,       1000,     50000,
                                     1000000, 30000000, 450000000};
     static const uint32_t spins[] = {SHMAP_SPIN_NEVER, SHMAP_SPIN_MAX};
-    const int64_t past[] = {1, -1, INT64_MIN, shmap_now()};
+    const int64_t past[] = {1000000000, -1, INT64_MIN, shmap_now()};
     struct hand *holder = hand_start(kind);
     uint32_t *spin_ns =
         (void *)((char *)lock_in_view(pair->held, 0, 0) + pair->held->spin_ns);
