@@ -27,7 +27,7 @@
  * Where to read on:
  *
  *     shmap/region.h   regions: named, anonymous, of a file
- *     shmap/handover.h giving a region to another process
+ *     shmap/handover.h handing a region over to another process
  *     shmap/view.h     views of them
  *     shmap/error.h    results
  *     shmap/clock.h    deadlines
@@ -53,7 +53,8 @@
  * those of locks.
  *
  * Fork also waits while another thread extends a file region. A thread must not
- * be cancelled (pthread_cancel) inside a call: what it held would be lost.
+ * be cancelled (pthread_cancel) inside a call: the locks and handles that the
+ * call holds would be lost.
  *
  * Signals: a signal handler may call shmap_event_set and shmap_semaphore_post,
  * and no other function. A handled signal ends no wait by itself; a handler
@@ -62,8 +63,8 @@
  * signal or installs a handler. Windows: handlers of Ctrl-C and of the console
  * run in a thread of their own, and may call any function.
  *
- * Crashes: a process that ends in any way lets go of its regions and views as
- * the system tears it down. See shmap/region.h, "Lifetime".
+ * Crashes: a process that ends in any way releases its regions and views as the
+ * system tears it down. See shmap/region.h, "Lifetime".
  *
  * Exec: descriptors and handles are not inherited by programs that this
  * process starts, but for those that shmap_region_export made for that.

@@ -3,9 +3,9 @@
 /* Barriers: so many parties wait for each other.
  *
  * A party that dies waiting has arrived: the others go on when the rest is
- * there. One that dies before it arrives is missed, and the others' waits end
- * with their deadlines; those who give up have not arrived. If parties can die,
- * give deadlines.
+ * there. A party that dies before it arrives is missed, and the others' waits
+ * end with their deadlines; a party that gives up has not arrived. If parties
+ * can die, give deadlines.
  *
  * A barrier needs no zeroing between rounds: as soon as one party's wait has
  * returned, the next round can begin, also with other threads and another
@@ -42,18 +42,20 @@ typedef struct shmap_barrier {
 } shmap_barrier;
 
 /* Arrive, and wait until all parties have; then the barrier is ready for the
- * next round. What any party did before it arrived is visible to all after.
+ * next round. What any party wrote before it arrived is visible to all parties
+ * after.
  *
  * parties: 1 to 65535; the same from all parties of a round.
  *
  * Returns
- *   0                 all are there
- *   SHMAP_LAST        (> 0) all are there, and the caller came last: one party
- *                     of each round is told so
- *   SHMAP_ETIMEDOUT   some were still missing at the deadline; the caller no
- *                     longer counts
+ *   0                 all parties are there
+ *   SHMAP_LAST        (> 0) all parties are there, and the caller came last:
+ *                     one party of each round is told so
+ *   SHMAP_ETIMEDOUT   some parties were still missing at the deadline; the
+ *                     caller no longer counts
  *   SHMAP_EINVAL      a null pointer, not a multiple of 8, parties is 0 or too
- *                     large, or those who arrived before said another number
+ *                     large, or earlier parties of the round gave another
+ *                     number
  *
  * Since 0.1. */
 SHMAP_API int shmap_barrier_wait(shmap_barrier *barrier, uint32_t parties,

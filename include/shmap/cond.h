@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Condition variables: wait, without a mutex, for what is protected by it to
- * change.
+/* Condition variables: unlock a mutex, wait for the data that it protects to
+ * change, and lock it again.
  *
  *     shmap_mutex_lock(&queue->mutex, SHMAP_FOREVER);
  *     while (queue->count == 0 && result >= 0) {
@@ -15,7 +15,7 @@
  * Waits can end without a signal, so wait in a loop. A waiter or a signaller
  * that dies, at whatever moment, delays the others by at most 200 ms: that
  * often a waiter looks whether the mutex was locked since, and if so, returns
- * 0. So what is waited for must be changed with the mutex locked; a change
+ * 0. So the data waited for must be changed with the mutex locked; a change
  * without it is seen when it is signalled, but not if the signaller dies
  * before.
  *
@@ -47,15 +47,15 @@ typedef struct shmap_cond {
 } shmap_cond;
 
 /* Unlock the mutex, wait to be woken, and lock the mutex again. No signal that
- * comes after the unlocking is missed. All who wait at one time use one mutex.
- * Locking again does not end with the deadline: whatever the result, unless it
- * says otherwise below, the caller has the mutex.
+ * comes after the unlocking is missed. All threads that wait at one time use
+ * one mutex. Locking again does not end with the deadline: whatever the result,
+ * unless it says otherwise below, the caller has the mutex.
  *
  * Returns
  *   0                  woken, or other threads locked the mutex: look
  *   SHMAP_OWNER_DIED   (> 0) as from shmap_mutex_lock; outranks
  *                      SHMAP_ETIMEDOUT
- *   SHMAP_ETIMEDOUT    nobody woke it before the deadline
+ *   SHMAP_ETIMEDOUT    no thread woke the caller before the deadline
  *   SHMAP_EPERM        the caller does not have the mutex: nothing happened
  *   SHMAP_EINVAL       a null pointer or not a multiple of 8: nothing happened
  *   SHMAP_ENOTSUP, SHMAP_EMFILE

@@ -19,31 +19,31 @@
     X(SHMAP_EINVAL, -1, "an argument is not valid")                           \
     /* An empty or ill-formed name, or one that the system reserves. */       \
     X(SHMAP_ENAME, -2, "the name is not valid")                               \
-    /* Nobody holds a region of this name, there is no such file or process,  \
-     * what a token means is gone, or a channel's other end is closed:        \
-     * shmap_error_detail() tells which it can be. */                         \
-    X(SHMAP_ENOENT, -3, "what is asked for is not there")                     \
-    /* Somebody holds a region of this name: open it instead. */              \
+    /* No process holds a region of this name, the file or process does not   \
+     * exist, the region of a token is gone, or a channel's other end is      \
+     * closed: shmap_error_detail() tells which it can be. */                 \
+    X(SHMAP_ENOENT, -3, "the object does not exist")                          \
+    /* A process holds a region of this name: open it instead. */             \
     X(SHMAP_EEXIST, -4, "a region of this name exists already")               \
     /* The system refuses access: another user's object, a read-only file, or \
      * a writable view of a region that was opened for reading or sealed. */  \
     X(SHMAP_EACCES, -5, "access is denied")                                   \
     /* Creating in this scope needs a privilege that the process lacks. */    \
     X(SHMAP_EPRIVILEGE, -6, "the process lacks a privilege")                  \
-    /* The object belongs to a user that the accept option does not take. */  \
+    /* The object's user is not one that the accept option allows. */         \
     X(SHMAP_EOWNER, -7, "the region belongs to another user")                 \
     /* A dead region of another user occupies the name. That user, or an      \
      * administrator, can remove it with shmap_region_reap. */                \
     X(SHMAP_ESTALE, -8, "another user's dead region occupies the name")       \
-    /* What has this name is something else: a directory, a pipe, a mutex, or \
+    /* The name belongs to another object: a directory, a pipe, a mutex, or   \
      * another program's memory outside of native scope; or a channel cannot  \
      * carry regions. */                                                      \
     X(SHMAP_ETYPE, -9, "the object is of another type")                       \
-    /* The object exists, but whoever made it has not given it a size yet, or \
-     * nobody has written the record yet. */                                  \
-    X(SHMAP_ENOTREADY, -10, "it is not ready yet")                            \
-    /* What holds the region's pages has no room for them; how much was asked \
-     * and how much there is: shmap_error_detail(). */                        \
+    /* The object exists, but its maker has not given it a size yet, or the   \
+     * record has no value yet. */                                            \
+    X(SHMAP_ENOTREADY, -10, "the object is not ready yet")                    \
+    /* The file system or the memory has no room for the region's pages; how  \
+     * much was asked and how much there is: shmap_error_detail(). */         \
     X(SHMAP_ENOSPC, -11, "there is no room for the region")                   \
     /* The process has no memory or no address space for this. */             \
     X(SHMAP_ENOMEM, -12, "out of memory or address space")                    \
@@ -54,7 +54,7 @@
     /* Something is mapped at the requested address, or nothing can be. */    \
     X(SHMAP_EADDRINUSE, -15, "the address is not free")                       \
     /* Another process keeps the name in the middle of a step for too long,   \
-     * another thread writes the record at this moment, or what is to be      \
+     * another thread writes the record at this moment, or a region to be     \
      * sealed can still be written to. Cure: try again; find the stopped      \
      * process, or the writer. */                                             \
     X(SHMAP_EBUSY, -16, "another process or thread is busy with the object")  \
@@ -62,7 +62,7 @@
     X(SHMAP_ETIMEDOUT, -17, "the deadline passed")                            \
     /* Waiting here would never end. */                                       \
     X(SHMAP_EDEADLK, -18, "the caller holds the lock already")                \
-    /* The caller is not the one that may do this. */                         \
+    /* Only the thread that holds the lock or once may do this. */            \
     X(SHMAP_EPERM, -19, "the caller does not hold the lock")                  \
     /* The record's values have another size. */                              \
     X(SHMAP_ELAYOUT, -20, "the object has another layout")                    \
@@ -78,9 +78,9 @@
     X(SHMAP_ENOLCK, -25, "the thread holds too many locks")                   \
     /* A semaphore cannot count that far. */                                  \
     X(SHMAP_EOVERFLOW, -26, "the count is too large")                         \
-    /* A text that is no token, or is cut or altered, or one for another      \
+    /* Not a token, a truncated or altered token, or a token for another      \
      * process. */                                                            \
-    X(SHMAP_ETOKEN, -27, "this token is not one for this process")
+    X(SHMAP_ETOKEN, -27, "not a valid token, or a token for another process")
 
 #define SHMAP__ENUMERATOR(name, number, message) name = (number),
 enum shmap_result {
@@ -89,12 +89,12 @@ enum shmap_result {
     SHMAP_OK = 0,
     /* Done: the region did not exist and was made by this call. */
     SHMAP_CREATED = 1,
-    /* Done: nobody else has the file open. */
+    /* Done: no other handle has the file open for writing. */
     SHMAP_ALONE = 2,
-    /* Done: the caller has the lock, or is to do what is done once, and one
-     * who had or did it before has died. */
+    /* Done: the caller has the lock, or must run the initialisation of a once,
+     * and an earlier owner has died. */
     SHMAP_OWNER_DIED = 3,
-    /* Done: what is done once is the caller's to do. */
+    /* Done: this caller must run the initialisation of a once. */
     SHMAP_ONCE_YOURS = 4,
     /* Done: the caller was the last to arrive. */
     SHMAP_LAST = 5
@@ -110,20 +110,21 @@ enum shmap_result {
 extern "C" {
 #endif
 
-/* The name of a result, as in "SHMAP_ENOENT"; "SHMAP_E?" for a number that is
- * none. The string is static. Since 0.1. */
+/* Return the name of a result, as in "SHMAP_ENOENT", or "SHMAP_E?" for an
+ * unknown number. The string is static. Since 0.1. */
 SHMAP_API const char *shmap_error_name(int error);
 
-/* A result in words, without a full stop. The string is static. Since 0.1. */
+/* Return a result in words, without a full stop. The string is static. Since
+ * 0.1. */
 SHMAP_API const char *shmap_error_message(int error);
 
-/* What is known about this thread's last failed call beyond its code, as in
+/* Return the details of this thread's last failed call beyond its code, as in
  * "asked for 1073741824 bytes, /dev/shm has room for 67108864" or "it belongs
  * to user 1000"; "" when there is no more to say. Valid until this thread's
  * next failure. Since 0.1. */
 SHMAP_API const char *shmap_error_detail(void);
 
-/* errno or GetLastError() as the system left it behind this thread's last
+/* Return errno or GetLastError() as the system left it after this thread's last
  * failed call, before any clean-up; 0 when the library itself refused. A call
  * that succeeds leaves it alone. Since 0.1. */
 SHMAP_API int shmap_system_error(void);

@@ -31,9 +31,9 @@ typedef struct shmap_event {
     shmap_waiters taking_;
 } shmap_event;
 
-/* Set an event: wake everybody in shmap_event_wait and one in
- * shmap_event_take. What the caller did before is visible to whoever waited for
- * or took this set.
+/* Set an event: wake all threads in shmap_event_wait and one in
+ * shmap_event_take. What the caller wrote before is visible to every thread
+ * that waited for or took this set.
  *
  * Async-signal-safe: a signal handler may call it, whatever call with whatever
  * object it interrupts, and so end a wait (examples/clean_stop.c). It leaves
@@ -43,16 +43,16 @@ typedef struct shmap_event {
  * 0.1. */
 SHMAP_API int shmap_event_set(shmap_event *event);
 
-/* Make it unset. Returns 0 or SHMAP_EINVAL. Since 0.1. */
+/* Reset an event. Returns 0 or SHMAP_EINVAL. Since 0.1. */
 SHMAP_API int shmap_event_reset(shmap_event *event);
 
-/* Wait until it is set, and leave it so. If it is set and reset at once, a
- * waiter may miss that.
+/* Wait until the event is set, and leave it so. If it is set and reset at once,
+ * a waiter may miss that.
  *
  * Returns 0, SHMAP_ETIMEDOUT or SHMAP_EINVAL. Since 0.1. */
 SHMAP_API int shmap_event_wait(shmap_event *event, int64_t deadline);
 
-/* Wait until it is set, and reset it: of several takers, one gets it.
+/* Wait until the event is set, and reset it: of several takers, one gets it.
  *
  * Returns 0, SHMAP_ETIMEDOUT or SHMAP_EINVAL. Since 0.1. */
 SHMAP_API int shmap_event_take(shmap_event *event, int64_t deadline);

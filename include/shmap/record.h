@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Records: one writes a value, any number read the last complete one.
+/* Records: one thread writes a value, any number read the last complete one.
  *
  *     typedef union settings_record {
  *         shmap_record record;
@@ -36,13 +36,13 @@ extern "C" {
 /* 64 bytes; the space for values follows it. */
 typedef struct shmap_record {
     SHMAP_ALIGN8 uint64_t version_;
-    SHMAP_ALIGN8 uint64_t writer_; /* who is writing */
+    SHMAP_ALIGN8 uint64_t writer_; /* id of the writing thread */
     SHMAP_ALIGN8 uint64_t size_;   /* of every value, from the first on */
-    SHMAP_ALIGN8 uint64_t who_;    /* the id of those who wait */
-    SHMAP_ALIGN8 int64_t woken_;   /* when they were last woken */
+    SHMAP_ALIGN8 uint64_t who_;    /* id that all waiters share */
+    SHMAP_ALIGN8 int64_t woken_;   /* when waiters were last woken */
     uint32_t zero_;
     uint32_t spin_ns;    /* see shmap/wait.h */
-    uint32_t processor_; /* of the writer, when it last woke them */
+    uint32_t processor_; /* the writer's, at the last wake */
     uint32_t rest_[3];
 } shmap_record;
 
@@ -51,7 +51,7 @@ typedef struct shmap_record {
 #define SHMAP_RECORD_SIZE(size) \
     (sizeof(shmap_record) + 3 * (((size) + 63) / 64 * 64))
 
-/* Write a value; readers see it from now on, and those who wait are woken.
+/* Write a value; readers see it from now on, and waiters are woken.
  *
  * record: the first SHMAP_RECORD_SIZE(size) bytes from here are the record's.
  * size: bytes, more than 0; every value of a record has the size of the first.
@@ -63,21 +63,21 @@ typedef struct shmap_record {
  *   SHMAP_ENOTSUP   as from shmap_mutex_lock
  *   SHMAP_EMFILE    as from shmap_mutex_lock
  *
- * Several may write in turns, for instance under a mutex. Since 0.1. */
+ * Several threads may write in turns, for instance under a mutex. Since 0.1. */
 SHMAP_API int shmap_record_write(shmap_record *record, const void *value,
                                  size_t size);
 
 /* Read the last complete value. A reader that is slower than two writes tries
- * again; writers that never pause make that likely only for those that are
+ * again; writers that never pause make that likely only for readers that are
  * interrupted.
  *
  * value: `size` bytes, filled; untouched on failure, but after SHMAP_EBUSY, or
- *        if somebody writes over the record itself, it holds anything.
+ *        if a program writes over the record itself, it holds anything.
  * version: NULL, or where to put the value's number: 1 for the first written,
  *          and one more for each after.
  *
  * Returns 0 or
- *   SHMAP_ENOTREADY   nothing was written yet
+ *   SHMAP_ENOTREADY   no value was written yet
  *   SHMAP_EBUSY       writers were faster, a thousand times
  *   SHMAP_ELAYOUT     the record's values have another size
  *   SHMAP_EINVAL      a null pointer, not a multiple of 8, size 0 or absurd
@@ -89,8 +89,8 @@ SHMAP_API int shmap_record_read(const shmap_record *record, void *value,
 /* Wait until there is a value of another version than this: the version that
  * shmap_record_read gave, or 0 for the first value.
  *
- * Waiting writes nothing, so the writer cannot know whether anybody does. It
- * wakes those who may wait with every value, but at most every 50 microseconds
+ * Waiting writes nothing, so the writer cannot know whether any thread waits.
+ * It wakes possible waiters with every value, but at most every 50 microseconds
  * (Windows: every millisecond); when values come faster, a wait can end late,
  * by a fraction of a millisecond (Windows: by up to some 16 milliseconds).
  *

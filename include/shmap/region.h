@@ -8,21 +8,21 @@
  * Lifetime
  *
  * A named region lives as long as some process holds it, by a region handle or
- * by a view. Whoever closes last frees the name and the memory at once. A
+ * by a view. The last holder to close frees the name and the memory at once. A
  * process that ends without closing (exit, exec, crash, SIGKILL,
- * TerminateProcess) lets go as well. On Windows the system then frees name and
- * memory; on POSIX systems they may be left over, but nobody can see that:
- * opening such a name answers SHMAP_ENOENT, and creating it gives fresh,
- * zeroed memory. The memory of a leftover is freed by the next create or open
- * of its name, by shmap_region_reap, and by a create that runs out of room.
- * (A region that is closed while a child of the process is about to become
- * another program is freed by the process's next closes, or when it exits.)
- * Memory that must outlive its processes is a file region.
+ * TerminateProcess) releases the region as well. On Windows the system then
+ * frees name and memory; on POSIX systems they may be left over, but no process
+ * can see that: opening such a name answers SHMAP_ENOENT, and creating it gives
+ * fresh, zeroed memory. The memory of a leftover is freed by the next create or
+ * open of its name, by shmap_region_reap, and by a create that runs out of
+ * room. (A region that is closed while a child of the process is about to
+ * become another program is freed by the process's next closes, or when it
+ * exits.) Memory that must outlive its processes is a file region.
  *
- * Nobody's end hurts another: no close, exit, fork or crash of one process
- * removes a region or its name while another process holds it. (On POSIX
- * systems an administrator's rm can, and systemd's RemoveIPC= can when a user
- * logs out; shmap_region_inspect tells.)
+ * The end of one process hurts no other: no close, exit, fork or crash of one
+ * process removes a region or its name while another process holds it. (On
+ * POSIX systems an administrator's rm can, and systemd's RemoveIPC= can when a
+ * user logs out; shmap_region_inspect tells.)
  *
  * Names
  *
@@ -36,10 +36,10 @@
  * Sizes
  *
  * The size of a named or anonymous region is rounded up to whole pages, and
- * everybody is told the rounded number. A file region has its file's exact
+ * every process is told the rounded number. A file region has its file's exact
  * size; but one on hugetlbfs (Linux) has as many whole huge pages as the file,
  * and a file that is made or extended there is rounded up to them. Byte 0 is
- * the user's: nothing is hidden in a region.
+ * the program's: nothing is hidden in a region.
  */
 #ifndef SHMAP_REGION_H
 #define SHMAP_REGION_H
@@ -67,30 +67,30 @@ enum shmap_access {
                                     view (copy-on-write) */
 };
 
-/* Who, beside its creator and administrators, may open a region, whatever the
- * umask or the default security. Others find it in machine or native scope, and
- * open it with an `accept` option that takes its creator's. POSIX: mode bits
- * 0600, 0644, 0666, 0640, 0660 and, of what has a name in shared memory, the
- * sticky bit. Windows: access for these accounts, for SYSTEM and for the
- * Administrators, to the section and to the objects behind synchronisation.
- * Where named regions need lock files (macOS, BSD), sharing them is
- * SHMAP_ENOTSUP. */
+/* The users that may open a region, beside its creator and administrators,
+ * whatever the umask or the default security. Other users find it in machine or
+ * native scope, and open it with an `accept` option that accepts its creator's
+ * regions. POSIX: mode bits 0600, 0644, 0666, 0640, 0660 and, for named shared
+ * memory, the sticky bit. Windows: access for these accounts, for SYSTEM and
+ * for the Administrators, to the section and to the objects behind
+ * synchronisation. Where named regions need lock files (macOS, BSD), sharing
+ * them is SHMAP_ENOTSUP. */
 enum shmap_share {
-    SHMAP_SHARE_OWNER = 0,         /* nobody else */
+    SHMAP_SHARE_OWNER = 0,         /* no other user */
     SHMAP_SHARE_EVERYONE_READ = 1, /* all users, for reading */
     SHMAP_SHARE_EVERYONE = 2,      /* all users */
     SHMAP_SHARE_GROUP_READ = 3,    /* the members of `group`, for reading */
     SHMAP_SHARE_GROUP = 4          /* the members of `group` */
 };
 
-/* Which users' regions an opener accepts. Any user can occupy a free name, so
- * to accept another user's region is to trust what that user put there. */
+/* The users whose regions an opener accepts. Any user can occupy a free name,
+ * so to accept another user's region is to trust what that user put there. */
 enum shmap_accept {
     SHMAP_ACCEPT_SELF = 0,    /* this user's */
     SHMAP_ACCEPT_SYSTEM = 1,  /* also the system's: root;
                                  SYSTEM and Administrators */
     SHMAP_ACCEPT_ANYBODY = 2, /* every user's */
-    SHMAP_ACCEPT_USER = 3     /* only those of the user whom the option `user`
+    SHMAP_ACCEPT_USER = 3     /* only those of the user that the option `user`
                                  names, such as a service's; not this user's */
 };
 
@@ -101,20 +101,20 @@ enum shmap_scope {
     SHMAP_SCOPE_MACHINE = 1, /* on the whole machine */
     SHMAP_SCOPE_NATIVE = 2   /* the system's own name, verbatim: meets
                                 programs that use the system's own calls.
-                                Nothing proves there that its owner gave an
+                                Nothing proves there that its user gave an
                                 object its name: a user that may write to
                                 an object can link it to another free name.
-                                In the other scopes, what other programs
-                                made, or linked there, is SHMAP_ETYPE (not
-                                on Windows, which has no links, and where no
-                                object tells its maker). */
+                                In the other scopes, an object that another
+                                program made, or linked there, is
+                                SHMAP_ETYPE (not on Windows, which has no
+                                links, and where no object tells its maker). */
 };
 
 /* Whether shmap_region_open_file may make the file. */
 enum shmap_create {
     SHMAP_CREATE_NEVER = 0,
     SHMAP_CREATE_IF_MISSING = 1,
-    SHMAP_CREATE_NEW = 2 /* SHMAP_EEXIST if there is one */
+    SHMAP_CREATE_NEW = 2 /* SHMAP_EEXIST if the file exists */
 };
 
 /* When the system finds room for the pages. */
@@ -138,24 +138,24 @@ typedef struct shmap_region_options {
     size_t struct_size; /* sizeof(shmap_region_options), from the macro */
     int access;         /* enum shmap_access; open, open_file, adopt, import,
                            receive */
-    int share;          /* enum shmap_share; whatever makes a region */
+    int share;          /* enum shmap_share; calls that make a region */
     int accept;         /* enum shmap_accept; open, open_or_create, import,
                            receive, reap_all */
-    int scope;          /* enum shmap_scope; whatever takes a name, and reap */
+    int scope;          /* enum shmap_scope; calls that take a name, and reap */
     int create;         /* enum shmap_create; open_file */
-    int commit;         /* enum shmap_commit; whatever makes a region */
+    int commit;         /* enum shmap_commit; calls that make a region */
     uint64_t reserve;   /* bytes up to which the region may grow; more than
                            its size, or of a file: SHMAP_ENOTSUP for now */
     uint64_t page_size; /* bytes; other than the system's own page size:
                            SHMAP_ENOTSUP for now */
     const char *group;  /* with SHMAP_SHARE_GROUP...: POSIX: the group's name or
                            number; Windows: an account's name or SID
-                           ("S-1-..."). There is none of this name:
+                           ("S-1-..."). An unknown name:
                            SHMAP_EINVAL. A group that the process may not give
                            it to: SHMAP_EPRIVILEGE (POSIX). Else NULL. */
     const char *user;   /* with SHMAP_ACCEPT_USER: POSIX: the user's name or
-                           number; Windows: an account's name or SID. There is
-                           none of this name: SHMAP_EINVAL. Else NULL. */
+                           number; Windows: an account's name or SID. An
+                           unknown name: SHMAP_EINVAL. Else NULL. */
 } shmap_region_options;
 
 #define SHMAP_REGION_OPTIONS_INIT                                  \
@@ -163,7 +163,7 @@ typedef struct shmap_region_options {
         sizeof(shmap_region_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 \
     }
 
-/* Make a region. Fails if somebody holds one of this name.
+/* Make a region. Fails if a process holds one of this name.
  *
  * region: receives the handle; untouched on failure.
  * name: a name, or NULL for an anonymous region.
@@ -171,8 +171,8 @@ typedef struct shmap_region_options {
  * options: share, scope (named regions only), commit; NULL for the defaults.
  *
  * The memory is zero, and committed unless the options say otherwise. The
- * region becomes visible under its name complete or not at all: nobody ever
- * opens one that is half made.
+ * region becomes visible under its name complete or not at all: no process ever
+ * opens a half-made one.
  *
  * Returns 0 or
  *   SHMAP_EINVAL     an argument is not valid
@@ -181,7 +181,7 @@ typedef struct shmap_region_options {
  *                    the name: open it, or choose another name
  *   SHMAP_ESTALE     another user's dead region has the name:
  *                    shmap_error_detail tells whose
- *   SHMAP_EACCES     another user's object has the name and cannot be looked at
+ *   SHMAP_EACCES     another user's object has the name and cannot be inspected
  *   SHMAP_ETYPE      something that is not shared memory has the name
  *                    (open_or_create: see shmap_region_open)
  *   SHMAP_EPRIVILEGE the scope is one where this process may not create
@@ -205,9 +205,9 @@ SHMAP_API int shmap_region_create(shmap_region **region, const char *name,
  *
  * Returns 0 or
  *   SHMAP_EINVAL, SHMAP_ENAME
- *   SHMAP_ENOENT     nobody holds a region of this name
+ *   SHMAP_ENOENT     no process holds a region of this name
  *   SHMAP_EACCES     the system refuses this access
- *   SHMAP_EOWNER     it belongs to a user whom the options do not accept
+ *   SHMAP_EOWNER     it belongs to a user that the options do not accept
  *   SHMAP_ETYPE      something that is not shared memory has the name; or, in
  *                    user and machine scope, memory that another program made
  *                    or linked there, or a region whose proof of the name was
@@ -223,8 +223,8 @@ SHMAP_API int shmap_region_create(shmap_region **region, const char *name,
 SHMAP_API int shmap_region_open(shmap_region **region, const char *name,
                                 const shmap_region_options *options);
 
-/* Open the region of this name, or make it if nobody holds one. Of any number
- * of processes that do this at once, exactly one makes the region.
+/* Open the region of this name, or make it if no process holds one. Of any
+ * number of processes that do this at once, exactly one makes the region.
  *
  * size: bytes, for the case that it is made; an existing region keeps its own.
  * options: share, accept, user, scope, commit; NULL for the defaults.
@@ -251,29 +251,29 @@ SHMAP_API int shmap_region_open_or_create(shmap_region **region,
  * run out of room in any case.
  *
  * The file holds what was written once the last view is gone, and at once
- * after shmap_view_flush. Whether the owner may open it, and who else, is the
- * file system's business: there is no check of its user.
+ * after shmap_view_flush. The file system alone decides which users may open
+ * it: the library does not check the file's user.
  *
- * Returns SHMAP_ALONE (> 0) if nobody else had the file open as a region that
- * can be written, so that its content can be checked or repaired first; of
- * several that open it for writing at once, exactly one is told so. That this
- * call made the file is told by SHMAP_INFO_CREATED. Returns 0
- * if somebody had, or
+ * Returns SHMAP_ALONE (> 0) if no other handle had the file open as a region
+ * that can be written, so that its content can be checked or repaired first; of
+ * several callers that open it for writing at once, exactly one is told so.
+ * SHMAP_INFO_CREATED tells that this call made the file. Returns 0 if another
+ * handle had it open, or
  *   SHMAP_EINVAL     also: access is SHMAP_ACCESS_READ, and create is not
  *                    SHMAP_CREATE_NEVER, or commit is SHMAP_COMMIT_ALL
  *   SHMAP_ENAME      the path is empty or not UTF-8
- *   SHMAP_ENOENT     there is no such file, or no such folder
- *   SHMAP_EEXIST     there is one, and options.create was SHMAP_CREATE_NEW
+ *   SHMAP_ENOENT     the file does not exist, or its folder does not
+ *   SHMAP_EEXIST     the file exists, and options.create is SHMAP_CREATE_NEW
  *   SHMAP_EACCES     the file system refuses this access
  *   SHMAP_ETYPE      it is a directory, a pipe, a device (Windows: also the
- *                    name of one, as CON or NUL), or what cannot be mapped, as
- *                    in /sys
+ *                    name of one, as CON or NUL), or a file that cannot be
+ *                    mapped, as in /sys
  *   SHMAP_ENOTREADY  it is empty and no size was given
  *   SHMAP_ERANGE     it is shorter than size and opened for reading only
  *   SHMAP_ENOSPC     there is no room on the file system or below the limit
  *                    for file sizes
  *   SHMAP_EBUSY      another process has been extending it for over a second,
- *                    is stopped while it opens it, or keeps others out
+ *                    is stopped while it opens it, or keeps other openers out
  *   SHMAP_ENOTSUP    the file system, or Windows 7, cannot fill holes
  *                    (SHMAP_COMMIT_ALL); the file system, or a filter of system
  *                    calls, does not let a new file have the rights of `share`
@@ -286,7 +286,7 @@ SHMAP_API int shmap_region_open_file(shmap_region **region, const char *path,
                                      uint64_t size,
                                      const shmap_region_options *options);
 
-/* The size of the region now, in bytes; 0 if the region is NULL or its
+/* Return the size of the region now, in bytes; 0 if the region is NULL or its
  * descriptor was closed behind the library's back. Since 0.1. */
 SHMAP_API uint64_t shmap_region_size(const shmap_region *region);
 
@@ -301,8 +301,8 @@ enum shmap_info_flags {
                                calls, and opened in native scope; never told on
                                Windows, where no object tells its maker */
     SHMAP_INFO_NAME_LOST =
-        2, /* somebody removed a named region's name; those who hold the
-              region keep it, nobody else finds it. Of a file: its path means
+        2, /* a named region's name was removed; the holders of the region
+              keep it, no other process finds it. Of a file: its path means
               another file now, or none, as after a rotation of log files. */
     SHMAP_INFO_ALONE = 4,   /* no other handle holds a named region, or has a
                               file open for writing; those that share this
@@ -318,7 +318,7 @@ enum shmap_info_flags {
                                region, or the file */
 };
 
-/* What is known about a region. Start from SHMAP_REGION_INFO_INIT. */
+/* The facts known about a region. Start from SHMAP_REGION_INFO_INIT. */
 typedef struct shmap_region_info {
     size_t struct_size;  /* sizeof(shmap_region_info), from the macro */
     uint64_t size;       /* bytes, now */
@@ -341,37 +341,37 @@ typedef struct shmap_region_info {
         sizeof(shmap_region_info), 0, 0, 0, 0, 0, 0, 0, 0, "" \
     }
 
-/* Ask what is known about a region. Returns 0 or SHMAP_EINVAL. Since 0.1. */
+/* Tell the facts known about a region. Returns 0 or SHMAP_EINVAL. Since 0.1. */
 SHMAP_API int shmap_region_inspect(const shmap_region *region,
                                    shmap_region_info *info);
 
 /* What can be made certain for a region. */
 enum shmap_seal {
-    SHMAP_SEAL_GROW = 1,    /* nobody can make it larger */
-    SHMAP_SEAL_SHRINK = 2,  /* nobody can make it smaller: touching it never
-                               ends a process, but for want of memory if it
-                               was made with SHMAP_COMMIT_LAZY */
-    SHMAP_SEAL_WRITERS = 4, /* nobody can become one who writes; writable views
-                               that exist stay so */
-    SHMAP_SEAL_CONTENT = 8  /* nobody can write: it stays as it is */
+    SHMAP_SEAL_GROW = 1,    /* no process can make it larger */
+    SHMAP_SEAL_SHRINK = 2,  /* no process can make it smaller: accesses
+                               cannot raise SIGBUS, except for lack of
+                               memory in a region made with
+                               SHMAP_COMMIT_LAZY */
+    SHMAP_SEAL_WRITERS = 4, /* no new writable view can be mapped; existing
+                               ones keep working */
+    SHMAP_SEAL_CONTENT = 8  /* no process can write: its bytes stay */
 };
 
-/* Seal an anonymous region, for everybody and for ever. To know what is
- * sealed, ask shmap_region_inspect: anonymous regions are sealed against
- * shrinking from the beginning.
+/* Seal an anonymous region, for all processes and for ever.
+ * shmap_region_inspect tells which seals hold: anonymous regions are sealed
+ * against shrinking from the beginning.
  *
  * seals: enum shmap_seal, one or several. After SHMAP_SEAL_WRITERS and
- *        SHMAP_SEAL_CONTENT this handle is one for reading.
+ *        SHMAP_SEAL_CONTENT this handle is read-only.
  *
  * No other thread may use the handle during this call. On Windows sections
- * have one size for life, so that the first two always hold, and handles
- * cannot be taken from others: see SHMAP_EBUSY and SHMAP_ENOTSUP.
+ * have one size for life, so that the first two always hold, and handles cannot
+ * be taken from other processes: see SHMAP_EBUSY and SHMAP_ENOTSUP.
  *
  * Returns 0, also if the seals held before, or
  *   SHMAP_EINVAL   an argument is not valid
- *   SHMAP_EACCES   the handle was opened for reading only, or somebody has
- *                  forbidden further seals
- *   SHMAP_EBUSY    SHMAP_SEAL_CONTENT: somebody has a view that is writable or
+ *   SHMAP_EACCES   the handle is read-only, or further seals were forbidden
+ *   SHMAP_EBUSY    SHMAP_SEAL_CONTENT: a process has a view that is writable or
  *                  was mapped through a handle for writing; or this handle has
  *                  handed the region over for reading only and was not sealed
  *                  with SHMAP_SEAL_WRITERS since. Windows: SHMAP_SEAL_WRITERS:
@@ -385,16 +385,16 @@ enum shmap_seal {
  * A failed call has sealed nothing. Since 0.1. */
 SHMAP_API int shmap_region_seal(shmap_region *region, unsigned seals);
 
-/* The region's descriptor or HANDLE, borrowed: it stays the region's, and is
- * valid until the region is closed. Whoever gets a duplicate of it holds the
- * region. A file region's is the file's. -1 if the region is NULL. Since 0.1.
- */
+/* Return the region's descriptor or HANDLE, borrowed: it stays the region's,
+ * and is valid until the region is closed. A process that gets a duplicate of
+ * it holds the region. A file region's is the file's. -1 if the region is NULL.
+ * Since 0.1. */
 SHMAP_API intptr_t shmap_region_native(const shmap_region *region);
 
 /* Make a region of a descriptor or HANDLE that the caller got elsewhere: a
  * memfd, a shared memory object or a regular file; a section or a file.
  *
- * native: owned by the region from now on, and closed with it; still the
+ * native: belongs to the region from now on, and is closed with it; still the
  *         caller's if the call fails. It is made non-inheritable. A section
  *         needs the right SECTION_QUERY, which OpenFileMapping gives with
  *         FILE_MAP_ALL_ACCESS, and should be one of memory: to adopt a file,
@@ -405,7 +405,7 @@ SHMAP_API intptr_t shmap_region_native(const shmap_region *region);
  * An adopted region is never resized, marked or removed. Its kind is
  * anonymous for memory and file for a file.
  *
- * Returns 0 or SHMAP_EINVAL (no such descriptor), SHMAP_ETYPE, SHMAP_EACCES
+ * Returns 0 or SHMAP_EINVAL (not an open descriptor), SHMAP_ETYPE, SHMAP_EACCES
  * (it allows less than asked), SHMAP_ENOTREADY (it has no size yet),
  * SHMAP_EMFILE, SHMAP_ENOMEM, SHMAP_ESYSTEM. Since 0.1. */
 SHMAP_API int shmap_region_adopt(shmap_region **region, intptr_t native,
@@ -426,7 +426,7 @@ SHMAP_API void shmap_region_close(shmap_region *region);
  *
  * Returns 0, also when there was nothing to free, or SHMAP_EINVAL, SHMAP_ENAME,
  * SHMAP_ESTALE (it is another user's), SHMAP_EACCES (it is another user's and
- * cannot be looked at), SHMAP_EBUSY, SHMAP_ENOTSUP (the system refuses locks),
+ * cannot be inspected), SHMAP_EBUSY, SHMAP_ENOTSUP (the system refuses locks),
  * SHMAP_EMFILE, SHMAP_ENOMEM, SHMAP_ESYSTEM. Since 0.1. */
 SHMAP_API int shmap_region_reap(const char *name,
                                 const shmap_region_options *options,
@@ -444,7 +444,7 @@ SHMAP_API int shmap_region_reap(const char *name,
 SHMAP_API int shmap_region_reap_all(const shmap_region_options *options,
                                     unsigned *reaped);
 
-/* The system's name for a region's name.
+/* Tell the system's name for a region's name.
  *
  * out: receives the name, in UTF-8, with a final NUL.
  * size: bytes at out.

@@ -32,8 +32,8 @@ extern "C" {
 /* 640 bytes. */
 typedef struct shmap_rwlock {
     shmap_mutex writer_;
-    shmap_waiters readers_; /* who wait to read */
-    shmap_waiters drain_;   /* the writer, who waits for the readers */
+    shmap_waiters readers_; /* waiters for reading */
+    shmap_waiters drain_;   /* the writer, while it waits for readers */
     uint32_t spin_ns;       /* see shmap/wait.h */
     uint32_t read_;         /* whether there may be readers */
     uint32_t zero_[6];
@@ -51,7 +51,7 @@ typedef struct shmap_rwlock {
  *   SHMAP_ETIMEDOUT    a writer had it, or 64 readers, at the deadline
  *   SHMAP_EDEADLK      this thread has it for writing
  *   SHMAP_ENOLCK       this thread holds SHMAP_LOCKS_MAX locks; or it reads
- *                      already, and all SHMAP_RWLOCK_READERS places are taken,
+ *                      already, and all SHMAP_RWLOCK_READERS slots are taken,
  *                      its own included, so that the wait might never end. The
  *                      call returns at once; cure: unlock first.
  *   SHMAP_EINVAL, SHMAP_ENOTSUP, SHMAP_EMFILE
@@ -66,7 +66,7 @@ SHMAP_API int shmap_rwlock_read_lock(shmap_rwlock *rwlock, int64_t deadline);
  * or writing. Since 0.1. */
 SHMAP_API int shmap_rwlock_write_lock(shmap_rwlock *rwlock, int64_t deadline);
 
-/* Unlock what this thread has: for writing, or once for reading.
+/* Unlock a lock that this thread has: for writing, or once for reading.
  *
  * Returns 0, SHMAP_EPERM (this thread has neither), SHMAP_EINVAL or
  * SHMAP_ENOTSUP. Since 0.1. */

@@ -8,9 +8,9 @@
  *         shmap_semaphore_post(&shared->slots, 1);
  *     }
  *
- * Whoever dies with something that it took has it for ever: the semaphore does
- * not know who that is. If that matters, keep a list of who has what under a
- * mutex. Waiting and posting survive any death.
+ * What a process took and did not post before it died is lost: the semaphore
+ * does not know its holders. If that matters, keep a list of the holders, and
+ * of what each has, under a mutex. Waiting and posting survive any death.
  *
  * See shmap/wait.h for what all objects have in common.
  */
@@ -65,8 +65,8 @@ SHMAP_API int shmap_semaphore_init(shmap_semaphore *semaphore, uint32_t value);
 SHMAP_API int shmap_semaphore_value(const shmap_semaphore *semaphore,
                                     uint32_t *value);
 
-/* Add to the value, and wake as many waiters. What the caller did before is
- * visible to those who get what it added.
+/* Add to the value, and wake as many waiters. What the caller wrote before is
+ * visible to the threads that take what it added.
  *
  * Async-signal-safe: a signal handler may call it, whatever call with whatever
  * object it interrupts, and so end a wait. It leaves errno, shmap_system_error

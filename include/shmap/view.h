@@ -46,7 +46,7 @@ typedef struct shmap_view {
     }
 
 enum shmap_view_flags {
-    /* Touch every page now, so that the first use of none is delayed. With a
+    /* Touch every page now, so that no later first access has to wait. With a
      * lazy region, no room is SHMAP_ENOSPC from this call; before Linux 5.14,
      * and on other POSIX systems, it is SIGBUS. */
     SHMAP_VIEW_PREFAULT = 1,
@@ -83,8 +83,8 @@ typedef struct shmap_view_options {
 
 /* Map a range of a region.
  *
- * view: is filled; untouched on failure. What it held before is not looked at,
- *       so a mapped view must be unmapped first.
+ * view: is filled; untouched on failure. Its old content is not read, so a
+ *       mapped view must be unmapped first.
  * options: NULL for the defaults.
  *
  * Returns 0 or
@@ -117,8 +117,8 @@ SHMAP_API int shmap_view_map(shmap_view *view, shmap_region *region,
 SHMAP_API int shmap_view_refresh(shmap_view *view);
 
 enum shmap_flush_mode {
-    SHMAP_FLUSH_WRITE = 0,  /* hand the bytes to the system: whoever reads the
-                               file sees them, but a crash of the machine may
+    SHMAP_FLUSH_WRITE = 0,  /* hand the bytes to the system: readers of the
+                               file see them, but a crash of the machine may
                                lose them */
     SHMAP_FLUSH_DURABLE = 1 /* and wait until they are on the disk */
 };
@@ -148,12 +148,13 @@ SHMAP_API int shmap_view_flush(const shmap_view *view, size_t offset,
  *                  again
  *   SHMAP_ESYSTEM  the system refuses to unmap it
  *
- * Locks that this thread holds in the view are given up as if it had died, also
- * if the system then refuses to unmap the view (SHMAP_ENOMEM, SHMAP_ESYSTEM).
- * Those of other threads cannot be given up: the system and the C library write
- * into a lock that a thread holds when that thread locks or unlocks another
- * one. For the same reason a view must not be unmapped, or replaced, with the
- * system's own calls while a thread holds a lock in it. Since 0.1. */
+ * Locks that this thread holds in the view are abandoned as if it had died,
+ * also if the system then refuses to unmap the view (SHMAP_ENOMEM,
+ * SHMAP_ESYSTEM). Those of other threads cannot be abandoned: the system and
+ * the C library write into a lock that a thread holds when that thread locks or
+ * unlocks another one. For the same reason a view must not be unmapped, or
+ * replaced, with the system's own calls while a thread holds a lock in it.
+ * Since 0.1. */
 SHMAP_API int shmap_view_unmap(shmap_view *view);
 
 #ifdef __cplusplus

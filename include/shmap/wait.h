@@ -22,13 +22,13 @@
  * answers SHMAP_ETIMEDOUT. SHMAP_FOREVER waits without end.
  *
  * Death: a process or thread that is killed while it waits, wakes others, or
- * holds something, at any instruction, never makes others wait for ever. No
- * wait sleeps for longer than 200 ms without looking again, so that is the
- * longest delay that a death causes; calls that only try look for the dead that
- * often, too. What a death means for each object is said with the object. A
- * stopped process is not dead. A process that becomes another program (exec)
- * lets go of what it holds. A process that dumps core will never run again: the
- * next one gets its locks within about 200 ms, also while the file is being
+ * holds something, at any instruction, never makes other threads wait for ever.
+ * No wait sleeps for longer than 200 ms without looking again, so that is the
+ * longest delay that a death causes; calls that only try look for dead owners
+ * that often, too. What a death means for each object is said with the object.
+ * A stopped process is not dead. A process that becomes another program (exec)
+ * releases what it holds. A process that dumps core will never run again: the
+ * next owner gets its locks within about 200 ms, also while the file is being
  * written.
  *
  * Spinning: a wait looks again and again for a short time before it sleeps,
@@ -40,11 +40,11 @@
  * nanoseconds, 0 for the default, SHMAP_SPIN_NEVER to sleep at once. It may be
  * set at any time, by any process that can write to the object.
  *
- * Asleep, a thread wakes up five times a second to look for the dead, for some
- * microseconds each time.
+ * Asleep, a thread wakes up five times a second to look for dead owners, for
+ * some microseconds each time.
  *
  * Priorities: a waiter's priority is not lent to the owner that it waits for,
- * and those that wait are not served in the order of their priorities.
+ * and waiters are not served in the order of their priorities.
  *
  * Fork: a child has none of its parent's locks. Signals: one that is handled
  * ends no wait, but its handler can: it may call shmap_event_set and
@@ -52,14 +52,14 @@
  *
  * Linux: a process that locks makes itself known in each region that it has a
  * writable view of, by a read lock on a byte far beyond any data, which ends
- * with the process. So others can tell whether an owner lives in whatever PID
- * namespace (container) they are, and whatever they see of /proc; and a lock
- * that was held when the machine was restarted counts as its owner's death.
- * The process opens the region anew for that, through /proc/self/fd. One that
- * cannot, because there is no /proc, or the file system has no locks, is known
- * by its threads' numbers, inside its own PID namespace only: a process
- * elsewhere that meets what it reads under a rwlock, a once that it has begun
- * or a record that it writes gets SHMAP_ENOTSUP. (Mutexes work there: the
+ * with the process. So other processes can tell whether an owner lives in
+ * whatever PID namespace (container) they are, and whatever they see of /proc;
+ * and a lock that was held when the machine was restarted counts as its owner's
+ * death. The process opens the region anew for that, through /proc/self/fd. A
+ * process that cannot, because there is no /proc, or the file system has no
+ * locks, is known by its threads' numbers, inside its own PID namespace only: a
+ * process elsewhere that meets a rwlock that it reads under, a once that it has
+ * begun or a record that it writes gets SHMAP_ENOTSUP. (Mutexes work there: the
  * kernel tells every process of a dead owner's.) If it has made itself known in
  * other regions before, it gets SHMAP_ENOTSUP itself from the locks of a region
  * where it cannot, from the first one on.
@@ -84,9 +84,9 @@
 #define SHMAP_ALIGN8 __attribute__((aligned(8)))
 #endif
 
-/* Private: who waits for one thing. */
+/* Private: the threads that wait for one condition of an object. */
 typedef struct shmap_waiters {
-    SHMAP_ALIGN8 uint64_t who_; /* how many, and the id of their waiting */
+    SHMAP_ALIGN8 uint64_t who_; /* number of waiters, and the id they share */
     uint32_t sequence_;         /* changes whenever they are woken */
     uint32_t spin_;             /* how badly spinning did lately */
 } shmap_waiters;

@@ -23,9 +23,11 @@ static const result_text texts[] = {
     SHMAP_ERRORS(ROW) /* then what is not an error: */
     {SHMAP_OK, "SHMAP_OK", "done"},
     {SHMAP_CREATED, "SHMAP_CREATED", "done: the region was created"},
-    {SHMAP_ALONE, "SHMAP_ALONE", "done: nobody else has the file open"},
+    {SHMAP_ALONE, "SHMAP_ALONE",
+     "done: no other handle has the file open for writing"},
     {SHMAP_OWNER_DIED, "SHMAP_OWNER_DIED", "done: the owner before has died"},
-    {SHMAP_ONCE_YOURS, "SHMAP_ONCE_YOURS", "done: it is the caller's to do"},
+    {SHMAP_ONCE_YOURS, "SHMAP_ONCE_YOURS",
+     "done: this caller must run the initialisation"},
     {SHMAP_LAST, "SHMAP_LAST", "done: the caller was the last to arrive"},
 };
 #undef ROW

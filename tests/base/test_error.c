@@ -97,7 +97,7 @@ static void test_error__strings_are_static(void **state)
     shmap_error_name(SHMAP_EINVAL);
     shmap_error_message(SHMAP_EINVAL);
     assert_string_equal(name, "SHMAP_ENOENT");
-    assert_string_equal(message, "what is asked for is not there");
+    assert_string_equal(message, "the object does not exist");
 }
 
 /* The system refuses: opening what is not there. */
