@@ -174,7 +174,7 @@ typedef struct shmap__os_request {
     size_t page_size;    /* bytes */
     intptr_t native;     /* the descriptor or handle to adopt */
     const struct shmap__os_gift *gift; /* what was handed over */
-    shmap__os_user user; /* with SHMAP_ACCEPT_USER: the one */
+    shmap__os_user user;               /* with SHMAP_ACCEPT_USER: the one */
     shmap_region_options options;      /* `access` is not DEFAULT, but to adopt
                                         */
 } shmap__os_request;
@@ -309,8 +309,8 @@ shmap__os_status shmap__os_give_channel(shmap__os_object *object,
 void shmap__os_give_channel_end(const shmap__os_gift *gift, bool given);
 
 /* Take what was given, if it is the object that it is said to be: else
- * SHMAP_ENOENT. Reads `gift`, `os_name`, `access`, `accept` and `user`. On failure it
- * can be taken again. */
+ * SHMAP_ENOENT. Reads `gift`, `os_name`, `access`, `accept` and `user`. On
+ * failure it can be taken again. */
 shmap__os_status shmap__os_take(shmap__os_object *object,
                                 const shmap__os_request *request);
 
