@@ -47,7 +47,8 @@ static int is_over(void *context)
 
 static const shmap__wait_kind waiting = {.attempt = is_over};
 
-/* Count one more, the last of which begins the next round. */
+/* Count one more party; the last one begins the next round. Returns SHMAP_LAST
+ * to that one, 0 to the others, or an error. */
 static int arrive(barrier_arrival *arrival, uint32_t parties)
 {
     uint64_t *at = &arrival->barrier->state_;
@@ -59,8 +60,8 @@ static int arrive(barrier_arrival *arrival, uint32_t parties)
         arrived = arrived_of(state) + 1;
         if (arrived > 1 && parties_of(state) != parties)
             return shmap__remember_because(
-                SHMAP_EINVAL, "parties: those who wait already gave another "
-                              "number");
+                SHMAP_EINVAL, "parties: the threads that wait already gave "
+                              "another number");
         arrival->round = round_of(state);
         next = arrived >= parties ? state_of(arrival->round + 1, 0, 0)
                                   : state_of(arrival->round, parties, arrived);
@@ -69,7 +70,8 @@ static int arrive(barrier_arrival *arrival, uint32_t parties)
     return arrived >= parties ? SHMAP_LAST : 0;
 }
 
-/* Not to be counted any more. False if the round is over: all were there. */
+/* Take this thread out of the count. Returns false if the round is over: all
+ * parties were there. */
 static bool withdraw(const barrier_arrival *arrival)
 {
     uint64_t *at = &arrival->barrier->state_;
@@ -97,7 +99,7 @@ int shmap_barrier_wait(shmap_barrier *barrier, uint32_t parties,
         return shmap__end(shmap__remember_duration());
     result = arrive(&arrival, parties);
     if (result == SHMAP_LAST)
-        shmap__wake(&barrier->waiters_, SHMAP__EVERYBODY);
+        shmap__wake(&barrier->waiters_, SHMAP__ALL_WAITERS);
     else if (result == 0)
         result =
             shmap__wait(&waiting, &barrier->waiters_,

@@ -11,7 +11,7 @@
 #include "base/error.h"
 #include "sync/held.h"
 
-/* Whether a pointer can be that of a synchronisation object. */
+/* Return whether a pointer can be that of a synchronisation object. */
 static inline bool shmap__is_object(const void *object)
 {
     return object != NULL && (uintptr_t)object % 8 == 0;
@@ -43,13 +43,13 @@ static inline int shmap__check_deadline(int64_t deadline)
 /* Inside the library 0 often means "not yet". Then this means 0. */
 enum { SHMAP__DONE = 1000 };
 
-/* Return such a result as the caller's. */
+/* Return a result inside the library as the caller gets it. */
 static inline int shmap__outcome(int result)
 {
     return result == SHMAP__DONE ? 0 : result;
 }
 
-/* Remember what failed. Returns the result as the caller's. */
+/* Remember what failed. Returns the result as the caller gets it. */
 static inline int shmap__end(int result)
 {
     return result < 0 ? shmap__result_remembered(result)

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 
 /* Condition variables: waiters and their sequence number, which changes with
- * every signal while anybody is registered.
+ * every signal while a waiter is registered.
  *
- * One that dies between changing what a mutex protects and signalling leaves a
- * waiter asleep. So every 200 ms a waiter looks whether anybody but waiters has
- * locked the mutex since, and returns if so. This is told by two words of the
- * mutex, without cost for a lock, which overwrites ticket_ anyway:
+ * A thread that dies between changing what a mutex protects and signalling
+ * leaves a waiter asleep. So every 200 ms a waiter looks whether any thread but
+ * waiters has locked the mutex since, and returns if so. This is told by two
+ * words of the mutex, without cost for a lock, which overwrites ticket_ anyway:
  *
  * - A waiter makes ticket_ QUIET before it unlocks the mutex. If it got the
- * lock in the usual way, it adds one to the turn before; others may have had
- * the lock since the turn that they remember.
- * - After its wait it locks the mutex again, and finds QUIET if only such as it
+ *   lock in the usual way, it adds one to the turn before; other threads may
+ *   have had the lock since the turn that they remember.
+ * - After its wait it locks the mutex again, and finds QUIET if only waiters
  *   had the lock in between. Then it makes ticket_ RELOCKED, and if it waits
  *   again with that, the turn stays. What it changed meanwhile it has
- * signalled, if it lives, or RELOCKED remains.
+ *   signalled, if it lives, or RELOCKED remains.
  *
  * So while a waiter finds QUIET and its own turn, it need not return.
  */
@@ -44,7 +44,7 @@ static int is_signalled(void *context)
                                                                  : 0;
 }
 
-/* Before this waiter unlocks the mutex. Returns its turn. */
+/* Make ticket_ QUIET before this waiter unlocks the mutex. Returns its turn. */
 static uint32_t make_quiet(shmap_mutex *mutex)
 {
     uint16_t ticket = shmap__peek16(&mutex->ticket_);
@@ -52,7 +52,7 @@ static uint32_t make_quiet(shmap_mutex *mutex)
 
     if ((ticket & SHMAP__RELOCKED) == 0)
         shmap__store32(&mutex->turn_, ++turn);
-    /* Who sees QUIET sees the turn. */
+    /* A thread that sees QUIET sees the turn. */
     shmap__fence();
     shmap__poke16(&mutex->ticket_,
                   (uint16_t)((ticket & SHMAP__TICKET) | SHMAP__QUIET));
@@ -82,16 +82,16 @@ static int lock_again(shmap_mutex *mutex, shmap__thread *thread)
     return locked;
 }
 
-/* Whether there may have been a signal that was not given, or not to this
- * thread. */
+/* Return SHMAP__DONE after a signal, MAY_BE_LOST if there may have been one
+ * that was not given, or not to this thread, and else 0. */
 static int is_signalled_or_lost(void *context)
 {
     const cond_waiting *waiting = context;
-    const shmap__wait_place *place = &waiting->sleeper.place;
+    const shmap__waiter *waiter = &waiting->sleeper.waiter;
 
     if (is_signalled(context) != 0)
         return SHMAP__DONE;
-    return place->id != 0 && shmap__wait_counts(place) &&
+    return waiter->id != 0 && shmap__wait_counts(waiter) &&
                    is_quiet(waiting->mutex, waiting->turn)
                ? 0
                : MAY_BE_LOST;
@@ -100,10 +100,11 @@ static int is_signalled_or_lost(void *context)
 static const shmap__wait_kind signal_wait = {
     .attempt = is_signalled,
     .thorough = is_signalled_or_lost,
-    .owner_ends_sleep = true, /* It has none: at first it need not look. */
+    .owner_ends_sleep = true, /* There is no owner: the first sleep needs no
+                                 thorough look. */
 };
 
-/* Wait while registered: whoever signals must see this one. */
+/* Wait while registered: a thread that signals must see this waiter. */
 static int wait_registered(shmap_cond *cond, cond_waiting *waiting,
                            int64_t deadline)
 {
@@ -124,17 +125,17 @@ static int wait_registered(shmap_cond *cond, cond_waiting *waiting,
     return shmap__outcome(result);
 }
 
-/* Register, and read the sequence while registered. */
-static uint32_t enter(shmap__wait_place *place, shmap_waiters *waiters)
+/* Register a waiter, and return the sequence as read while registered. */
+static uint32_t enter(shmap__waiter *waiter, shmap_waiters *waiters)
 {
     for (unsigned tries = 0;; tries++) {
         uint32_t seen;
 
-        shmap__wait_enter(place, &waiters->who_, &waiters->sequence_);
+        shmap__wait_enter(waiter, &waiters->who_, &waiters->sequence_);
         seen = shmap__load32(&waiters->sequence_);
-        if (shmap__wait_counts(place) || tries == SHMAP__WAIT_TRIES)
+        if (shmap__wait_counts(waiter) || tries == SHMAP__WAIT_TRIES)
             return seen;
-        shmap__wait_leave(place);
+        shmap__wait_leave(waiter);
     }
 }
 
@@ -143,18 +144,18 @@ static int wait_for(shmap_cond *cond, shmap_mutex *mutex, shmap__thread *thread,
 {
     cond_waiting waiting = {.mutex = mutex,
                             .sleeper = {.word = &cond->waiters_.sequence_}};
-    shmap__wait_place *place = &waiting.sleeper.place;
+    shmap__waiter *waiter = &waiting.sleeper.waiter;
     int result;
     int locked;
 
     if (!shmap__mutex_is_owner(mutex, thread))
         return SHMAP_EPERM;
-    waiting.seen = enter(place, &cond->waiters_);
+    waiting.seen = enter(waiter, &cond->waiters_);
     waiting.turn = make_quiet(mutex);
     result = shmap__mutex_unlock(mutex, thread);
     if (result == 0)
         result = wait_registered(cond, &waiting, deadline);
-    shmap__wait_leave(place);
+    shmap__wait_leave(waiter);
     if (result == SHMAP_EPERM)
         return result;
     locked = lock_again(mutex, thread);
@@ -190,5 +191,5 @@ int shmap_cond_signal(shmap_cond *cond)
 
 int shmap_cond_broadcast(shmap_cond *cond)
 {
-    return wake(cond, SHMAP__EVERYBODY);
+    return wake(cond, SHMAP__ALL_WAITERS);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Events: a word that is 0 or 1. Those who leave it set and those who take it
- * wait in two places, so that setting it wakes one taker and not all. */
+/* Events: a word that is 0 or 1. Threads that leave it set and threads that
+ * take it register in two fields, so that setting it wakes one taker and not
+ * all. */
 #include "shmap/event.h"
 
 #include "base/atomic.h"
@@ -16,7 +17,7 @@ static int is_set(void *context)
     return shmap__load32(&event->state_) != 0 ? SHMAP__DONE : 0;
 }
 
-static int take(void *context)
+static int take_event(void *context)
 {
     shmap_event *event = context;
     uint32_t set = shmap__load32(&event->state_);
@@ -28,7 +29,7 @@ static int take(void *context)
 }
 
 static const shmap__wait_kind waiting = {.attempt = is_set};
-static const shmap__wait_kind taking = {.attempt = take};
+static const shmap__wait_kind taking = {.attempt = take_event};
 
 /* Also called by signal handlers: what fails is not remembered, which would
  * need memory of this thread that it may not have touched yet. */
@@ -38,7 +39,7 @@ int shmap_event_set(shmap_event *event)
         return SHMAP_EINVAL;
     shmap__exchange32(&event->state_, 1);
     SHMAP__STOP("event.set");
-    shmap__wake(&event->waiting_, SHMAP__EVERYBODY);
+    shmap__wake(&event->waiting_, SHMAP__ALL_WAITERS);
     shmap__wake(&event->taking_, 1);
     return 0;
 }

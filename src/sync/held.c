@@ -10,8 +10,8 @@
 
 SHMAP__THREAD_LOCAL shmap__thread shmap__this_thread;
 
-/* Where a thread looks for a slot first: threads spread over the processors'
- * cache lines, of eight slots each. */
+/* Return the slot that a thread tries first: threads spread over the
+ * processors' cache lines, of eight slots each. */
 static uint8_t first_slot(uint64_t id)
 {
     enum { PER_LINE = 8, LINES = SHMAP_RWLOCK_READERS / PER_LINE };
@@ -33,8 +33,8 @@ static bool is_owned(const shmap__thread *thread, const shmap__held *held)
     return shmap__owner_of(shmap__load64(owner_word(held))) == thread->id;
 }
 
-/* Whether another thread has written over the owner word: this thread no longer
- * has the lock of this ticket, or could lock it once more. */
+/* Return whether another thread has written over the owner word: this thread no
+ * longer has the lock of this ticket, or could lock the object once more. */
 static bool is_lost(const shmap__thread *thread, unsigned ticket)
 {
     const uint64_t *word = owner_word(&thread->held[ticket]);
@@ -49,8 +49,8 @@ static bool is_lost(const shmap__thread *thread, unsigned ticket)
     return false;
 }
 
-/* Remove an entry from this thread's list and the system's. For the latter that
- * has only begun: shmap__os_robust_end ends it. */
+/* Remove an entry from this thread's list and the system's. Removing from the
+ * latter has only begun: shmap__os_robust_end ends it. */
 static void forget_entry(shmap__thread *thread, unsigned ticket)
 {
     const shmap__held *held = &thread->held[ticket];
@@ -71,7 +71,8 @@ static void forget_lost(shmap__thread *thread)
     }
 }
 
-/* Move an entry to a lower ticket, and tell the object if that keeps it. */
+/* Move an entry to a lower ticket, and tell the object if it keeps its ticket.
+ */
 static void renumber(shmap__thread *thread, unsigned from, unsigned to)
 {
     const shmap__held *held = &thread->held[from];
@@ -119,8 +120,8 @@ void shmap__held_forget(shmap__thread *thread, const shmap__held_kind *kind,
         shmap__held_remove(thread, ticket);
 }
 
-/* The threads of one process that may hold something and whose end is told.
- * shmap__os_threads_lock guards both. */
+/* The threads of one process that may hold something and of whose end the
+ * system tells. shmap__os_threads_lock guards both. */
 static shmap__thread *threads;
 static uint32_t threads_process;
 
@@ -165,7 +166,8 @@ static bool is_inside(const void *at, const void *base, size_t size)
     return (uintptr_t)at - (uintptr_t)base < size;
 }
 
-/* Whether this thread, which goes on meanwhile, holds something in a range. */
+/* Return whether a thread, which goes on meanwhile, holds something in a range.
+ */
 static bool holds(shmap__thread *thread, const void *base, size_t size)
 {
     uint32_t held_up = shmap__peek32(&thread->held_up);
@@ -226,8 +228,9 @@ static void *last_listed(const shmap__thread *thread)
     return ticket == 0 ? NULL : thread->held[ticket].object;
 }
 
-/* At the thread's end. Some of it may have been unmapped without this library,
- * and could not be removed from the system's list one by one. */
+/* Abandon all that a thread holds, at its end. Some of it may have been
+ * unmapped without this library, and could not be removed from the system's
+ * list one by one. */
 static void abandon_all(void)
 {
     shmap__thread *thread = shmap__thread_here();

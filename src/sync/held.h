@@ -4,9 +4,9 @@
  *
  * The list of what it holds is needed so that this can be abandoned when the
  * memory is unmapped, and is not unmapped by other threads, which look here;
- * and so that the system's list of it (platform.h) never depends on what others
- * wrote into shared memory. Every call that locks begins by asking for the
- * thread, once.
+ * and so that the system's list of it (platform.h) never depends on what other
+ * processes wrote into shared memory. Every call that locks asks for the thread
+ * at its beginning, once.
  *
  * Nothing here knows what can be held: each primitive describes its own objects
  * by a constant, to which every entry points.
@@ -29,12 +29,13 @@ typedef struct shmap__held_kind {
     uint16_t owner;  /* offset of the owner word; with slots, of the first of
                         an array of owner words */
     uint16_t ticket; /* offset of a uint16_t in which the object keeps its
-                        ticket; 0: it keeps none */
+                        ticket; 0: no ticket is kept */
     /* Remove an object from the system's list and from the thread's, and leave
      * it to the caller to tell the system that this is done. NULL: objects of
      * this kind are not in the system's list. */
     void (*forget)(shmap__thread *thread, void *object, unsigned ticket);
-    /* Make an object that was forgotten one whose owner has died. */
+    /* Abandon an object that was forgotten: other threads see that its owner
+     * has died. */
     void (*abandon)(const shmap__thread *thread, void *object, unsigned slot);
 } shmap__held_kind;
 
@@ -47,23 +48,25 @@ typedef struct shmap__held {
 } shmap__held;
 
 struct shmap__thread {
-    uint64_t id; /* 0: it is not known yet */
+    uint64_t id; /* 0: not known yet */
     shmap__os_robust robust;
-    uint64_t owner;   /* of what follows: after fork, nothing is the child's */
+    uint64_t owner;   /* the thread that holds what follows; after fork it is
+                         the parent's, and the child holds nothing */
     uint32_t held_up; /* the last ticket, of a lock that is held; 0: none */
-    uint8_t slot;     /* where it looks first for a slot as reader */
-    uint16_t before;  /* ticket_ of the mutex that it locked last, before */
+    uint8_t slot;     /* the first slot that it tries as reader */
+    uint16_t before;  /* ticket_ of the mutex that it locked last, as it was
+                         before the lock */
     shmap__held held[SHMAP_LOCKS_MAX + 1];
     shmap__thread *next; /* see shmap__held_by_others */
 };
 
 extern SHMAP__THREAD_LOCAL shmap__thread shmap__this_thread;
 
-/* Find out who this thread is. Returns 0, or an error if that cannot be told.
- */
+/* Find this thread's id. Returns 0, or an error if the system does not tell
+ * threads apart. */
 SHMAP__SLOW_PATH int shmap__thread_start(void);
 
-/* This thread, which may not know yet who it is: then its id is 0. */
+/* Return this thread. Its id is 0 if it is not known yet. */
 static inline shmap__thread *shmap__thread_here(void)
 {
     shmap__thread *thread = &shmap__this_thread;
@@ -72,7 +75,7 @@ static inline shmap__thread *shmap__thread_here(void)
     return thread;
 }
 
-/* This thread; NULL and an error if it cannot be told from others. */
+/* Return this thread; NULL and an error if it cannot be told from others. */
 static inline shmap__thread *shmap__thread_get(int *error)
 {
     shmap__thread *thread = shmap__thread_here();
@@ -85,11 +88,12 @@ static inline shmap__thread *shmap__thread_get(int *error)
     return thread;
 }
 
-/* Give up the tickets of what is unlocked already, or was written over. Returns
- * false if there is none: the thread holds SHMAP_LOCKS_MAX locks. */
+/* Free the tickets of locks that are unlocked already, or were written over.
+ * Returns false if no ticket is free: the thread holds SHMAP_LOCKS_MAX locks.
+ */
 SHMAP__SLOW_PATH bool shmap__held_tidy(shmap__thread *thread);
 
-/* Whether one more can be held. */
+/* Return whether this thread can hold one more object. */
 static inline bool shmap__held_has_room(shmap__thread *thread)
 {
     return thread->held_up < SHMAP_LOCKS_MAX || shmap__held_tidy(thread);
@@ -133,8 +137,8 @@ static inline void *shmap__held_object(const shmap__thread *thread,
     return thread->held[ticket].object;
 }
 
-/* Return what was locked next after this ticket, or last before it, of this
- * kind; NULL if there is nothing. */
+/* Return the object of this kind that was locked next after this ticket, or
+ * last before it; NULL if there is no other. */
 static inline void *shmap__held_above(const shmap__thread *thread,
                                       const shmap__held_kind *kind,
                                       unsigned ticket)
@@ -159,9 +163,10 @@ static inline void *shmap__held_below(const shmap__thread *thread,
     return NULL;
 }
 
-/* Remove an object of this kind, which this thread no longer owns: that at this
- * address, or, if it was locked through another mapping of the same memory, one
- * whose owner word shows it. Not for what is in the system's list. */
+/* Remove an object of this kind, which this thread no longer owns: the one at
+ * this address, or, if it was locked through another mapping of the same
+ * memory, one whose owner word shows that. Not for objects in the system's
+ * list. */
 void shmap__held_forget(shmap__thread *thread, const shmap__held_kind *kind,
                         const void *object, unsigned slot);
 
@@ -178,14 +183,15 @@ static inline unsigned shmap__held_find(const shmap__thread *thread,
     return ticket;
 }
 
-/* Whether other threads of this process hold something in a range, or are just
- * about to: they will write to it again, and so must the C library, for which
- * what is in the system's list is what it locked last. False where the end of a
- * thread is not told, with which what it holds is forgotten. */
+/* Return whether other threads of this process hold something in a range, or
+ * are just about to: they will write to it again, and so must the C library,
+ * which takes what is in the system's list for what it locked last. False where
+ * the system does not tell of the end of a thread, with which what it holds is
+ * forgotten. */
 bool shmap__held_by_others(const void *base, size_t size);
 
-/* Abandon what this thread holds in a range that will be unmapped: to others
- * its owner has died. */
+/* Abandon what this thread holds in a range that will be unmapped: other
+ * threads see that its owner has died. */
 void shmap__held_abandon(const void *base, size_t size);
 
 #endif

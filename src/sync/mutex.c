@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Mutexes: a word that is taken by compare-and-swap, and says who has it.
+/* Mutexes: a word that is taken by compare-and-swap, and names the owner.
  *
- *     0                          nobody has it
- *     id                         that thread has it
- *     id | WAITERS               and somebody may be asleep
- *     OWNER_DIED                 nobody has it, and somebody died with it
- *     id | OWNER_DIED            that thread has it, and was told so
+ *     0                          unlocked
+ *     id                         locked by that thread
+ *     id | WAITERS               the same, and a waiter may be asleep
+ *     OWNER_DIED                 unlocked: its last owner died
+ *     id | OWNER_DIED            locked by that thread, which was told so
  *
  * On Linux the kernel knows which mutexes a thread has (posix/linux/robust.h);
- * when it ends, the kernel puts OWNER_DIED in the place of the id's lower half,
- * and wakes one who sleeps on the word. Elsewhere, who waits finds out. A
- * thread that was woken takes the mutex with WAITERS, because it cannot know
- * whether others sleep.
+ * when it ends, the kernel replaces the id's lower half by OWNER_DIED, and
+ * wakes one waiter that sleeps on the word. On other systems the waiters find
+ * out themselves. A thread that was woken takes the mutex with WAITERS, because
+ * it cannot know whether others sleep.
  */
 #include "shmap/mutex.h"
 
@@ -22,15 +22,15 @@
 #include "sync/ownerword.h"
 #include "sync/wait.h"
 
-/* Nobody waits for a mutex as long as for an event, and who has it needs the
- * line of the cache that is looked at. */
+/* Waits for a mutex are shorter than for an event, and its owner needs the
+ * cache line that a spinning thread reads. */
 enum { SPIN_NS = 20000, MOST_PAUSES = 256 };
 
 typedef struct mutex_locking {
     shmap__thread *thread;
     shmap_mutex *mutex;
-    uint64_t flags;  /* to take it with */
-    uint64_t waited; /* the word as this thread last marked it */
+    uint64_t flags;  /* set in the word when it is taken */
+    uint64_t waited; /* the word as this thread last set WAITERS in it */
     shmap__sleeper sleeper;
 } mutex_locking;
 
@@ -45,7 +45,8 @@ static const shmap__held_kind mutex_held = {
     .abandon = abandon_held,
 };
 
-/* After the word was taken. */
+/* Note that this thread has taken the word. Returns SHMAP_OWNER_DIED or
+ * SHMAP__DONE. */
 SHMAP__FAST_PATH int mutex_taken(shmap__thread *thread, shmap_mutex *mutex,
                                  uint64_t was)
 {
@@ -61,7 +62,7 @@ SHMAP__FAST_PATH int mutex_taken(shmap__thread *thread, shmap_mutex *mutex,
     return (was & SHMAP__OS_OWNER_DIED) != 0 ? SHMAP_OWNER_DIED : SHMAP__DONE;
 }
 
-/* Take it if nobody has it. */
+/* Take the mutex if it is unlocked. Returns 0 if not. */
 static int try_lock(void *context)
 {
     const mutex_locking *locking = context;
@@ -77,32 +78,32 @@ static int try_lock(void *context)
     return 0;
 }
 
-/* Take it, or say that a thread waits and sleep on what that makes of the word.
- * So one that gives up has said it as well, for the sake of the others: the
- * thread that was woken in their place may have been this one. */
-static int take_or_mark(void *context)
+/* Take the mutex, or set WAITERS and sleep on the word with that flag. A waiter
+ * that stops waiting has set it as well, for the sake of the others: it may be
+ * the thread that was woken instead of them. */
+static int take_or_set_waiters(void *context)
 {
     mutex_locking *locking = context;
     uint64_t *word = &locking->mutex->owner_;
     uint64_t found;
-    uint64_t marked;
+    uint64_t flagged;
     int result = try_lock(context);
 
     while (result == 0) {
         found = shmap__load64(word);
-        marked = found | SHMAP__OS_WAITERS;
+        flagged = found | SHMAP__OS_WAITERS;
         if (shmap__owner_of(found) == 0)
             result = try_lock(context);
-        else if (found == marked || shmap__cas64(word, &found, marked))
+        else if (found == flagged || shmap__cas64(word, &found, flagged))
             break;
     }
     if (result != 0)
         return result;
     /* From now on it cannot know whether others sleep. */
     locking->flags = SHMAP__OS_WAITERS;
-    locking->waited = marked;
-    locking->sleeper.seen = (uint32_t)marked;
-    locking->sleeper.owner = shmap__owner_of(marked);
+    locking->waited = flagged;
+    locking->sleeper.seen = (uint32_t)flagged;
+    locking->sleeper.owner = shmap__owner_of(flagged);
     SHMAP__STOP("mutex.marked");
     return 0;
 }
@@ -112,11 +113,11 @@ static int take_from_the_dead(void *context)
     mutex_locking *locking = context;
 
     shmap__owner_bury(&locking->mutex->owner_, locking->waited);
-    return take_or_mark(context);
+    return take_or_set_waiters(context);
 }
 
 static const shmap__wait_kind mutex_wait = {
-    .attempt = take_or_mark,
+    .attempt = take_or_set_waiters,
     .thorough = take_from_the_dead,
     .owner_ends_sleep = true,
 };
@@ -125,13 +126,13 @@ static int lock_asleep(mutex_locking *locking, int64_t deadline)
 {
     locking->sleeper.word = shmap__low_half(&locking->mutex->owner_);
     if (!shmap__os_facts_get()->wakes_by_address)
-        locking->sleeper.who = &locking->mutex->who_;
+        locking->sleeper.waiters = &locking->mutex->who_;
     return shmap__wait_asleep(&mutex_wait, &locking->sleeper, deadline,
                               locking);
 }
 
-/* There is no time to wait. The system does not tell of all deaths, and not
- * everywhere. */
+/* Try without waiting. Returns SHMAP_ETIMEDOUT if the mutex stays locked. The
+ * system does not tell of all deaths, and not everywhere. */
 static int lock_at_once(mutex_locking *locking)
 {
     uint64_t *word = &locking->mutex->owner_;
@@ -183,7 +184,7 @@ static SHMAP__SLOW_PATH int lock_slowly(shmap__thread *thread,
 SHMAP__FAST_PATH int lock(shmap_mutex *mutex, shmap__thread *thread,
                           int64_t deadline)
 {
-    uint64_t nobody = 0;
+    uint64_t unlocked = 0;
     int result = shmap__owner_settle(mutex);
 
     if (result < 0)
@@ -192,7 +193,7 @@ SHMAP__FAST_PATH int lock(shmap_mutex *mutex, shmap__thread *thread,
         return SHMAP_ENOLCK;
     shmap__os_robust_begin(&thread->robust, mutex);
     SHMAP__STOP("mutex.begun");
-    if (shmap__cas64(&mutex->owner_, &nobody, thread->id))
+    if (shmap__cas64(&mutex->owner_, &unlocked, thread->id))
         result = mutex_taken(thread, mutex, 0);
     else
         result = lock_slowly(thread, mutex, deadline);
@@ -206,7 +207,7 @@ int shmap__mutex_lock(shmap_mutex *mutex, shmap__thread *thread,
     return lock(mutex, thread, deadline);
 }
 
-static inline bool has(const shmap_mutex *mutex, const shmap__thread *thread)
+static inline bool owns(const shmap__thread *thread, const shmap_mutex *mutex)
 {
     return shmap__owner_of(shmap__load64(&mutex->owner_)) == thread->id;
 }
@@ -214,12 +215,13 @@ static inline bool has(const shmap_mutex *mutex, const shmap__thread *thread)
 bool shmap__mutex_is_owner(const shmap_mutex *mutex,
                            const shmap__thread *thread)
 {
-    return has(mutex, thread);
+    return owns(thread, mutex);
 }
 
-/* It may have been locked through another mapping of the same memory: what is
- * changed here then changes there. Others can write to a ticket, and must not
- * make this thread let go of what it locked elsewhere. */
+/* Return the ticket of a mutex that may have been locked through another
+ * mapping of the same memory, or 0: what is changed in one mapping then changes
+ * in the other. Other processes can write to a ticket, and must not make this
+ * thread release what it locked elsewhere. */
 static SHMAP__SLOW_PATH unsigned find_ticket_elsewhere(shmap_mutex *mutex,
                                                        shmap__thread *thread,
                                                        unsigned ticket)
@@ -243,36 +245,36 @@ static inline unsigned find_ticket(shmap_mutex *mutex, shmap__thread *thread)
 {
     unsigned ticket = shmap__peek16(&mutex->ticket_) & SHMAP__TICKET;
 
-    if (!has(mutex, thread))
+    if (!owns(thread, mutex))
         return 0;
     if (shmap__held_object(thread, &mutex_held, ticket) == mutex)
         return ticket;
     return find_ticket_elsewhere(mutex, thread, ticket);
 }
 
-/* Where sleepers are found by their registration and not by the word, nobody
- * there means that those registered have died; or that one has come since, who
- * is woken to register anew. */
+/* Wake one waiter. Where sleepers are found by their registration and not by
+ * the word, finding none means that those registered have died; or that one has
+ * registered since, which is woken to register anew. */
 static SHMAP__SLOW_PATH void wake_one(shmap_mutex *mutex)
 {
     const uint32_t *half = shmap__low_half(&mutex->owner_);
-    uint64_t who;
+    uint64_t waiters;
     uint64_t id;
 
-    /* Whoever has the mutex by now may have unmapped it. */
+    /* The next owner may already have unmapped the mutex. */
     if (shmap__os_facts_get()->wakes_by_address) {
         shmap__os_wake(half, 0, 1);
         return;
     }
-    who = shmap__load64(&mutex->who_);
-    id = shmap__wait_id_of(who);
-    if (!shmap__os_wake(half, id, 1) && who != 0 &&
-        shmap__cas64(&mutex->who_, &who, 0))
-        shmap__os_wake(half, id, SHMAP__EVERYBODY);
+    waiters = shmap__load64(&mutex->who_);
+    id = shmap__wait_id_of(waiters);
+    if (!shmap__os_wake(half, id, 1) && waiters != 0 &&
+        shmap__cas64(&mutex->who_, &waiters, 0))
+        shmap__os_wake(half, id, SHMAP__ALL_WAITERS);
 }
 
-/* Let go of it, with these flags. */
-SHMAP__FAST_PATH void let_go(shmap_mutex *mutex, uint64_t flags)
+/* Unlock the word, which keeps these flags, and wake a waiter. */
+SHMAP__FAST_PATH void release_word(shmap_mutex *mutex, uint64_t flags)
 {
     uint64_t had = shmap__exchange64(&mutex->owner_, flags);
 
@@ -281,7 +283,7 @@ SHMAP__FAST_PATH void let_go(shmap_mutex *mutex, uint64_t flags)
         wake_one(mutex);
 }
 
-/* Remove it from what this thread holds. */
+/* Remove a mutex from what this thread holds. */
 SHMAP__FAST_PATH void forget_mutex(shmap__thread *thread, shmap_mutex *locked,
                                    unsigned ticket)
 {
@@ -302,7 +304,7 @@ SHMAP__FAST_PATH int unlock(shmap_mutex *mutex, shmap__thread *thread)
     locked = thread->held[ticket].object;
     shmap__os_robust_begin(&thread->robust, locked);
     forget_mutex(thread, locked, ticket);
-    let_go(mutex, shmap__load64(&mutex->owner_) & SHMAP__OS_OWNER_DIED);
+    release_word(mutex, shmap__load64(&mutex->owner_) & SHMAP__OS_OWNER_DIED);
     shmap__os_robust_end(&thread->robust);
     return 0;
 }
@@ -318,13 +320,14 @@ static void forget_held(shmap__thread *thread, void *mutex, unsigned ticket)
     forget_mutex(thread, mutex, ticket);
 }
 
-/* Only a process that writes where it must not can have made it another's. */
+/* Release the mutex as that of a dead owner. It is another thread's only if a
+ * process wrote where it must not. */
 static void abandon_held(const shmap__thread *thread, void *mutex,
                          unsigned slot)
 {
     (void)slot;
-    if (has(mutex, thread))
-        let_go(mutex, SHMAP__OS_OWNER_DIED);
+    if (owns(thread, mutex))
+        release_word(mutex, SHMAP__OS_OWNER_DIED);
 }
 
 int shmap__mutex_consistent(shmap_mutex *mutex, shmap__thread *thread)
@@ -335,8 +338,8 @@ int shmap__mutex_consistent(shmap_mutex *mutex, shmap__thread *thread)
         return SHMAP_EPERM;
     if ((word & SHMAP__OS_OWNER_DIED) == 0)
         return shmap__remember_because(
-            SHMAP_EINVAL, "the lock: no thread died that had it, or it was "
-                          "made consistent already");
+            SHMAP_EINVAL, "the lock: no owner of it died, or it was made "
+                          "consistent already");
     while (!shmap__cas64(&mutex->owner_, &word, word & ~SHMAP__OS_OWNER_DIED))
         continue;
     return 0;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Onces: a word that says who is at it.
+/* Onces: a word that names the thread that runs the initialisation.
  *
- *     0                     nobody was, or who was has put all back
- *     id                    that thread is at it
- *     id | OWNER_DIED       that thread is, after one that died at it
- *     OWNER_DIED            nobody is, and one has died at it
+ *     0                     not begun, or abandoned and put back
+ *     id                    that thread runs it
+ *     id | OWNER_DIED       that thread runs it, after one that died in it
+ *     OWNER_DIED            no thread runs it; the last one died in it
  *     COMMITTED             it is done
  */
 #include "shmap/once.h"
@@ -15,7 +15,7 @@
 #include "sync/ownerword.h"
 #include "sync/wait.h"
 
-/* The word of an owner has no such flag here. */
+/* An owner word never has this flag here. */
 static const uint64_t committed = SHMAP__OS_WAITERS;
 
 typedef struct once_beginning {
@@ -23,7 +23,7 @@ typedef struct once_beginning {
     shmap__thread *thread;
 } once_beginning;
 
-/* What this thread has begun: nobody's any more, after a death. */
+/* Abandon an initialisation that this thread has begun, as after its death. */
 static void abandon_held(const shmap__thread *thread, void *held, unsigned slot)
 {
     shmap_once *once = held;
@@ -64,7 +64,8 @@ static int try_begin(void *context)
     return shmap__owner_of(found) == id ? SHMAP_EDEADLK : 0;
 }
 
-/* The same, and look whether who is at it has died. */
+/* Begin, also in place of a thread that has died in the initialisation. Returns
+ * 0 if another thread runs it. */
 static int try_to_inherit(void *context)
 {
     const once_beginning *beginning = context;
@@ -112,7 +113,8 @@ int shmap_once_begin(shmap_once *once, int64_t deadline)
     return shmap__end(result);
 }
 
-/* End what this thread began, with what it makes of the word. */
+/* End what this thread began: as committed, or as abandoned. Returns 0 or an
+ * error. */
 static int end(shmap_once *once, bool done)
 {
     shmap__thread *thread;
@@ -128,7 +130,7 @@ static int end(shmap_once *once, bool done)
                       done ? committed : word & SHMAP__OS_OWNER_DIED);
     SHMAP__STOP("once.ended");
     shmap__held_forget(thread, &once_held, once, 0);
-    shmap__wake(&once->waiters_, done ? SHMAP__EVERYBODY : 1);
+    shmap__wake(&once->waiters_, done ? SHMAP__ALL_WAITERS : 1);
     return 0;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Owners that have died, of themselves or with their machine. */
+/* Owners that have died, alone or with their machine. */
 #include "sync/ownerword.h"
 
 #include "base/error.h"

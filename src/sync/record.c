@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Records: three values in turn, and a version that says how many were written.
+/* Records: three slots for values, used in turn, and a version that says how
+ * many were written.
  *
- * Version v is in place v % 3. The writer writes the place of v + 1, which
+ * Version v is in slot v % 3. The writer writes the slot of v + 1, which
  * readers of v and of v - 1 do not look at, and then makes v + 1 the version.
  * So what a reader copied is whole if the version is at most one more than when
- * it began. What a writer that died left half written is in no version.
+ * it began. A value that a writer left half written when it died is in no
+ * version.
  */
 #include "shmap/record.h"
 
@@ -14,13 +16,13 @@
 #include "sync/ownerword.h"
 #include "sync/wait.h"
 
-enum { PLACES = 3, TRIES = 1000, ROUNDING = 64 };
+enum { SLOTS = 3, TRIES = 1000, ROUNDING = 64 };
 
 typedef struct record_newer {
     const shmap_record *record;
     uint64_t version;
-    int64_t nap;   /* ns, of the last sleep; 0: there was none */
-    int64_t until; /* when it was to end */
+    int64_t nap;   /* length of the last sleep in ns; 0: it has not slept */
+    int64_t until; /* the moment at which it was to end */
     shmap__sleeper sleeper;
 } record_newer;
 
@@ -29,16 +31,16 @@ static bool is_size(size_t size)
     return size != 0 && size <= PTRDIFF_MAX / 4;
 }
 
-/* Where the value of a version is. `size` is the caller's own: what the record
- * says may be anything. */
+/* Return the offset of a version's slot. `size` is the caller's own: the size
+ * in the record may be any number. */
 static size_t offset_of(uint64_t version, size_t size)
 {
     size_t step = (size + ROUNDING - 1) / ROUNDING * ROUNDING;
 
-    return sizeof(shmap_record) + (size_t)(version % PLACES) * step;
+    return sizeof(shmap_record) + (size_t)(version % SLOTS) * step;
 }
 
-/* Become the one who writes. */
+/* Become the writer. Returns 0, or an error such as SHMAP_EBUSY. */
 static int claim(shmap_record *record, const shmap__thread *thread)
 {
     uint64_t found = 0;
@@ -58,8 +60,8 @@ static int claim(shmap_record *record, const shmap__thread *thread)
     return 0;
 }
 
-/* Wake those who may wait: they cannot say that they do. To do it with every
- * value would cost a system call each time, so after one there is silence for a
+/* Wake the threads that may wait, which cannot register. Waking at every value
+ * would cost a system call each time, so after one there is silence for a
  * while. */
 static void wake(shmap_record *record)
 {
@@ -74,7 +76,7 @@ static void wake(shmap_record *record)
     shmap__poke32(&record->processor_, shmap__os_processor());
     if (shmap__load64(&record->who_) == 0)
         shmap__store64(&record->who_, shmap__os_wait_id());
-    shmap__os_wake(half, shmap__load64(&record->who_), SHMAP__EVERYBODY);
+    shmap__os_wake(half, shmap__load64(&record->who_), SHMAP__ALL_WAITERS);
 }
 
 static int write_claimed(shmap_record *record, const void *value, size_t size)
@@ -94,7 +96,7 @@ static int write_claimed(shmap_record *record, const void *value, size_t size)
     return 0;
 }
 
-/* 0 or an error. */
+/* Check the arguments. Returns 0 or an error. */
 static int check_value(const void *value, size_t size)
 {
     if (value == NULL)
@@ -163,14 +165,14 @@ static int is_newer(void *context)
 
 /* A value that came in the writer's silence woke no thread. After the silence
  * every value wakes. So a thread that sleeps for a little more than that at
- * first, looks, and then sleeps for longer and longer, is never late by more
- * than it has waited. To be woken for nothing means that a silence has begun.
- */
+ * first, looks at the version, and then sleeps for longer and longer, is never
+ * late by more than it has waited. A wake-up without a new value means that a
+ * silence has begun. */
 static int64_t prepare_nap(void *context, int64_t now)
 {
     enum { NAP_MAX = 1000000000 };
     record_newer *newer = context;
-    shmap__os_waiter *waiter = &newer->sleeper.place.waiter;
+    shmap__os_waiter *waiter = &newer->sleeper.waiter.os;
 
     if (newer->nap == 0 || now < newer->until)
         newer->nap = 4 * shmap__os_facts_get()->record_wake_ns;
@@ -196,14 +198,15 @@ static int wait_asleep(record_newer *newer, int64_t deadline)
 
     newer->sleeper.word = shmap__low_half(&newer->record->version_);
     result = shmap__wait_asleep(&value_wait, &newer->sleeper, deadline, newer);
-    shmap__os_wait_end(&newer->sleeper.place.waiter);
+    shmap__os_wait_end(&newer->sleeper.waiter.os);
     return result;
 }
 
 int shmap_record_wait(const shmap_record *record, uint64_t version,
                       int64_t deadline)
 {
-    enum { SPIN_LEVEL = 2 }; /* Where to learn, only the writer may write. */
+    /* The level is not learnt: only the writer may write to the record. */
+    enum { SPIN_LEVEL = 2 };
     /* The record whose writer was last seen to run on this processor. */
     static SHMAP__THREAD_LOCAL const shmap_record *together;
     record_newer newer = {.record = record, .version = version};

@@ -6,8 +6,8 @@
  * the mutex, and then looks at the slots. So one of the two sees the other
  * (docs/memory-order.md): a reader that sees a writer takes its id back and
  * waits, and a writer that sees readers waits until they have left, or have
- * died. Slots and not a count, because of a count nobody could tell whose part
- * of it has died.
+ * died. Slots and not a count, because a count does not tell which of its
+ * readers have died.
  *
  * A word tells a writer that it need not look at the slots:
  *
@@ -16,7 +16,7 @@
  *     DRAINING    a writer has begun to look at the slots
  *     AGAIN       since then, a thread that reads has taken another slot
  *
- * A reader sees to it that the word is READ, between taking its slot and
+ * A reader makes sure that the word is READ, between taking its slot and
  * looking at the mutex. A writer that finds it not 0 makes it DRAINING, looks
  * at the slots, and, once all of them were empty, makes it 0 if it is DRAINING
  * still. So a reader that came before DRAINING is seen in its slot, and one
@@ -44,15 +44,15 @@ typedef struct rwlock_locking {
     shmap__thread *thread;
 } rwlock_locking;
 
-/* A slot is empty: tell who waits for that, the writer, or readers who found
- * none. */
+/* Wake the threads that wait for an empty slot: the writer, and a reader that
+ * found no slot. */
 SHMAP__FAST_PATH void tell_of_slot(shmap_rwlock *rwlock)
 {
-    shmap__wake(&rwlock->drain_, SHMAP__EVERYBODY);
+    shmap__wake(&rwlock->drain_, SHMAP__ALL_WAITERS);
     shmap__wake(&rwlock->readers_, 1);
 }
 
-/* At the end of a thread that reads, or of its memory. */
+/* Empty the slot of a thread that reads, when it ends or unmaps the memory. */
 static void abandon_held(const shmap__thread *thread, void *held, unsigned slot)
 {
     shmap_rwlock *rwlock = held;
@@ -74,7 +74,7 @@ SHMAP__FAST_PATH void leave_slot(shmap_rwlock *rwlock, unsigned slot)
     tell_of_slot(rwlock);
 }
 
-/* Between taking a slot and looking at the writer. */
+/* Make the word READ, between taking a slot and looking at the writer. */
 SHMAP__FAST_PATH void say_read(shmap_rwlock *rwlock)
 {
     uint32_t found = shmap__load32(&rwlock->read_);
@@ -90,9 +90,10 @@ static bool writer_has_it(const shmap_rwlock *rwlock, uint64_t *writer)
     return shmap__owner_of(*writer) != 0;
 }
 
-/* There is no empty slot. A thread that reads already does not wait for one:
- * those who have them might all be waiting so. Returns SHMAP_ENOLCK then, and 0
- * if waiting is right, or a slot was a dead reader's. */
+/* Decide what a thread does that found no empty slot. If it reads already, it
+ * does not wait for one: all threads that have the slots might be waiting so.
+ * Returns SHMAP_ENOLCK then, and 0 if waiting is right, or a slot was a dead
+ * reader's. */
 static SHMAP__SLOW_PATH int full_for(shmap_rwlock *rwlock,
                                      const shmap__thread *thread)
 {
@@ -102,7 +103,8 @@ static SHMAP__SLOW_PATH int full_for(shmap_rwlock *rwlock,
     return shmap__slots_count(rwlock, 0) == 0 ? SHMAP_ENOLCK : 0;
 }
 
-/* Read, unless somebody writes, or there is no slot. Returns 0 if so. */
+/* Take a slot and read. Returns 0 if a writer has the lock, or there is no slot
+ * to wait for. */
 SHMAP__FAST_PATH int read_now(shmap_rwlock *rwlock, shmap__thread *thread)
 {
     uint64_t writer;
@@ -132,7 +134,7 @@ static int try_read(void *context)
     const rwlock_locking *locking = context;
     uint64_t writer;
 
-    /* Not to disturb the writer's wait while it waits for others. */
+    /* A writer that waits for other readers is not disturbed. */
     if (writer_has_it(locking->rwlock, &writer)) {
         if (shmap__owner_of(writer) == locking->thread->id)
             return SHMAP_EDEADLK;
@@ -154,14 +156,15 @@ static int try_read_thoroughly(void *context)
         return result;
     if (writer_has_it(rwlock, &writer)) /* Of a mutex the kernel tells. */
         shmap__owner_bury(&rwlock->writer_.owner_, writer);
-    else /* They have all the slots. */
+    else /* Readers have all slots. */
         buried = shmap__slots_bury(rwlock);
     result = try_read(context);
     return result != 0 ? result : buried;
 }
 
-/* AGAIN at the end was said since the beginning, and so this one will be woken:
- * that thread has yet to leave its other slot, or to tell that it has. */
+/* Return SHMAP__DONE if all slots were empty, else 0. If AGAIN was set while
+ * this looked, the writer will be woken: the reader that set it has yet to
+ * leave its other slot, or to tell that it has. */
 static int is_drained(void *context)
 {
     const rwlock_locking *locking = context;
@@ -237,7 +240,7 @@ static SHMAP__SLOW_PATH int read_lock(shmap_rwlock *rwlock, int64_t deadline)
     return shmap__end(result);
 }
 
-/* The common case: nobody writes, and the thread's first slot is empty. */
+/* The common case: no thread writes, and the thread's first slot is empty. */
 int shmap_rwlock_read_lock(shmap_rwlock *rwlock, int64_t deadline)
 {
     shmap__thread *thread = shmap__thread_here();
@@ -259,17 +262,17 @@ int shmap_rwlock_read_lock(shmap_rwlock *rwlock, int64_t deadline)
     return read_lock(rwlock, deadline);
 }
 
-/* Let the readers in that waited for the writer. */
+/* Unlock the mutex, and wake the readers that waited for the writer. */
 static int unlock_writer(shmap_rwlock *rwlock, shmap__thread *thread)
 {
     int result = shmap__mutex_unlock(&rwlock->writer_, thread);
 
     if (result == 0)
-        shmap__wake(&rwlock->readers_, SHMAP__EVERYBODY);
+        shmap__wake(&rwlock->readers_, SHMAP__ALL_WAITERS);
     return result;
 }
 
-/* Wait for those who read, which the word says that there may be. */
+/* Wait until no thread reads; the word says that some may. */
 static SHMAP__SLOW_PATH int drain(rwlock_locking *locking, int64_t deadline)
 {
     shmap_rwlock *rwlock = locking->rwlock;
@@ -315,8 +318,8 @@ int shmap_rwlock_write_lock(shmap_rwlock *rwlock, int64_t deadline)
     return shmap__end(result);
 }
 
-/* The slot in which this thread reads: of the latest lock through this mapping,
- * or of any. -1 if it does not. */
+/* Return the slot in which this thread reads: of the latest lock through this
+ * mapping, or of any; -1 if it does not read. */
 static inline int slot_of(const shmap_rwlock *rwlock,
                           const shmap__thread *thread)
 {
@@ -349,7 +352,8 @@ static SHMAP__SLOW_PATH int unlock(shmap_rwlock *rwlock)
     return 0;
 }
 
-/* The common case: of what this thread holds, it locked this last, to read. */
+/* The common case: this thread locked this lock last of all that it holds, to
+ * read. */
 int shmap_rwlock_unlock(shmap_rwlock *rwlock)
 {
     shmap__thread *thread = shmap__thread_here();

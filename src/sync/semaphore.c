@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
 /* Semaphores: a number that is never below zero, and, in the same word, whether
- * it was given its first value. */
+ * its first value was set. */
 #include "shmap/semaphore.h"
 
 #include "base/atomic.h"
@@ -29,12 +29,12 @@ SHMAP__FAST_PATH int take_now(shmap_semaphore *semaphore)
     return 0;
 }
 
-static int take(void *context)
+static int try_take(void *context)
 {
     return take_now(context);
 }
 
-static const shmap__wait_kind taking = {.attempt = take};
+static const shmap__wait_kind taking = {.attempt = try_take};
 
 int shmap_semaphore_init(shmap_semaphore *semaphore, uint32_t value)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-/* The slots of a reader-writer lock: what takes longer. */
+/* The slots of a reader-writer lock: the slow paths. */
 #include "sync/slots.h"
 
 #include "sync/ownerword.h"
@@ -14,8 +14,9 @@ unsigned shmap__slots_count(const shmap_rwlock *rwlock, uint64_t id)
     return count;
 }
 
-/* Empty a slot if its reader has died. A slot that names no thread is no
- * reader's: a kernel that was led there wrote it. */
+/* Empty a slot if its reader has died. A slot that is not 0 but has no id
+ * belongs to no reader: a kernel that was led there wrote it. Returns the
+ * reader's life. */
 static enum shmap__os_life bury_reader(uint64_t *slot)
 {
     uint64_t reader = shmap__load64(slot);

@@ -11,8 +11,8 @@
 
 enum { SHMAP__SLOTS = SHMAP_RWLOCK_READERS };
 
-/* Put this thread's id into an empty slot. Returns its index, or -1 if there is
- * none. */
+/* Put this thread's id into an empty slot. Returns its index, or -1 if no slot
+ * is empty. */
 SHMAP__FAST_PATH int shmap__slot_take(shmap_rwlock *rwlock,
                                       const shmap__thread *thread)
 {
@@ -27,12 +27,12 @@ SHMAP__FAST_PATH int shmap__slot_take(shmap_rwlock *rwlock,
     return -1;
 }
 
-/* Return how many slots have this id. 0: how many are empty. */
+/* Return how many slots have this id. The id 0 counts the empty ones. */
 SHMAP__SLOW_PATH unsigned shmap__slots_count(const shmap_rwlock *rwlock,
                                              uint64_t id);
 
-/* Empty the slots of the dead. Returns 0, or SHMAP_ENOTSUP if of a reader this
- * process can never tell whether it lives. */
+/* Empty the slots of dead readers. Returns 0, or SHMAP_ENOTSUP if this process
+ * can never tell whether a reader lives. */
 int shmap__slots_bury(shmap_rwlock *rwlock);
 
 #endif

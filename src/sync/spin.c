@@ -4,10 +4,10 @@
  *
  * The word `spin_` is a hint. Its lowest bits say how badly spinning did
  * lately, or that the thread that was woken last runs on the same processor as
- * the one that woke it: spinning would keep the processor from that. The bits
- * above are the processor of the thread that woke last. Of an object through
- * which no thread was woken yet, a thread believes what it found out at the
- * last one.
+ * the thread that woke it: spinning would keep the processor from the latter.
+ * The bits above are the processor of the thread that woke others last. For an
+ * object that has woken no thread yet, a waiter uses what it learnt from its
+ * last object.
  */
 #include "sync/spin.h"
 
@@ -16,7 +16,7 @@
 #include "shmap/wait.h"
 
 enum {
-    LOOKS = 32,      /* between two looks at the clock */
+    LOOKS = 32,      /* attempts between two looks at the clock */
     WORST_LEVEL = 6, /* spin for a 64th of the limit; more is no worse */
     WAITS_AT_WORST = 32,
     SPIN_NS = 100000,
@@ -25,8 +25,10 @@ enum {
     TOGETHER = LEVEL_MASK /* on one processor: not to spin at all */
 };
 
-/* Look a number of times, without looking at the clock. */
-static int look(shmap__spin *spin, shmap__attempt *attempt, void *context)
+/* Attempt a number of times, without looking at the clock. Returns the result
+ * of the last attempt. */
+static int attempt_often(shmap__spin *spin, shmap__attempt *attempt,
+                         void *context)
 {
     int result = 0;
 
@@ -56,8 +58,8 @@ int shmap__spin_start(shmap__spin *spin, uint32_t spin_ns, uint32_t level,
         spin->limit = 0;
     else if (spin_ns > SHMAP_SPIN_MAX)
         spin->limit = SHMAP_SPIN_MAX;
-    /* Who runs on another processor has answered before the clock has. */
-    result = spin->limit == 0 ? 0 : look(spin, attempt, context);
+    /* A thread on another processor can answer sooner than the clock. */
+    result = spin->limit == 0 ? 0 : attempt_often(spin, attempt, context);
     spin->quick = result != 0;
     if (spin->quick)
         return result;
@@ -68,15 +70,15 @@ int shmap__spin_start(shmap__spin *spin, uint32_t spin_ns, uint32_t level,
     if (until > deadline)
         until = deadline;
     while (result == 0 && now < until) {
-        result = look(spin, attempt, context);
+        result = attempt_often(spin, attempt, context);
         now = shmap__os_now();
     }
     return result;
 }
 
-/* Spinning for as long as the limit would have paid off, or not. Now and then
- * it starts anew: two who sleep for each other cannot see that they need not.
- */
+/* Return the level after a wait: spinning for as long as the limit would have
+ * paid off, or not. Now and then it starts anew: two threads that sleep for
+ * each other cannot see that they need not. */
 uint32_t shmap__spin_learn(const shmap__spin *spin, uint32_t level)
 {
     if (spin->limit == 0)
@@ -89,7 +91,7 @@ uint32_t shmap__spin_learn(const shmap__spin *spin, uint32_t level)
     return level < WORST_LEVEL + WAITS_AT_WORST ? level + 1 : 0;
 }
 
-/* Whether the one that woke this thread last ran on the same processor. */
+/* Whether the thread that woke this one last ran on the same processor. */
 static SHMAP__THREAD_LOCAL bool together_lately;
 
 int shmap__spin_for(shmap_waiters *waiters, shmap__spin *spin, uint32_t spin_ns,

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Waiting and waking: the one place of counting the sleepers, and of the rule
+/* Waiting and waking: the one file that counts the waiters, and has the rule
  * that no thread sleeps for longer than 200 ms without looking again.
  *
- * Who waits registers first, looks second, and sleeps last, on a sequence
- * number that changes with each waking. Who wakes stores first and then looks
- * whether anybody is registered. So one of the two sees the other
+ * A waiter registers first, looks second, and sleeps last, on a sequence number
+ * that changes with each waking. A thread that wakes stores first and then
+ * looks whether a waiter is registered. So one of the two sees the other
  * (docs/memory-order.md).
  *
- * The registration, `who`, is a number of waiters and, above it, an id, which
- * is new whenever the number was 0. A waiter that dies stays counted. That
- * costs the others a system call each time they wake, until one of them finds
- * nobody asleep and takes the whole registration back, which the id makes safe:
- * those who registered since have another.
+ * The registration, `waiters` (who_ in an object), is a number of waiters and,
+ * above it, an id, which is new whenever the number was 0. A waiter that dies
+ * stays counted. That costs the others a system call each time they wake, until
+ * one of them finds no waiter asleep and takes the whole registration back,
+ * which the id makes safe: waiters that registered since have another.
  */
 #include "sync/wait.h"
 
@@ -22,86 +22,86 @@
 enum {
     COUNT_BITS = 64 - SHMAP__WAIT_ID_BITS,
     COUNT_MAX = (1 << COUNT_BITS) - 1,
-    SLICE_NS = 200000000 /* that a thread sleeps without looking again */
+    SLICE_NS = 200000000 /* the longest sleep without looking again */
 };
 
-uint64_t shmap__wait_id_of(uint64_t who)
+uint64_t shmap__wait_id_of(uint64_t waiters)
 {
-    return who >> COUNT_BITS;
+    return waiters >> COUNT_BITS;
 }
 
-static unsigned count_of(uint64_t who)
+static unsigned count_of(uint64_t waiters)
 {
-    return (unsigned)(who & COUNT_MAX);
+    return (unsigned)(waiters & COUNT_MAX);
 }
 
-void shmap__wait_enter(shmap__wait_place *place, uint64_t *who,
+void shmap__wait_enter(shmap__waiter *waiter, uint64_t *waiters,
                        const uint32_t *word)
 {
-    uint64_t found = shmap__load64(who);
+    uint64_t found = shmap__load64(waiters);
 
-    place->who = who;
+    waiter->waiters = waiters;
     for (unsigned tries = 0;; tries++) {
         if (count_of(found) == COUNT_MAX || tries == SHMAP__WAIT_TRIES) {
-            /* Too many to count, or somebody writes here without end: sleep
+            /* Too many to count, or a process writes here without end: sleep
              * without being woken, for a slice. */
-            place->id = 0;
-            place->waiter.native = 0;
+            waiter->id = 0;
+            waiter->os.native = 0;
             return;
         }
-        place->id = count_of(found) == 0 ? shmap__os_wait_id()
-                                         : shmap__wait_id_of(found);
-        shmap__os_wait_begin(&place->waiter, word, place->id);
+        waiter->id = count_of(found) == 0 ? shmap__os_wait_id()
+                                          : shmap__wait_id_of(found);
+        shmap__os_wait_begin(&waiter->os, word, waiter->id);
         SHMAP__STOP("wait.begun");
-        if (shmap__cas64(who, &found,
-                         place->id << COUNT_BITS | (count_of(found) + 1)))
+        if (shmap__cas64(waiters, &found,
+                         waiter->id << COUNT_BITS | (count_of(found) + 1)))
             break;
-        shmap__os_wait_end(&place->waiter);
+        shmap__os_wait_end(&waiter->os);
     }
     SHMAP__STOP("wait.entered");
 }
 
-bool shmap__wait_counts(const shmap__wait_place *place)
+bool shmap__wait_counts(const shmap__waiter *waiter)
 {
     uint64_t found;
 
-    if (place->id == 0)
+    if (waiter->id == 0)
         return true;
-    found = shmap__load64(place->who);
-    return count_of(found) != 0 && shmap__wait_id_of(found) == place->id;
+    found = shmap__load64(waiter->waiters);
+    return count_of(found) != 0 && shmap__wait_id_of(found) == waiter->id;
 }
 
-/* First uncounted, then gone: who wakes and finds nobody there can believe
- * it. */
-void shmap__wait_leave(shmap__wait_place *place)
+/* The count goes down before the waiter is gone: so a thread that wakes, and
+ * finds no waiter, can believe that. */
+void shmap__wait_leave(shmap__waiter *waiter)
 {
     uint64_t found;
 
-    if (place->id == 0)
+    if (waiter->id == 0)
         return;
-    found = shmap__load64(place->who);
-    while (count_of(found) != 0 && shmap__wait_id_of(found) == place->id) {
+    found = shmap__load64(waiter->waiters);
+    while (count_of(found) != 0 && shmap__wait_id_of(found) == waiter->id) {
         uint64_t left = count_of(found) == 1 ? 0 : found - 1;
 
-        if (shmap__cas64(place->who, &found, left))
+        if (shmap__cas64(waiter->waiters, &found, left))
             break;
     }
     SHMAP__STOP("wait.left");
-    shmap__os_wait_end(&place->waiter);
+    shmap__os_wait_end(&waiter->os);
 }
 
-/* Nobody who is registered is asleep. Those who are about to sleep, on a
- * sequence that they read before this, must not; those who read it after this
- * see that they no longer count. */
-static void take_back(shmap_waiters *waiters, uint64_t who)
+/* Take a registration back of which no waiter is asleep. Waiters that are about
+ * to sleep, on a sequence that they read before this, must not; those that read
+ * it after this see that they no longer count. */
+static void take_back(shmap_waiters *waiters, uint64_t found)
 {
-    uint64_t id = shmap__wait_id_of(who);
+    uint64_t id = shmap__wait_id_of(found);
 
-    if (!shmap__cas64(&waiters->who_, &who, 0))
+    if (!shmap__cas64(&waiters->who_, &found, 0))
         return;
     SHMAP__STOP("wake.taken_back");
     shmap__add32(&waiters->sequence_, 1);
-    shmap__os_wake(&waiters->sequence_, id, SHMAP__EVERYBODY);
+    shmap__os_wake(&waiters->sequence_, id, SHMAP__ALL_WAITERS);
 }
 
 void shmap__wake_counted(shmap_waiters *waiters, uint32_t count)
@@ -114,16 +114,16 @@ void shmap__wake_counted(shmap_waiters *waiters, uint32_t count)
     shmap__spin_say_where(waiters);
     shmap__add32(&waiters->sequence_, 1);
     SHMAP__STOP("wake.counted");
-    /* Who registered later needs no waking, if it is not all who are woken: one
-     * of those could be woken in the place of one who came before. */
-    if (count != SHMAP__EVERYBODY && count > count_of(found))
+    /* Unless all waiters are woken, those that registered later are not
+     * counted: one of them could be woken instead of an earlier waiter. */
+    if (count != SHMAP__ALL_WAITERS && count > count_of(found))
         count = count_of(found);
     if (!shmap__os_wake(&waiters->sequence_, shmap__wait_id_of(found), count))
         take_back(waiters, found);
     SHMAP__STOP("wake.woken");
 }
 
-/* Read the word, and then see to it that this thread counts: if it no longer
+/* Read the word, and then make sure that this thread counts: if it no longer
  * does after it has read the word, it registers anew (see take_back). */
 static void read_word(shmap__sleeper *sleeper)
 {
@@ -131,11 +131,11 @@ static void read_word(shmap__sleeper *sleeper)
 
     for (;;) {
         sleeper->seen = shmap__load32(sleeper->word);
-        if (sleeper->who == NULL || shmap__wait_counts(&sleeper->place) ||
+        if (sleeper->waiters == NULL || shmap__wait_counts(&sleeper->waiter) ||
             tries++ == SHMAP__WAIT_TRIES)
             return;
-        shmap__wait_leave(&sleeper->place);
-        shmap__wait_enter(&sleeper->place, sleeper->who, sleeper->word);
+        shmap__wait_leave(&sleeper->waiter);
+        shmap__wait_enter(&sleeper->waiter, sleeper->waiters, sleeper->word);
     }
 }
 
@@ -144,7 +144,7 @@ static void read_word(shmap__sleeper *sleeper)
 static bool sleep_on_word(shmap__sleeper *sleeper, int64_t until)
 {
     SHMAP__STOP("wait.looked");
-    shmap__os_wait(&sleeper->place.waiter, sleeper->word, sleeper->seen,
+    shmap__os_wait(&sleeper->waiter.os, sleeper->word, sleeper->seen,
                    sleeper->owner, until);
     SHMAP__STOP("wait.woken");
     return shmap__load32(sleeper->word) != sleeper->seen;
@@ -193,11 +193,11 @@ int shmap__wait_asleep(const shmap__wait_kind *kind, shmap__sleeper *sleeper,
 {
     int result;
 
-    if (sleeper->who != NULL)
-        shmap__wait_enter(&sleeper->place, sleeper->who, sleeper->word);
+    if (sleeper->waiters != NULL)
+        shmap__wait_enter(&sleeper->waiter, sleeper->waiters, sleeper->word);
     result = sleep_and_attempt(kind, sleeper, deadline, context);
-    if (sleeper->who != NULL)
-        shmap__wait_leave(&sleeper->place);
+    if (sleeper->waiters != NULL)
+        shmap__wait_leave(&sleeper->waiter);
     return result;
 }
 
@@ -216,7 +216,7 @@ bool shmap__may_look(const void *object, uint64_t owner)
     return true;
 }
 
-/* There is no time to wait. */
+/* Try without waiting. Returns SHMAP_ETIMEDOUT if nothing came of it. */
 static int try_once(const shmap__wait_kind *kind, const shmap_waiters *waiters,
                     void *context)
 {
@@ -226,7 +226,7 @@ static int try_once(const shmap__wait_kind *kind, const shmap_waiters *waiters,
         return SHMAP_ETIMEDOUT;
     result = kind->thorough(context);
     if (result != 0)
-        shmap__may_look(NULL, 0); /* The next may be another death. */
+        shmap__may_look(NULL, 0); /* The next call may find another death. */
     return result == 0 ? SHMAP_ETIMEDOUT : result;
 }
 
@@ -234,7 +234,7 @@ int shmap__wait(const shmap__wait_kind *kind, shmap_waiters *waiters,
                 uint32_t spin_ns, int64_t deadline, void *context)
 {
     shmap__sleeper sleeper = {.word = &waiters->sequence_,
-                              .who = &waiters->who_};
+                              .waiters = &waiters->who_};
     shmap__spin spin = {.most_pauses = 1};
     bool asleep;
     int result = kind->attempt(context);
@@ -243,7 +243,7 @@ int shmap__wait(const shmap__wait_kind *kind, shmap_waiters *waiters,
         return result;
     if (deadline <= 0)
         return try_once(kind, waiters, context);
-    /* With a sleeper for every other processor, spinning keeps one from those
+    /* With a waiter for every other processor, spinning keeps one from threads
      * that could go on. */
     if (count_of(shmap__load64(&waiters->who_)) + 1 >=
         shmap__os_facts_get()->processors)

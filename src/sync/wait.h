@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-/* How every object waits and wakes. */
+/* Waiting and waking, for every object. */
 #ifndef SHMAP_WAIT_INTERNAL_H
 #define SHMAP_WAIT_INTERNAL_H
 
@@ -12,8 +12,8 @@
 #include "platform.h"
 #include "sync/spin.h"
 
-/* How objects of one kind are waited for. All functions get the context of one
- * wait. */
+/* Waiting for objects of one kind. All functions get the context of one wait.
+ */
 typedef struct shmap__wait_kind {
     /* Do what is waited for, if that is possible now. */
     shmap__attempt *attempt;
@@ -35,13 +35,13 @@ typedef struct shmap__wait_kind {
 int shmap__wait(const shmap__wait_kind *kind, shmap_waiters *waiters,
                 uint32_t spin_ns, int64_t deadline, void *context);
 
-/* Whether one that only tries may look for dead owners, which takes long: not
- * within 200 ms of the last time, if it tries the same object again and the
- * same thread has it; `owner` is 0 where several can. */
+/* Return whether a thread that only tries may look for dead owners, which takes
+ * long: not within 200 ms of the last time, if it tries the same object again
+ * and the owner is the same; `owner` is 0 where several threads can have it. */
 bool shmap__may_look(const void *object, uint64_t owner);
 
-/* Wake those who wait, after what they wait for was stored by an exchange, an
- * addition or a compare-and-swap. */
+/* Wake waiters, at most `count`, after what they wait for was stored by an
+ * exchange, an addition or a compare-and-swap. */
 SHMAP__SLOW_PATH void shmap__wake_counted(shmap_waiters *waiters,
                                           uint32_t count);
 
@@ -51,41 +51,44 @@ static inline void shmap__wake(shmap_waiters *waiters, uint32_t count)
         shmap__wake_counted(waiters, count);
 }
 
-#define SHMAP__EVERYBODY UINT32_C(0x7FFFFFFF)
+#define SHMAP__ALL_WAITERS UINT32_C(0x7FFFFFFF)
 
-/* The parts, for those that wait in their own way. */
+/* The parts, for objects with a wait of their own. */
 
-/* How often to begin anew when what others do is in the way: who writes to an
- * object without end must not keep a waiter beyond its deadline. */
+/* How often to begin anew when other threads are in the way: a process that
+ * writes to an object without end must not keep a waiter beyond its deadline.
+ */
 enum { SHMAP__WAIT_TRIES = 1000 };
 
-/* Register as one who waits; the word is what they sleep on. */
-typedef struct shmap__wait_place {
-    uint64_t *who;
+/* A registered waiter, and registering one; `word` is the one that it sleeps
+ * on. */
+typedef struct shmap__waiter {
+    uint64_t *waiters;
     uint64_t id; /* 0: not registered */
-    shmap__os_waiter waiter;
-} shmap__wait_place;
-void shmap__wait_enter(shmap__wait_place *place, uint64_t *who,
+    shmap__os_waiter os;
+} shmap__waiter;
+void shmap__wait_enter(shmap__waiter *waiter, uint64_t *waiters,
                        const uint32_t *word);
-void shmap__wait_leave(shmap__wait_place *place);
+void shmap__wait_leave(shmap__waiter *waiter);
 
-/* Whether whoever wakes still counts this one, if it ever did. */
-bool shmap__wait_counts(const shmap__wait_place *place);
+/* Return whether threads that wake still count this waiter, if they ever did.
+ */
+bool shmap__wait_counts(const shmap__waiter *waiter);
 
 /* The last part of waiting, asleep, of one thread that has attempted before. */
 typedef struct shmap__sleeper {
-    const uint32_t *word; /* changes when it is to look again */
-    uint64_t *who;        /* where it registers; NULL: it does not, or did so in
-                             `place` */
-    uint32_t seen;        /* the word before an attempt, which may set it: it
-                             sleeps while the word is this */
-    uint64_t owner;       /* whose death ends the sleep; 0: no thread's */
-    shmap__wait_place place;
+    const uint32_t *word; /* changes when the thread must attempt again */
+    uint64_t *waiters;    /* the registration; NULL: the thread needs none, or
+                         has registered in `waiter` */
+    uint32_t seen;        /* the word before an attempt, which may set it: the
+                             thread sleeps while the word is this */
+    uint64_t owner;       /* the thread whose death ends the sleep; 0: none */
+    shmap__waiter waiter;
 } shmap__sleeper;
 int shmap__wait_asleep(const shmap__wait_kind *kind, shmap__sleeper *sleeper,
                        int64_t deadline, void *context);
 
-/* The id under which those sleep who are registered, or 0. */
-uint64_t shmap__wait_id_of(uint64_t who);
+/* Return the id under which the registered waiters sleep, or 0. */
+uint64_t shmap__wait_id_of(uint64_t waiters);
 
 #endif
