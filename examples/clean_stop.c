@@ -18,7 +18,7 @@
 /* The region. All zero is ready for use. */
 typedef struct jobs {
     shmap_event wake;        /* a job has come, or the daemon is to end */
-    shmap_semaphore waiting; /* jobs that nobody has begun */
+    shmap_semaphore waiting; /* jobs that no thread has begun */
 } jobs;
 
 static volatile sig_atomic_t stopping;

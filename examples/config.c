@@ -20,7 +20,7 @@
  * --kills    how often the daemon is killed; default 20
  *
  * Clients check that no settings are half old and half new, and that each
- * daemon goes on where the one before was killed. */
+ * daemon goes on where the daemon before was killed. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -286,10 +286,10 @@ static outcome finish(consumer *c)
 /* Read one stream from its first chunk to its last. */
 static outcome read_stream(consumer *c)
 {
-    char who[32];
+    char title[32];
     outcome result = begin(c) ? GO_ON : FAILED;
 
-    snprintf(who, sizeof who, "consumer %u", c->number);
+    snprintf(title, sizeof title, "consumer %u", c->number);
     while (result == GO_ON) {
         stream_lock(c->memory);
         result = wait_for_chunk(c);
@@ -298,7 +298,7 @@ static outcome read_stream(consumer *c)
             result = read_chunk(c);
         else if (result == DONE)
             return finish(c);
-        stream_progress(who, c->stream, c->bytes, c->began, &c->printed);
+        stream_progress(title, c->stream, c->bytes, c->began, &c->printed);
     }
     return result;
 }

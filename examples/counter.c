@@ -11,9 +11,9 @@
  *
  * Counting is a step in two places, the total and the worker's own part of it,
  * so a worker that dies may leave them different. Before it changes them, it
- * writes down what it is going to do. Whoever locks the mutex next is told by
- * SHMAP_OWNER_DIED, and does what the dead one had in mind. Ends with 0 if in
- * the end the parts make the total. */
+ * writes down what it is going to do. The next process that locks the mutex is
+ * told by SHMAP_OWNER_DIED, and finishes the dead worker's step. Ends with 0 if
+ * in the end the parts make the total. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,7 +39,7 @@ typedef struct shared_counter {
     shmap_mutex mutex;      /* protects all of the following */
     number total;
     number parts[MAX_WORKERS];
-    /* What is being done, as long as `valid` is 1. */
+    /* The step being done, as long as `valid` is 1. */
     word valid;
     word worker;
     number new_total;
@@ -56,8 +56,8 @@ static void dawdle(void)
         continue;
 }
 
-/* Do what is written down. If that was done in part before, or all, this does
- * no harm. */
+/* Do the step that is written down. If it was done before, in part or all of
+ * it, this does no harm. */
 static void carry_out(shared_counter *counter)
 {
     counter->total = counter->new_total;
@@ -185,7 +185,7 @@ static bool supervise(supervisor *s)
     return true;
 }
 
-/* Wait for the workers to end; those that do not are killed. */
+/* Wait for the workers to end; kill the workers that do not. */
 static bool end_workers(supervisor *s)
 {
     int64_t deadline = shmap_after(PATIENCE);
@@ -199,7 +199,7 @@ static bool end_workers(supervisor *s)
     return well;
 }
 
-/* Whether the parts make the total. Nobody counts any more. */
+/* Return whether the parts make the total. No worker counts any more. */
 static bool check(const supervisor *s)
 {
     shared_counter *counter = s->counter;

@@ -25,8 +25,8 @@ void example_pause(void);
 /* A number below the limit, at random. */
 uint64_t example_random(uint64_t limit);
 
-/* Make the region of this name and map it; or, with size 0, map the one that
- * there is. Returns what shmap does. */
+/* Make the region of this name and map it; or, with size 0, map the existing
+ * one. Returns the result of shmap. */
 int example_map(shmap_view *view, const char *name, uint64_t size);
 
 /* Say on stderr what went wrong, with all that shmap knows about it. Returns
@@ -34,10 +34,10 @@ int example_map(shmap_view *view, const char *name, uint64_t size);
 int example_failed(const char *what, int error);
 
 /* If *argument is this option, step to the word after it and return that; else
- * NULL, also when there is no such word. */
+ * NULL, also when no word follows. */
 const char *example_value(char ***argument, const char *option);
 
-/* Read a number from min to max; false if the text is none. */
+/* Read a number from min to max; false if the text is not one. */
 bool example_number(const char *text, uint64_t min, uint64_t max,
                     uint64_t *number);
 

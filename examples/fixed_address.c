@@ -8,7 +8,7 @@
  *     fixed_address read taken    the same, but with something else in place
  *
  * Every process has its own address space, so an address that is free in one
- * may be taken in another. shmap never maps over what is there; the reader then
+ * may be taken in another. shmap never maps over other memory; the reader then
  * maps the region elsewhere, and shifts each pointer by the distance. */
 #include <stdbool.h>
 #include <stdint.h>

@@ -37,7 +37,7 @@ int main(void)
     result = shmap_mutex_lock(&shared->mutex, SHMAP_FOREVER);
     if (SHMAP_FAILED(result))
         return failed(result);
-    /* Whoever may have died with it has counted or not: nothing is broken. */
+    /* A process that died with it has counted or not: nothing is broken. */
     if (result == SHMAP_OWNER_DIED)
         shmap_mutex_consistent(&shared->mutex);
     int instance = ++shared->instances;

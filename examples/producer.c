@@ -35,7 +35,7 @@
 /* Another producer may be just about to end. */
 #define TAKE_OVER_NS SHMAP_MS(500)
 
-#define NOBODY UINT32_MAX
+#define NO_CONSUMER UINT32_MAX
 
 typedef struct producer_options {
     const char *name;
@@ -56,7 +56,7 @@ typedef struct producer {
     producer_options options;
     stream_memory *memory;
     uint32_t slowest;  /* the least chunk that a consumer has yet to read, when
-                          it was last looked for; NOBODY: there is none */
+                          it was last looked for; NO_CONSUMER: none reads */
     uint64_t verified; /* consumers that have got a whole stream */
     int64_t began;
     int64_t printed;
@@ -205,8 +205,9 @@ static void begin(producer *p)
 {
     stream_memory *memory = p->memory;
 
-    /* First the number: from now on, nobody is in any stream. Killed before the
-     * end of this, we leave some in a stream that nobody goes on with. */
+    /* First the number: from now on, no consumer is in any stream. Killed
+     * before the end of this, we leave some in a stream that no producer goes
+     * on with. */
     memory->stream++;
     memory->chunk_size = (uint32_t)p->options.chunk_size;
     memory->written = 0;
@@ -229,7 +230,7 @@ static bool is_reading(const producer *p, const stream_reader *reader)
 /* Find the slowest consumer of this stream. */
 static uint32_t find_slowest(const producer *p)
 {
-    uint32_t slowest = NOBODY;
+    uint32_t slowest = NO_CONSUMER;
 
     for (unsigned i = 0; i < STREAM_READERS; i++) {
         const stream_reader *reader = &p->memory->readers[i];
@@ -239,8 +240,8 @@ static uint32_t find_slowest(const producer *p)
     return slowest;
 }
 
-/* Drop the consumers that are dead, and those that have not moved for too long
- * and keep the others waiting. */
+/* Drop the consumers that are dead, and the ones that have not moved for too
+ * long and keep the others waiting. */
 static void drop_lost(const producer *p, uint32_t needed,
                       uint32_t seen[STREAM_READERS],
                       int64_t since[STREAM_READERS])
@@ -320,8 +321,8 @@ static void hold_back(const producer *p, uint64_t bytes)
         example_pause();
 }
 
-/* The end of the stream, for those who have read all of it. Returns how many
- * have verified it. */
+/* Publish the end of the stream for the consumers that have read all of it.
+ * Returns how many have verified it. */
 static uint32_t publish_end(producer *p, uint64_t bytes, uint64_t checksum)
 {
     stream_memory *memory = p->memory;
@@ -331,7 +332,8 @@ static uint32_t publish_end(producer *p, uint64_t bytes, uint64_t checksum)
     stream_lock(memory);
     memory->ended = 1;
     shmap_cond_broadcast(&memory->produced);
-    wait_for_slowest(p, NOBODY); /* They leave when they have checked it. */
+    /* They leave when they have checked it. */
+    wait_for_slowest(p, NO_CONSUMER);
     uint32_t verified = memory->verified;
     stream_unlock(memory);
     return verified;
@@ -350,8 +352,8 @@ static bool write_stream(producer *p, byte_source *source)
 
     do {
         wait_for_cell(p, chunk);
-        if (p->slowest == NOBODY)
-            return true; /* nobody is left to read it */
+        if (p->slowest == NO_CONSUMER)
+            return true; /* no consumer is left to read it */
 
         unsigned char *data =
             memory->data + (size_t)(chunk % cells) * chunk_size;
@@ -362,7 +364,7 @@ static bool write_stream(producer *p, byte_source *source)
         }
         if (size == 0)
             break;
-        if (chunk == NOBODY - 1) {
+        if (chunk == NO_CONSUMER - 1) {
             fprintf(stderr, "producer: the chunks are too small for this\n");
             return false;
         }
@@ -390,7 +392,7 @@ static bool write_stream(producer *p, byte_source *source)
     return true;
 }
 
-/* Stream until somebody has got it and nobody waits for it. */
+/* Stream until a consumer has got all of it and no consumer waits for it. */
 static bool produce(producer *p)
 {
     uint64_t count = p->options.wait;

@@ -159,7 +159,8 @@ static int run(const char *program, uint64_t count)
     result = shmap_region_export(region, SHMAP_ACCESS_READ, SHMAP_TARGET_CHILD,
                                  token, sizeof token);
     if (result == SHMAP_ENOTSUP) {
-        printf("sandboxed_reader: this system keeps nobody from writing\n");
+        printf("sandboxed_reader: this system cannot keep a reader from "
+               "writing\n");
         return REFUSED;
     }
     if (SHMAP_FAILED(result))

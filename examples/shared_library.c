@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 
 /* A DLL or shared object that shares memory between all processes that load
- * it. What such a library keeps in its variables, or allocates, belongs to the
- * one process that called it; what all are to see must be in a region. This one
- * keeps a text. It lives as long as some process that used it is running. */
+ * it. The variables of such a library, and its allocations, belong to the one
+ * process that called it; data that all processes are to see must be in a
+ * region. This library keeps a text. It lives as long as some process that used
+ * it is running. */
 #include "shared_library.h"
 
 #include <stdlib.h>
@@ -25,12 +26,12 @@ typedef struct shared {
     } text;
 } shared;
 
-/* This process's view of it, and what protects that: all its threads use it. */
+/* This process's view of it, and the mutex of the view: all threads use it. */
 static shmap_view kept;
 static shmap_mutex keeping;
 
 /* C calls this when the process exits or, on most systems, when it unloads the
- * library. If it is killed instead, the system lets go of the region. */
+ * library. If it is killed instead, the system releases the region. */
 static void let_go(void)
 {
     if (shmap_mutex_lock(&keeping, shmap_after(PATIENCE)) < 0)
@@ -55,7 +56,8 @@ static int map(void)
 }
 
 /* Map the region at the first call. A library does not do that while it is
- * being loaded, when little is allowed and nobody can be told of a failure. */
+ * being loaded, when little is allowed and no caller can be told of a failure.
+ */
 static int find(shared **found)
 {
     int result = shmap_mutex_lock(&keeping, shmap_after(PATIENCE));

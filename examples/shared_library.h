@@ -12,7 +12,7 @@
  * Returns 0 or an SHMAP_E... error. */
 EXAMPLE_EXPORT int shared_set(const char *text);
 
-/* Get it; "" if nobody who is still there has set it. */
+/* Get it; "" if no process that is still running has set it. */
 EXAMPLE_EXPORT int shared_get(char *text, size_t size);
 
 #endif

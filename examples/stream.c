@@ -10,9 +10,9 @@
 
 #include "example.h"
 
-/* The region is zero when it is fresh, and whoever comes first writes what its
- * layout is; there is no moment at which it is half made. Of another program's
- * region, no mutex is touched. */
+/* The region is zero when it is fresh, and the first process writes its layout;
+ * there is no moment at which it is half made. Of another program's region, no
+ * mutex is touched. */
 static int check_layout(const shmap_view *view)
 {
     stream_memory *memory = view->data;
@@ -47,8 +47,8 @@ bool stream_open(shmap_view *view, const char *name)
     return result >= 0;
 }
 
-/* The result of getting the mutex. Whoever died with it has left nothing to
- * repair: see stream.h. */
+/* Handle the result of locking the mutex. A process that died with it has left
+ * nothing to repair: see stream.h. */
 static void have_locked(stream_memory *memory, int result)
 {
     if (result == SHMAP_OWNER_DIED)
@@ -127,7 +127,7 @@ double stream_rate(uint64_t bytes, int64_t ns)
     return (double)bytes * 1e3 / (double)(ns > 0 ? ns : 1);
 }
 
-void stream_progress(const char *who, uint32_t stream, uint64_t bytes,
+void stream_progress(const char *title, uint32_t stream, uint64_t bytes,
                      int64_t since, int64_t *last)
 {
     int64_t now = shmap_now();
@@ -135,6 +135,6 @@ void stream_progress(const char *who, uint32_t stream, uint64_t bytes,
     if (now - *last < SHMAP_S(1))
         return;
     *last = now;
-    fprintf(stderr, "%s: stream %" PRIu32 ": %.1f MB, %.1f MB/s\n", who, stream,
-            (double)bytes / 1e6, stream_rate(bytes, now - since));
+    fprintf(stderr, "%s: stream %" PRIu32 ": %.1f MB, %.1f MB/s\n", title,
+            stream, (double)bytes / 1e6, stream_rate(bytes, now - since));
 }

@@ -2,7 +2,7 @@
 
 /* A pool of worker processes that counts primes: the supervisor puts jobs into
  * a list, the workers do them, and workers that are killed are replaced. Each
- * job counts once, whoever dies.
+ * job counts once, whichever process dies.
  *
  *     worker_pool [--name NAME] [--workers N] [--kills N]
  *
@@ -39,14 +39,14 @@ enum job_state { WAITING = 0, IN_HAND, DONE };
 
 typedef struct job {
     word state;
-    word worker; /* who has it in hand */
+    word worker; /* number of the worker that has it in hand */
     word primes; /* once it is done */
 } job;
 
 /* The region. All zero is ready for use. */
 typedef struct pool {
     shmap_mutex supervisor;  /* the supervisor has it as long as it is there */
-    shmap_semaphore waiting; /* jobs that nobody has in hand, at least */
+    shmap_semaphore waiting; /* jobs that no worker has in hand, at least */
     shmap_event finished;
     shmap_mutex mutex; /* protects all of the following */
     word done;         /* jobs */
@@ -84,8 +84,8 @@ static int lock(pool *p)
     return shmap_mutex_consistent(&p->mutex);
 }
 
-/* Find a job that waits. NULL if there is none: the semaphore may say more than
- * there are. */
+/* Find a job that waits, else NULL: the semaphore may say more jobs than there
+ * are. */
 static int take_job(pool *p, uint32_t worker, job **taken)
 {
     int result = lock(p);
@@ -202,7 +202,7 @@ static bool start_worker(supervisor *s, uint64_t worker)
 
 /* A worker has died: put back what it had in hand. It may also have died
  * between the semaphore and the list; so post once for each dead worker. That
- * may be once too often, and then somebody looks into the list in vain. */
+ * may be once too often, and then a worker looks into the list in vain. */
 static int bury(supervisor *s, uint32_t worker)
 {
     int result = lock(s->pool);
@@ -283,7 +283,7 @@ static int supervise(supervisor *s)
     return result;
 }
 
-/* Let the workers go; those that do not end are killed. */
+/* Let the workers go; kill the workers that do not end. */
 static bool end_workers(supervisor *s)
 {
     int64_t deadline = shmap_after(PATIENCE);

@@ -2,8 +2,8 @@
 
 /* The seam: every primitive that shmap asks of a system.
  *
- * src/posix and src/win32 implement all of it, in files of the same names;
- * src/ calls it and decides. What every primitive can rely on and owes:
+ * src/posix and src/win32 implement all of it, in files of the same names; src/
+ * calls it and decides. Every primitive can rely on this, and owes this:
  *
  * - Arguments are checked: pointers are valid, sizes and offsets are in range
  *   and rounded, names are well-formed, access is READ or READ_WRITE (COPY for
@@ -30,7 +30,7 @@
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 #endif
 
-/* What to say where a region's descriptor or handle is no longer its own. */
+/* The detail where a region's descriptor or handle is no longer its own. */
 #define SHMAP__OS_LOST                                                       \
     "region: its descriptor or handle was closed or replaced: do not close " \
     "what shmap_region_native returns"
@@ -61,9 +61,6 @@ typedef struct shmap__os_status {
     uint64_t room;
 } shmap__os_status;
 
-/* The system's side of a region. Filled by the primitives that create, open,
- * adopt or take; the portable side passes it back, reads `native`, `kind` and
- * `access`, says `lent`, and makes `access` less when it has sealed. */
 /* Linux: a writable view of this process, see presence.c. */
 typedef struct shmap__os_known_view {
     struct shmap__os_known_view *next;
@@ -73,13 +70,16 @@ typedef struct shmap__os_known_view {
     bool settled;
 } shmap__os_known_view;
 
+/* The system's side of a region. Filled by the primitives that create, open,
+ * adopt or take; the portable side passes it back, reads `native`, `kind` and
+ * `access`, says `lent`, and makes `access` less when it has sealed. */
 typedef struct shmap__os_object {
     intptr_t native;      /* the descriptor; the section's or file's HANDLE */
     uint64_t identity[2]; /* device and inode, volume and index of a file: to
                              notice a descriptor or handle that was closed or
                              replaced behind our back */
     uint64_t size;        /* when it was filled; a section has one for life */
-    size_t page_size;     /* bytes: what is mapped of it begins and ends with a
+    size_t page_size;     /* bytes: every mapping of it begins and ends with a
                              page; more than the system's for huge pages */
     uint32_t forks;       /* POSIX: to notice that a child may share it */
     bool lent;            /* the caller got `native`, and may have shared it */
@@ -87,7 +87,7 @@ typedef struct shmap__os_object {
                              to be freed; NULL: not known */
     int kind;             /* enum shmap_kind */
     int access;           /* SHMAP_ACCESS_READ or SHMAP_ACCESS_READ_WRITE */
-    bool foreign;         /* found, and not made by shmap */
+    bool foreign;         /* opened, and made by another program */
     /* Linux: where all of it is mapped, for views that can no longer be mapped
      * otherwise; 0: nowhere. */
     _Alignas(8) uint64_t writable;
@@ -95,13 +95,14 @@ typedef struct shmap__os_object {
      * device and inode. */
     intptr_t lock;
     uint64_t lock_identity[2];
-    /* Linux, see presence.c: what keeps this process's presence known, in which
-     * process, and the errno of why it cannot be known. */
+    /* Linux, see presence.c: the object that keeps this process's presence
+     * known, the process it is for, and the errno of why presence cannot be
+     * known. */
     void *presence;
     int64_t presence_of;
     int presence_denied;
-    /* And what is known of one of its views, which needs no memory of its own;
-     * not 0: it is in use. */
+    /* The entry of the first known view, which needs no memory of its own; not
+     * 0: it is in use. */
     shmap__os_known_view first_view;
     uint32_t first_view_used;
     /* Windows: the seals that this handle has made certain, and the next of all
@@ -120,9 +121,10 @@ typedef struct shmap__os_facts {
                               shmap derives */
     uint64_t max_size;     /* bytes, of any region */
     unsigned processors;   /* that this process can use at a time; if that is
-                              one, all: others may be kept to another */
+                              one, all: another process may be kept to
+                              another */
     bool wakes_by_address; /* shmap__os_wake needs no id */
-    int64_t record_wake_ns; /* how often it pays to wake who may not be there */
+    int64_t record_wake_ns; /* how often it pays to wake possible waiters */
 } shmap__os_facts;
 
 const shmap__os_facts *shmap__os_facts_get(void);
@@ -139,15 +141,15 @@ uint32_t shmap__os_processor(void);
 
 /* room.c */
 
-/* What holds regions of this kind (for SHMAP_KIND_FILE: the file of that path)
- * has room for `*room` more bytes; `*where` names it in English and is static.
- * Returns false if that cannot be told. */
+/* Tell for how many more bytes there is room where regions of this kind (for
+ * SHMAP_KIND_FILE: the file of that path) have their pages; `*where` names that
+ * place in English and is static. Returns false if that cannot be told. */
 bool shmap__os_room(int kind, const char *path, uint64_t *room,
                     const char **where);
 
 /* name.c */
 
-/* Write what stands before the name of a region in user or machine scope, as
+/* Write the prefix of the name of a region in user or machine scope, as
  * "/shmap.1000." or "Local\shmap.". `out` has room for 64 bytes. */
 void shmap__os_name_prefix(char *out, int scope);
 
@@ -161,20 +163,20 @@ typedef struct shmap__os_user {
 } shmap__os_user;
 
 /* user.c: find a user by name or number; Windows: an account by name or SID.
- * SHMAP_EINVAL if there is none. */
+ * SHMAP_EINVAL if the user does not exist. */
 shmap__os_status shmap__os_user_find(shmap__os_user *user, const char *name);
 
-/* What a region is asked for with: see region/request.h. Each primitive says
- * which fields it reads. */
+/* The request for a region: see region/request.h. Each primitive says which
+ * fields it reads. */
 typedef struct shmap__os_request {
-    int kind;            /* enum shmap_kind, of what is made or opened */
+    int kind;            /* enum shmap_kind, of the object made or opened */
     const char *os_name; /* the system's whole name of a named region; a
                             file's path */
     uint64_t size;       /* bytes; of memory whole pages */
     size_t page_size;    /* bytes */
     intptr_t native;     /* the descriptor or handle to adopt */
-    const struct shmap__os_gift *gift; /* what was handed over */
-    shmap__os_user user;               /* with SHMAP_ACCEPT_USER: the one */
+    const struct shmap__os_gift *gift; /* the gift to take */
+    shmap__os_user user;               /* with SHMAP_ACCEPT_USER */
     shmap_region_options options;      /* `access` is not DEFAULT, but to adopt
                                         */
 } shmap__os_request;
@@ -225,9 +227,10 @@ shmap__os_status shmap__os_file_open(shmap__os_object *object,
 shmap__os_status shmap__os_adopt(shmap__os_object *object,
                                  const shmap__os_request *request);
 
-/* Let go of an object. `os_name` is the name it was made or opened under. A
- * named region that nobody else holds vanishes, name and pages. All views are
- * unmapped already. A descriptor that is no longer ours is left alone. */
+/* Release an object. `os_name` is the name it was made or opened under. A named
+ * region that has no other holder vanishes, name and pages. All views are
+ * unmapped already. A descriptor that is no longer the object's is left alone.
+ */
 void shmap__os_close(shmap__os_object *object, const char *os_name);
 
 /* The object's size now, in bytes. SHMAP_EINVAL if the descriptor is no longer
@@ -237,8 +240,8 @@ shmap__os_status shmap__os_size(const shmap__os_object *object, uint64_t *size);
 /* The SHMAP_INFO_ flags that hold now. */
 int shmap__os_info_flags(const shmap__os_object *object, const char *os_name);
 
-/* user.c: the number of the user who owns it, or a SID, as text; untouched
- * where that cannot be told. */
+/* user.c: write the number or SID of the object's user as text; untouched where
+ * that cannot be told. */
 void shmap__os_owner(const shmap__os_object *object, char *out, size_t size);
 
 /* seal.c */
@@ -250,7 +253,7 @@ shmap__os_status shmap__os_seal(shmap__os_object *object, int wanted);
 /* The seals that surely hold. */
 int shmap__os_seals(const shmap__os_object *object);
 
-/* handover.c: giving objects to other processes. */
+/* handover.c: handing objects over to other processes. */
 
 enum shmap__os_way {
     SHMAP__OS_TO_CHILD = 1, /* inherited under the same number */
@@ -258,15 +261,15 @@ enum shmap__os_way {
     SHMAP__OS_SENT          /* the number came through the channel */
 };
 
-/* What one process says to another about an object that it gives. */
+/* What one process says to another about an object that it hands over. */
 typedef struct shmap__os_gift {
     int way;              /* enum shmap__os_way */
     int kind;             /* enum shmap_kind */
     int access;           /* SHMAP_ACCESS_READ or SHMAP_ACCESS_READ_WRITE */
-    int64_t from;         /* the giver's process */
-    int64_t to;           /* SHMAP__OS_TO_PROCESS: whose it is */
-    int64_t native;       /* the number of a descriptor or handle, in whose
-                             process the way says */
+    int64_t from;         /* the process that hands it over */
+    int64_t to;           /* SHMAP__OS_TO_PROCESS: the receiver */
+    int64_t native;       /* the number of a descriptor or handle, valid in
+                             the process that the way says */
     uint64_t identity[2]; /* of the object */
 } shmap__os_gift;
 
@@ -274,33 +277,33 @@ typedef struct shmap__os_gift {
 int64_t shmap__os_process_id(void);
 
 /* Each shmap__os_give_ fills `native` and `identity` of a gift, whose access
- * the object has, and if it is SHMAP_ACCESS_READ sees to it that nobody who
- * gets it can write, else SHMAP_ENOTSUP; then `writable` may be set in the
- * object.
- */
+ * the object has, and if it is SHMAP_ACCESS_READ makes certain that no receiver
+ * can write, else SHMAP_ENOTSUP; then `writable` may be set in the object. */
 
 /* handover_inherit.c */
 
-/* Make what children inherit: a new descriptor or handle. */
+/* Make a new descriptor or handle for children to inherit. */
 shmap__os_status shmap__os_give_child(shmap__os_object *object,
                                       shmap__os_gift *gift);
 
-/* Whether that is still what shmap__os_give_child made. */
+/* Return whether this number is still the one that shmap__os_give_child made.
+ */
 bool shmap__os_is_given_child(const shmap__os_object *object, int64_t native);
 
-/* Close it, if it is. */
+/* Close it, if it still is. */
 void shmap__os_give_child_end(const shmap__os_object *object, int64_t native);
 
 /* handover_process.c */
 
-/* Make it ready for the process `gift->to`. SHMAP_ENOENT: there is none. */
+/* Make the gift ready for the process `gift->to`. SHMAP_ENOENT: the process
+ * does not exist. */
 shmap__os_status shmap__os_give_process(shmap__os_object *object,
                                         shmap__os_gift *gift);
 
-/* handover.c, for gifts that go through a channel and all that come. */
+/* handover.c, for gifts that go through a channel, and for taking any gift. */
 
-/* Make it ready for the process at the other end of a channel, once there is
- * room in that; fills `way` and `to` as well. */
+/* Make the gift ready for the process at the other end of a channel, once there
+ * is room in that; fills `way` and `to` as well. */
 shmap__os_status shmap__os_give_channel(shmap__os_object *object,
                                         shmap__os_gift *gift, intptr_t channel,
                                         int64_t deadline);
@@ -308,25 +311,26 @@ shmap__os_status shmap__os_give_channel(shmap__os_object *object,
 /* After shmap__os_give_channel: `given` tells whether the message went off. */
 void shmap__os_give_channel_end(const shmap__os_gift *gift, bool given);
 
-/* Take what was given, if it is the object that it is said to be: else
+/* Take the object of a gift, if it has the identity that the gift says: else
  * SHMAP_ENOENT. Reads `gift`, `os_name`, `access`, `accept` and `user`. On
  * failure it can be taken again. */
 shmap__os_status shmap__os_take(shmap__os_object *object,
                                 const shmap__os_request *request);
 
-/* Let go of what came through a channel and is not taken: of what was sent, or
- * of what was put into this process and is what the gift says. */
+/* Release the object of a gift that came through a channel and is not taken:
+ * the one sent, or the one put into this process if it has the gift's identity.
+ */
 void shmap__os_drop(const shmap__os_gift *gift);
 
-/* channel.c: messages of up to SHMAP__OS_MESSAGE bytes through what the caller
- * has. */
+/* channel.c: messages of up to SHMAP__OS_MESSAGE bytes through the caller's
+ * channel. */
 
 enum { SHMAP__OS_MESSAGE = 1024 };
 
 #define SHMAP__OS_MESSAGE_START "shmap"
 
-/* Whether this can be the beginning of a message. Nobody waits for the rest of
- * what is none: that is SHMAP_ETOKEN at once. */
+/* Return whether this can be the beginning of a message. The receiver does not
+ * wait for the rest of other bytes: they are SHMAP_ETOKEN at once. */
 static inline bool shmap__os_begins_message(const char *text, size_t size)
 {
     const size_t start = sizeof SHMAP__OS_MESSAGE_START - 1;
@@ -340,7 +344,7 @@ shmap__os_status shmap__os_send(intptr_t channel, const shmap__os_gift *gift,
                                 const char message[SHMAP__OS_MESSAGE],
                                 int64_t deadline);
 
-/* Receive one. Fills the way of what was delivered, which is that of all
+/* Receive one. Fills the way of the delivered gift, which is the same for all
  * messages, and for SHMAP__OS_SENT `native`. Reads `accept` and `user`: for
  * SHMAP__OS_TO_PROCESS, a sender that it does not accept is SHMAP_EOWNER. */
 shmap__os_status shmap__os_receive(intptr_t channel,
@@ -355,8 +359,9 @@ shmap__os_status shmap__os_receive(intptr_t channel,
  * the thread from earlier threads with the same number, and from those that
  * have it in other PID namespaces.
  *
- * Words of owners hold an id and, in the other bits of the low half, flags: the
- * Linux kernel sets OWNER_DIED, and removes the id, when a thread ends. */
+ * Owner words hold an id and, in the other bits of the low half,
+ * flags: the Linux kernel sets OWNER_DIED, and removes the id, when a thread
+ * ends. */
 #define SHMAP__OS_ID_MASK    UINT64_C(0x000000003FFFFFFF)
 #define SHMAP__OS_OWNER_DIED UINT64_C(0x0000000040000000)
 #define SHMAP__OS_WAITERS    UINT64_C(0x0000000080000000)
@@ -367,8 +372,8 @@ shmap__os_status shmap__os_receive(intptr_t channel,
 typedef struct shmap__os_robust shmap__os_robust;
 
 /* Find the calling thread's id and record, which it keeps at these addresses.
- * In a child after fork, the id becomes 0. SHMAP_ENOTSUP if threads cannot be
- * told apart here or their deaths are not told, SHMAP_EMFILE. */
+ * In a child after fork, the id becomes 0. SHMAP_ENOTSUP if this system cannot
+ * tell threads apart or does not tell their deaths, SHMAP_EMFILE. */
 shmap__os_status shmap__os_self_find(uint64_t *id, shmap__os_robust *robust);
 
 /* Have this called in the calling thread when that ends, as late as possible,
@@ -376,19 +381,19 @@ shmap__os_status shmap__os_self_find(uint64_t *id, shmap__os_robust *robust);
 bool shmap__os_at_thread_end(void (*end)(void));
 
 enum shmap__os_life {
-    SHMAP__OS_ALIVE,       /* or the caller may not know, but others will */
+    SHMAP__OS_ALIVE,       /* or unknown to the caller, but not to others */
     SHMAP__OS_DEAD,        /* it has ended, and can no longer touch memory */
     SHMAP__OS_LIFE_UNKNOWN /* this process can never tell */
 };
 
-/* Whether the thread of this id, without flags, lives. `word` is where the id
- * was found. */
+/* Return whether the thread of this id, without flags, lives. `word` is where
+ * the id was found. */
 enum shmap__os_life shmap__os_life_of(const void *word, uint64_t id);
 
 /* presence.c: how processes that share a region know of each other. */
 
-/* Not 0: in the region of some view this process's presence is not known.
- * Every lock looks at it. Never written where presence is not needed. */
+/* Not 0: in the region of some view this process's presence is not known. Every
+ * lock reads it. Never written where presence is not needed. */
 extern uint32_t shmap__os_unsettled;
 
 /* Before a thread of this process owns the object at this address: make the
@@ -398,7 +403,7 @@ shmap__os_status shmap__os_settle(const void *object);
 
 /* fork.c */
 
-/* Keep other threads from what this process knows of its threads. Returns a
+/* Lock this process's knowledge of its threads against other threads. Returns a
  * number that a forked child does not share with its parent. */
 uint32_t shmap__os_threads_lock(void);
 void shmap__os_threads_unlock(void);
@@ -407,7 +412,7 @@ void shmap__os_threads_unlock(void);
 
 /* One thread that waits. */
 typedef struct shmap__os_waiter {
-    intptr_t native; /* what it sleeps on, where it needs something */
+    intptr_t native; /* the object it sleeps on, where one is needed */
 } shmap__os_waiter;
 
 /* A number, above 0, of SHMAP__WAIT_ID_BITS bits that is unlikely to come
@@ -415,22 +420,22 @@ typedef struct shmap__os_waiter {
 enum { SHMAP__WAIT_ID_BITS = 48 };
 uint64_t shmap__os_wait_id(void);
 
-/* Prepare to sleep on a word of shared memory under an id, which is that of all
- * who wait for the same; 0 if they have none yet. */
+/* Prepare to sleep on a word of shared memory. `id` is shared by all waiters of
+ * one object; 0 if none was assigned yet. */
 void shmap__os_wait_begin(shmap__os_waiter *waiter, const uint32_t *word,
                           uint64_t id);
 
 /* Sleep while `*word` is `seen`: until woken, until `until`, until the thread
- * `owner` has died (0: nobody; the kernel may tell in other ways), or for no
+ * `owner` has died (0: no thread; the kernel may tell in other ways), or for no
  * reason. Costs no processor time. */
 void shmap__os_wait(shmap__os_waiter *waiter, const uint32_t *word,
                     uint32_t seen, uint64_t owner, int64_t until);
 
 void shmap__os_wait_end(shmap__os_waiter *waiter);
 
-/* Wake `count` of those who sleep on a word, or are just about to; INT32_MAX is
- * all. False if there is certainly nobody asleep. POSIX: called by signal
- * handlers, it leaves errno alone. */
+/* Wake `count` threads that sleep on a word, or are just about to; INT32_MAX is
+ * all. False if certainly no thread sleeps. POSIX: called by signal handlers,
+ * it leaves errno alone. */
 bool shmap__os_wake(const uint32_t *word, uint64_t id, uint32_t count);
 
 /* view.c */
@@ -449,8 +454,9 @@ shmap__os_status shmap__os_view_map(const shmap__os_object *object,
  * is mapped as before. */
 shmap__os_status shmap__os_view_unmap(void *base, size_t size);
 
-/* Leave a view, as it was mapped, out of what the system writes of a process
- * that crashes, until it is unmapped. SHMAP_ENOTSUP if the system cannot. */
+/* Leave a view, as it was mapped, out of the dump that the system writes of a
+ * process that crashes, until it is unmapped. SHMAP_ENOTSUP if the system
+ * cannot. */
 shmap__os_status shmap__os_view_no_dump(void *base, size_t size);
 
 /* Make every page of the range present, writable ones for writing, without
@@ -464,7 +470,7 @@ shmap__os_status shmap__os_view_prefault(const shmap__os_object *object,
 shmap__os_status shmap__os_view_flush(const shmap__os_object *object,
                                       void *start, size_t size, bool durable);
 
-/* inline.h: what is compiled into every lock. Each family's header defines
+/* inline.h: code that is compiled into every lock. Each family's header defines
  * struct shmap__os_robust and these functions, which are about the calling
  * thread's record of its mutexes. Where the system keeps none they do nothing.
  *
@@ -474,7 +480,7 @@ static inline void shmap__os_robust_begin(const shmap__os_robust *robust,
 static inline void shmap__os_robust_end(const shmap__os_robust *robust);
 
 /* Return an address in the mutex that a thread, maybe another, is about to lock
- * or to unlock; NULL if there is none. */
+ * or to unlock, else NULL. */
 static inline const void *shmap__os_robust_pending(
     const shmap__os_robust *robust);
 
@@ -491,7 +497,8 @@ static inline void shmap__os_robust_remove(const shmap__os_robust *robust,
                                            shmap_mutex *below);
 
 /* Remove all mutexes at once; `last` is the one locked last, or NULL. False if
- * that is not possible, since others than ours are among them. */
+ * that is not possible, since mutexes other than this library's are among them.
+ */
 static inline bool shmap__os_robust_empty(const shmap__os_robust *robust,
                                           shmap_mutex *last);
 

@@ -3,10 +3,11 @@
 /* Atomic operations on numbers in shared memory, which are plain integers in
  * the public structs.
  *
- * All are sequentially consistent, but for stores, which are releases. That is
- * what "I wrote mine, then I looked at yours" needs (docs/memory-order.md), and
- * costs no more than less would where processors are strong: an exchange or an
- * addition is a full fence there, and a load is a load.
+ * All are sequentially consistent, but for stores, which are releases. The
+ * pattern "I wrote mine, then I looked at yours" needs that
+ * (docs/memory-order.md), and it costs no more than a weaker order where
+ * processors are strong: an exchange or an addition is a full fence there, and
+ * a load is a load.
  */
 #ifndef SHMAP_ATOMIC_H
 #define SHMAP_ATOMIC_H
@@ -175,7 +176,7 @@ typedef uint64_t __attribute__((aligned(8))) shmap__u64;
 #define SHMAP__AFTER_LOAD(at)   ((void)0)
 #endif
 
-/* A lock in one process would not keep out others. */
+/* A lock in one process would not keep out other processes. */
 #if __GCC_ATOMIC_LLONG_LOCK_FREE != 2 && \
     !defined(__GCC_HAVE_SYNC_COMPARE_AND_SWAP_8)
 #error "this processor has no 64-bit atomic operations"
@@ -329,8 +330,8 @@ static inline void shmap__pause(void)
 #define SHMAP__THREAD_SANITIZER
 #endif
 
-/* Copy bytes while others may be writing them; the caller finds out whether the
- * copy is whole. */
+/* Copy bytes while other threads may be writing them; the caller finds out
+ * whether the copy is whole. */
 static inline void shmap__copy_shared(void *to, const void *from, size_t size)
 {
 #if defined(SHMAP__THREAD_SANITIZER)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-/* What compilers spell differently: thread-local storage, and what is to be
+/* Spellings that differ between compilers: thread-local storage, and functions
  * kept out of the fast paths; and the few atomic operations that regions need.
  */
 #ifndef SHMAP_COMPILER_H
@@ -65,15 +65,16 @@ static inline void shmap__refs_init(shmap__refs *refs)
     atomic_init(refs, 1);
 }
 
-/* Relaxed is enough: who retains has a reference already, so that nothing can
- * be freed meanwhile. */
+/* Add a reference. Relaxed is enough: the caller has a reference already, so
+ * that nothing can be freed meanwhile. */
 static inline void shmap__refs_retain(shmap__refs *refs)
 {
     atomic_fetch_add_explicit(refs, 1, memory_order_relaxed);
 }
 
-/* True for the last reference. Release orders this thread's use before the
- * count, acquire orders the others' use before the freeing. */
+/* Remove a reference; return true for the last one. Release orders this
+ * thread's use before the count, acquire orders the other threads' use before
+ * the freeing. */
 static inline bool shmap__refs_release(shmap__refs *refs)
 {
     return atomic_fetch_sub_explicit(refs, 1, memory_order_acq_rel) == 1;

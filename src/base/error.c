@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Results: their names and words, and what is remembered of a failure. */
+/* Results: their names and words, and the remembered facts of a failure. */
 #include "base/error.h"
 
 #include <inttypes.h>
@@ -20,7 +20,7 @@ typedef struct result_text {
 
 #define ROW(name, number, message) {number, #name, message},
 static const result_text texts[] = {
-    SHMAP_ERRORS(ROW) /* then what is not an error: */
+    SHMAP_ERRORS(ROW) /* then the results that are no errors: */
     {SHMAP_OK, "SHMAP_OK", "done"},
     {SHMAP_CREATED, "SHMAP_CREATED", "done: the region was created"},
     {SHMAP_ALONE, "SHMAP_ALONE",

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 
-/* How the portable files turn what happened into a result. */
+/* How the portable files turn a status into a result. */
 #ifndef SHMAP_ERROR_INTERNAL_H
 #define SHMAP_ERROR_INTERNAL_H
 
 #include "base/compiler.h"
 #include "platform.h"
 
-/* A failure that the library itself found, and in words: which argument, and
- * the cure. */
+/* Return a failure that the library itself found, and in words: which argument,
+ * and the cure. */
 shmap__os_status shmap__refuse(int code);
 shmap__os_status shmap__refuse_because(int code, const char *detail);
 
 /* The same for an argument of this name that is a null pointer. */
 shmap__os_status shmap__refuse_null(const char *argument);
 
-/* End of a public call: the status's code, after remembering, if it is an
- * error, what shmap_system_error and shmap_error_detail answer. */
+/* End a public call: return the status's code, after remembering, if it is an
+ * error, the answers of shmap_system_error and shmap_error_detail. */
 int shmap__result(shmap__os_status status);
 
 /* Remember a failure of this thread, of which only the code is passed on.
@@ -39,8 +39,8 @@ static inline bool shmap__is_duration(int64_t deadline)
 shmap__os_status shmap__refuse_duration(void);
 SHMAP__SLOW_PATH int shmap__remember_duration(void);
 
-/* End of a public call with such a code, or with another error code, of which
- * there is nothing more to say. */
+/* End a public call with such a code, or with another error code, which has no
+ * detail. */
 SHMAP__SLOW_PATH int shmap__result_remembered(int error);
 
 #endif

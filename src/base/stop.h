@@ -2,9 +2,9 @@
 
 /* Stop points: places at which a test can hold a process and kill it.
  *
- * They exist only in the library that the tests link; everywhere else they are
- * nothing. A test sets the hook, which is called with each point's name as the
- * process passes it.
+ * They exist only in the library that the tests link; everywhere else they
+ * compile to no code. A test sets the hook, which is called with each point's
+ * name as the process passes it.
  */
 #ifndef SHMAP_STOP_H
 #define SHMAP_STOP_H
@@ -14,8 +14,8 @@
 
 extern void (*shmap__stop_hook)(const char *point);
 
-/* Whether a region can be sent to the own process, as tests do with both ends
- * of a channel. */
+/* Whether a process can send a region to itself, as tests do with both ends of
+ * a channel. */
 extern bool shmap__stop_own_channels;
 #define SHMAP__OWN_CHANNELS shmap__stop_own_channels
 #define SHMAP__STOP(point)            \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Explaining: primitives that know why they refuse say so in their status. Here
- * is what a bare code means in a call.
+/* Explaining: primitives that know why they refuse say so in their status. This
+ * file says what a bare code means in a call.
  */
 #include "region/explain.h"
 
@@ -17,49 +17,50 @@ static const struct meaning {
     const char *detail;
 } meanings[] = {
     {CALLS_BY_NAME, SHMAP_ETYPE,
-     "what has the name is no region that was made under it; native scope "
-     "opens other programs' memory"},
-    {CALL(OPEN_FILE), SHMAP_ENOENT, "there is no such file or folder"},
+     "the object with this name is not a region that was made under it; "
+     "native scope opens other programs' memory"},
+    {CALL(OPEN_FILE), SHMAP_ENOENT, "the file or its folder does not exist"},
     {CALL(SEAL), SHMAP_EACCES,
-     "the handle is for reading, or no more seals are let"},
+     "the handle is read-only, or further seals were forbidden"},
     {CALL(SEAL), SHMAP_EBUSY,
-     "somebody can still write: a view is writable, or a handle; after handing "
+     "a process can still write: a view or a handle is writable; after handing "
      "over for reading, seal against writers first"},
     {CALL(SEAL), SHMAP_ENOTSUP,
      "only anonymous regions can be sealed, and not with every seal on every "
      "system"},
     {CALL(EXPORT), SHMAP_EACCES,
-     "the handle is for reading, or the region was handed over for reading or "
-     "sealed, or the process is another user's or cannot look at this one"},
+     "the handle is read-only, or the region was handed over for reading or "
+     "sealed, or the process is another user's or may not inspect this one"},
     {CALL(EXPORT), SHMAP_ENOENT, "no process has this number"},
     {CALL(SEND), SHMAP_EACCES,
-     "the handle is for reading, or the region was handed over for reading or "
+     "the handle is read-only, or the region was handed over for reading or "
      "sealed, or the receiver cannot be reached"},
     {CALLS_THAT_GIVE, SHMAP_ENOTSUP,
-     "only anonymous regions can be given for reading only, not on every "
-     "system; nor can a running process be reached on every one"},
+     "only anonymous regions can be handed over for reading only, and not on "
+     "every system; nor can a running process be reached on every system"},
     {CALL(IMPORT), SHMAP_ENOENT,
-     "its region is closed or has no name here, its maker has ended, it was "
-     "imported before, or it was not inherited"},
+     "the token's region is closed or has no name here, its exporter has "
+     "ended, it was imported before, or it was not inherited"},
     {CALL(IMPORT), SHMAP_ETOKEN,
-     "it is cut or altered, or has another process's number"},
+     "the token is truncated or altered, or was made for another process"},
     {CALL(IMPORT), SHMAP_EACCES,
      "the token is for reading, or the region was sealed, or the system keeps "
-     "this process from its maker"},
-    {CALL(IMPORT), SHMAP_ETYPE, "what it means is no memory and no file"},
-    {CALL(SEND), SHMAP_ENOENT, "nobody is at the other end of the channel"},
-    {CALL(SEND), SHMAP_ETYPE, "this is no channel that can carry a region"},
+     "this process from the exporter"},
+    {CALL(IMPORT), SHMAP_ETYPE,
+     "the token's object is neither memory nor a file"},
+    {CALL(SEND), SHMAP_ENOENT, "the other end of the channel is closed"},
+    {CALL(SEND), SHMAP_ETYPE, "this channel cannot carry a region"},
     {CALL(RECEIVE), SHMAP_ENOENT,
      "the other end of the channel is closed, or the region that came has no "
      "name here"},
     {CALL(RECEIVE), SHMAP_ETOKEN,
-     "what came through the channel is no region, or one for the process that "
-     "opened this end of it"},
+     "the message is not a region, or a region for the process that opened "
+     "this end of the channel"},
     {CALL(RECEIVE), SHMAP_EACCES,
      "the region was sent for reading, or was sealed"},
     {CALL(RECEIVE), SHMAP_ETYPE,
-     "this is no channel that can carry a region, or what came is no memory "
-     "and no file"},
+     "this channel cannot carry a region, or the object that came is neither "
+     "memory nor a file"},
 };
 
 static bool is_explained(const shmap__os_status *status)

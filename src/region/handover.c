@@ -30,7 +30,7 @@ static shmap__os_status gift_begin(shmap__os_gift *gift,
                                      "SHMAP_ACCESS_READ_WRITE");
     if (access == SHMAP_ACCESS_DEFAULT)
         access = object->access;
-    /* Others could no longer map what this handle still can. */
+    /* Other handles can no longer map what this handle still can. */
     if (access == SHMAP_ACCESS_READ_WRITE &&
         (object->access == SHMAP_ACCESS_READ ||
          (shmap__os_seals(object) & SHMAP_SEAL_WRITERS) != 0 ||
@@ -49,8 +49,9 @@ static const char *name_in_token(const shmap_region *region)
     return region->object.kind == SHMAP_KIND_NAMED ? region->os_name : "";
 }
 
-/* A number is used again for what another thread makes: what is kept has a
- * count above it, so that each is told from the one before. */
+/* Return the number of an inherited descriptor or handle with a count above it:
+ * another thread's next one can have the same number, and the count tells them
+ * apart. */
 static uint64_t inherited_of(const shmap__os_gift *gift)
 {
     static uint32_t count;
@@ -58,7 +59,7 @@ static uint64_t inherited_of(const shmap__os_gift *gift)
     return (uint64_t)shmap__add32(&count, 1) << 32 | (uint32_t)gift->native;
 }
 
-/* Another thread may have handed it over for reading meanwhile. */
+/* Refuse if another thread has handed the region over for reading meanwhile. */
 static shmap__os_status recheck(shmap_region *region, shmap__os_gift *gift)
 {
     if (gift->access == SHMAP_ACCESS_READ ||
@@ -68,8 +69,9 @@ static shmap__os_status recheck(shmap_region *region, shmap__os_gift *gift)
     return shmap__refuse(SHMAP_EACCES);
 }
 
-/* What children inherit is made once for each access, if nobody closes it. Who
- * may only read must not inherit the other, too. */
+/* Make the descriptor or handle that children inherit: once for each access,
+ * unless another thread closes it. Children that may only read must not inherit
+ * the writable one, too. */
 static shmap__os_status give_child(shmap_region *region, shmap__os_gift *gift)
 {
     shmap__os_object *object = &region->object;
@@ -83,7 +85,7 @@ static shmap__os_status give_child(shmap_region *region, shmap__os_gift *gift)
         shmap__store32(&region->read_only, 1);
         shmap__region_end_inherited(region, SHMAP_ACCESS_READ_WRITE);
     }
-    /* What had the new one's number is gone. */
+    /* The earlier one with the new one's number is gone. */
     while (found == 0 || shmap__inherited_number(found) == gift->native ||
            !shmap__os_is_given_child(object, shmap__inherited_number(found))) {
         if (shmap__cas64(inherited, &found, inherited_of(gift))) {
@@ -137,7 +139,7 @@ int shmap_region_export(shmap_region *region, int access, int64_t target,
         give(region, access, target, token, size), SHMAP__CALL_EXPORT));
 }
 
-/* What a token must be, beyond well-formed. */
+/* Check a gift beyond its form. Returns 0 or an error. */
 static int check_gift(const shmap__os_gift *gift, const char *os_name,
                       const shmap_region_options *options)
 {
@@ -183,7 +185,7 @@ static shmap__os_status import(shmap_region **region, shmap__request *request,
     return shmap__explain(status, SHMAP__CALL_IMPORT);
 }
 
-/* Fill a request of a call that takes what was given. */
+/* Fill a request of a call that takes a gift. */
 static shmap__os_status fill_request(shmap__request *request,
                                      shmap_region **region,
                                      enum shmap__call call,

@@ -36,9 +36,9 @@ static bool is_all_direct(const char *name)
     return *name == '\0';
 }
 
-/* The size of the well-formed sequence at `s`, 0 if there is none. The limits
- * of the second byte are those that exclude overlong forms, surrogates and
- * what is beyond U+10FFFF (RFC 3629, section 4). */
+/* Return the size of the well-formed sequence at `s`, or 0. The limits of the
+ * second byte exclude overlong forms, surrogates and numbers beyond U+10FFFF
+ * (RFC 3629, section 4). */
 static size_t sequence_size(const unsigned char *s)
 {
     unsigned char low = 0x80;

@@ -13,8 +13,8 @@
 #include "region/name.h"
 #include "region/request.h"
 
-/* Return a region without an object yet, or NULL. It is made before anything
- * of the system's, so that no failure has to undo more than this. */
+/* Return a region without an object yet, or NULL. It is made before any system
+ * object, so that no failure has to undo more than this. */
 static shmap_region *region_new(const char *os_name)
 {
     size_t size = strlen(os_name) + 1;
@@ -65,7 +65,7 @@ void shmap_region_unexport(shmap_region *region)
 typedef shmap__os_status object_source(shmap__os_object *object,
                                        const shmap__os_request *request);
 
-/* Make an object. What our own crashed processes left behind must not be the
+/* Make an object. Leftovers of this user's crashed processes must not be the
  * reason that there is no room. */
 static shmap__os_status make(object_source *source, shmap__os_object *object,
                              const shmap__os_request *request)
@@ -146,7 +146,7 @@ shmap__os_status shmap__region_obtain(shmap_region **region,
 
     if (made == NULL)
         return shmap__refuse(SHMAP_ENOMEM);
-    /* The giver may have the same description. */
+    /* The exporter may have the same open file description. */
     made->lent = os->gift != NULL;
     status = sources[request->call](&made->object, os);
     if (status.code >= 0) {
@@ -158,7 +158,7 @@ shmap__os_status shmap__region_obtain(shmap_region **region,
     return shmap__explain(status, request->call);
 }
 
-/* Make, open or find what a request says. */
+/* Make, open or find the object of a request. */
 static int obtain(shmap_region **region, shmap__request *request,
                   shmap__os_status filled)
 {

@@ -14,9 +14,10 @@
 struct shmap_region {
     shmap__os_object object;
     shmap__refs refs;   /* one for the handle, one for each view */
-    uint32_t lent;      /* not 0: others may have its descriptor */
+    uint32_t lent;      /* not 0: other processes may have its descriptor */
     uint32_t read_only; /* not 0: it was handed over for reading only */
-    /* What children inherit, for reading and for all; 0 if there is nothing. */
+    /* The descriptors or handles that children inherit, for reading, and
+     * for reading and writing; 0: none. */
     _Alignas(8) uint64_t inherited[SHMAP_ACCESS_READ_WRITE];
     char os_name[];
 };
@@ -26,14 +27,15 @@ struct shmap_region {
 shmap__os_status shmap__region_obtain(shmap_region **region,
                                       const shmap__request *request);
 
-/* The descriptor or handle of what children inherit. Above it a count tells it
- * from an earlier one of the same number. */
+/* Return the descriptor or handle that children inherit. Above it a count tells
+ * it from an earlier one of the same number. */
 static inline int64_t shmap__inherited_number(uint64_t inherited)
 {
     return (int64_t)(uint32_t)inherited;
 }
 
-/* Close what children inherit with this access, if there is something. */
+/* Close the descriptor or handle that children inherit with this access, if
+ * any. */
 void shmap__region_end_inherited(shmap_region *region, int access);
 
 void shmap__region_retain(shmap_region *region);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Requests: what a call asks for is checked and completed in one place, from a
- * table of the options. A new option is a field of shmap_region_options, a row
- * of that table, and what the primitives do with it.
+/* Requests: the arguments of a call are checked and completed in one place,
+ * from a table of the options. A new option is a field of shmap_region_options,
+ * a row of that table, and what the primitives do with it.
  */
 #include "region/request.h"
 
@@ -35,7 +35,7 @@ static bool size_valid(size_t size, const size_t *sizes)
 
 /* Copy a struct that begins with its own size, and is `known` bytes here. One
  * from an older header is shorter: what it lacks is zero. One from a newer
- * header is longer: what is not known here must be zero. */
+ * header is longer: fields unknown here must be zero. */
 static bool copy_struct(void *out, size_t known, const void *given)
 {
     const unsigned char *bytes = given;
@@ -114,7 +114,7 @@ static bool is_zero(const unsigned char *bytes, size_t size)
     return true;
 }
 
-/* NULL, or what is wrong with the first field that is. */
+/* Return NULL, or the fault of the first field that has one. */
 static const char *find_fault(const shmap_region_options *options,
                               enum shmap__call call)
 {
@@ -242,7 +242,7 @@ static shmap__os_status fill_size(shmap__request *request, uint64_t size)
                                                   : fill_memory_size(os, size);
 }
 
-/* The kind of region that the calls ask for; 0 where that is found out. */
+/* The kind of region that the calls ask for; 0 where the object tells it. */
 static int kind_of(enum shmap__call call)
 {
     if ((CALLS_THAT_NAME & 1U << call) != 0)

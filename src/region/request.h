@@ -7,7 +7,7 @@
 #include "platform.h"
 #include "region/name.h"
 
-/* The calls that obtain a region, and others that explain what failed. */
+/* The calls that obtain a region, and other calls that explain a failure. */
 enum shmap__call {
     SHMAP__CALL_CREATE,
     SHMAP__CALL_CREATE_NAMELESS,

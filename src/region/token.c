@@ -5,8 +5,8 @@
  *     shmap1:<way, kind, access>:<from>:<to>:<native>:<identity>:<name>:<check>
  *
  * Numbers are hexadecimal. Bytes of a name that a command line could take for
- * something else are "+" and two digits. The check is no protection against
- * those who make tokens, but against those who cut them.
+ * something else are "+" and two digits. The check protects against truncated
+ * tokens, not against forged ones.
  */
 #include "region/token.h"
 
@@ -78,7 +78,7 @@ void shmap__token_write(char *out, const shmap__os_gift *gift,
     sprintf(end, ":%08" PRIx32, check_of(out, (size_t)(end - out)));
 }
 
-/* Reading: each returns what follows, or NULL. */
+/* Reading: each function returns where the next field begins, or NULL. */
 
 static const char *read_letter(const char *at, const char *letters, int *value)
 {

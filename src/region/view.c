@@ -78,7 +78,7 @@ static shmap__os_status address_find(char **base,
             SHMAP_EINVAL, "options: address - offset must be a multiple of "
                           "64 KiB, and of the region's page size");
     if (address != 0 && address - range->skip == 0)
-        return shmap__refuse(SHMAP_EADDRINUSE); /* The null page is nobody's. */
+        return shmap__refuse(SHMAP_EADDRINUSE); /* the null page */
     *base = address == 0 ? NULL : (char *)options->address - range->skip;
     return shmap__refuse(0);
 }
@@ -156,7 +156,7 @@ static shmap__os_status map(shmap_view *view, shmap_region *region,
     if (status.code == 0 && (options->flags & SHMAP_VIEW_PREFAULT) != 0)
         status = prefault(&region->object, made.data, range.size, made.access_);
     if (status.code < 0) {
-        /* What cannot be unmapped keeps its region. */
+        /* A view that cannot be unmapped keeps its region. */
         if (shmap__os_view_unmap(made.base_, made.mapped_).code < 0)
             shmap__region_retain(region);
         return status;

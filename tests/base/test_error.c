@@ -307,7 +307,7 @@ static void test_error__details_tell_what_can_be_meant(void **state)
         int code;
         const char *word;
     } situations[] = {
-        {import_garbage, SHMAP_ETOKEN, "cut or altered"},
+        {import_garbage, SHMAP_ETOKEN, "truncated or altered"},
         {import_again, SHMAP_ENOENT, "imported before"},
         {export_for_nobody, SHMAP_ENOENT, "process"},
         {send_into_no_channel, SHMAP_ETYPE, "channel"},
