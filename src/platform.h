@@ -47,7 +47,9 @@ enum shmap__os_reason {
     SHMAP__OS_OF_USER,    /* the object belongs to the user of this number */
     SHMAP__OS_OF_ACCOUNT, /* the object belongs to the account `detail` */
     SHMAP__OS_NULL,       /* the argument `detail` is a null pointer */
-    SHMAP__OS_MISPLACED   /* or no multiple of 8 */
+    SHMAP__OS_MISPLACED,  /* or no multiple of 8 */
+    SHMAP__OS_OTHER_SIZE  /* the caller says `asked`, in the unit `detail`, and
+                             the object has `room` */
 };
 
 typedef struct shmap__os_status {
@@ -61,12 +63,13 @@ typedef struct shmap__os_status {
     uint64_t room;
 } shmap__os_status;
 
-/* Linux: a writable view of this process, see presence.c. */
+/* Linux: a view of this process, see presence.c. */
 typedef struct shmap__os_known_view {
     struct shmap__os_known_view *next;
     const char *base;
     size_t size;
     struct shmap__os_object *object;
+    bool writable;
     bool settled;
 } shmap__os_known_view;
 
@@ -400,6 +403,25 @@ extern uint32_t shmap__os_unsettled;
  * process's presence known in the object's region. SHMAP_EMFILE, or
  * SHMAP_ENOTSUP if the region does not allow it. */
 shmap__os_status shmap__os_settle(const void *object);
+
+/* Find the view of a region in which this address is: how many bytes there are
+ * from the address to the view's end, and whether it is writable. False if it
+ * is in none. */
+bool shmap__os_view_of(const void *address, size_t *room, bool *writable);
+
+/* process.c: which process is which. */
+
+/* Find this process's number for objects in the region of a writable view in
+ * which the address is: its low half is the system's number of the process, its
+ * high half distinguishes the process from all others that had the number, or
+ * have it in other PID namespaces. It is never 0. A forked child has another.
+ * SHMAP_ENOTSUP if others could not tell when the process ends, SHMAP_EMFILE.
+ */
+shmap__os_status shmap__os_process_find(const void *object, uint64_t *number);
+
+/* Whether the process of this number has ended; `object` is in a view of the
+ * region in which the number was found, which may be any number. */
+enum shmap__os_life shmap__os_process_life(const void *object, uint64_t number);
 
 /* fork.c */
 

@@ -248,11 +248,11 @@ void *shmap__posix_map_writable(const shmap__os_object *object, uint64_t offset,
 /* Unmap what object->writable is. */
 void shmap__posix_writable_end(const shmap__os_object *object);
 
-/* presence.c: the writable views of this process, and its presence in their
- * regions. */
+/* presence.c: the views of this process, and its presence in the regions of the
+ * writable ones. */
 
 /* Remember a view. False if there is no memory. */
-bool shmap__posix_view_remember(const void *base, size_t size,
+bool shmap__posix_view_remember(const void *base, size_t size, bool writable,
                                 const shmap__os_object *object);
 
 /* Forget one, and get what is known of it, to recall it if it stays, or else to
@@ -280,6 +280,20 @@ enum shmap__os_life shmap__posix_presence_of(const void *word, uint32_t tag);
 
 /* In a child after fork. */
 void shmap__posix_identity_forget(void);
+
+/* Linux: find what this process is known by. `*tag` is 0 if that is only the
+ * numbers of its threads. SHMAP_EMFILE. */
+shmap__os_status shmap__posix_identity_find(uint32_t *tag);
+
+/* Linux: whether a tag is this process's, or one of its PID namespace, or none.
+ */
+enum shmap__posix_kinship {
+    SHMAP__POSIX_SELF,
+    SHMAP__POSIX_NEIGHBOUR,
+    SHMAP__POSIX_STRANGER,
+    SHMAP__POSIX_NOBODY
+};
+enum shmap__posix_kinship shmap__posix_identity_of(uint32_t tag);
 
 /* birth.c */
 

@@ -103,8 +103,9 @@ shmap__os_status shmap__os_view_map(const shmap__os_object *object,
         munmap(mapped, size);
         return (shmap__os_status){SHMAP_EADDRINUSE, 0};
     }
-    if (access == SHMAP_ACCESS_READ_WRITE &&
-        !shmap__posix_view_remember(mapped, size, object)) {
+    if (access != SHMAP_ACCESS_COPY &&
+        !shmap__posix_view_remember(
+            mapped, size, access == SHMAP_ACCESS_READ_WRITE, object)) {
         munmap(mapped, size);
         return (shmap__os_status){SHMAP_ENOMEM, 0};
     }

@@ -291,11 +291,18 @@ shmap__os_status shmap__win32_section_usable(
  * to be had: if `*dead`, because it has ended. */
 HANDLE shmap__win32_thread_open(uint64_t id, bool *dead);
 
+/* Hash the moment at which a thread or process began. Never 0. */
+uint32_t shmap__win32_time_hash(const FILETIME *moment);
+
 /* view.c */
 
 /* Return the handle of the region that this address is a view of, and its kind;
  * NULL if it is none's. */
 HANDLE shmap__win32_view_region(const void *address, int *kind);
+
+/* Find the bytes from this address to the end of the view in which it is.
+ * Returns how the view was mapped; SHMAP_ACCESS_COPY if there is none. */
+int shmap__win32_view_room(const void *address, size_t *room);
 
 /* seal.c */
 

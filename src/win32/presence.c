@@ -11,3 +11,11 @@ shmap__os_status shmap__os_settle(const void *object)
     (void)object;
     return (shmap__os_status){0, 0};
 }
+
+bool shmap__os_view_of(const void *address, size_t *room, bool *writable)
+{
+    int access = shmap__win32_view_room(address, room);
+
+    *writable = access == SHMAP_ACCESS_READ_WRITE;
+    return access != SHMAP_ACCESS_COPY;
+}

@@ -12,19 +12,24 @@
 /* Thread numbers are multiples of four. */
 enum { NUMBER_SHIFT = 2 };
 
+uint32_t shmap__win32_time_hash(const FILETIME *moment)
+{
+    uint64_t time =
+        (uint64_t)moment->dwHighDateTime << 32 | moment->dwLowDateTime;
+    uint32_t hash = (uint32_t)(time * UINT64_C(0x9E3779B97F4A7C15) >> 32);
+
+    return hash == 0 ? 1 : hash;
+}
+
 /* Returns false if the system does not tell. */
 static bool find_beginning(HANDLE thread, uint32_t *hash)
 {
     FILETIME began;
     FILETIME other;
-    uint64_t time;
 
     if (!GetThreadTimes(thread, &began, &other, &other, &other))
         return false;
-    time = (uint64_t)began.dwHighDateTime << 32 | began.dwLowDateTime;
-    *hash = (uint32_t)(time * UINT64_C(0x9E3779B97F4A7C15) >> 32);
-    if (*hash == 0)
-        *hash = 1;
+    *hash = shmap__win32_time_hash(&began);
     return true;
 }
 

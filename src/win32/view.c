@@ -14,6 +14,7 @@ typedef struct known_view {
     const void *base;
     size_t size;
     const shmap__os_object *region;
+    int access;
     bool excluded; /* from reports of crashes */
 } known_view;
 
@@ -29,7 +30,7 @@ static void put_in(known_view *view)
 }
 
 /* Returns false if there is no memory. */
-static bool remember(const void *base, size_t size,
+static bool remember(const void *base, size_t size, int access,
                      const shmap__os_object *object)
 {
     known_view *view = malloc(sizeof *view);
@@ -37,6 +38,7 @@ static bool remember(const void *base, size_t size,
     if (view == NULL)
         return false;
     view->base = base;
+    view->access = access;
     view->excluded = false;
     view->size = size;
     view->region = object;
@@ -73,6 +75,21 @@ HANDLE shmap__win32_view_region(const void *address, int *kind)
         }
     ReleaseSRWLockShared(&known_views_lock);
     return region;
+}
+
+int shmap__win32_view_room(const void *address, size_t *room)
+{
+    int access = SHMAP_ACCESS_COPY;
+
+    AcquireSRWLockShared(&known_views_lock);
+    for (const known_view *view = known_views; view != NULL; view = view->next)
+        if ((uintptr_t)address - (uintptr_t)view->base < view->size) {
+            *room = view->size - ((uintptr_t)address - (uintptr_t)view->base);
+            access = view->access;
+            break;
+        }
+    ReleaseSRWLockShared(&known_views_lock);
+    return access;
 }
 
 static bool can_be_mapped(const void *address, size_t size)
@@ -180,7 +197,7 @@ shmap__os_status shmap__os_view_map(const shmap__os_object *object,
         UnmapViewOfFile(start);
         return shmap__win32_failed_as(SHMAP_EADDRINUSE, 0);
     }
-    if (!remember(start, size, object)) {
+    if (!remember(start, size, access, object)) {
         UnmapViewOfFile(start);
         return shmap__win32_failed_as(SHMAP_ENOMEM, 0);
     }

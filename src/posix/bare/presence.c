@@ -17,10 +17,16 @@ void shmap__posix_presence_end(shmap__os_object *object)
     (void)object;
 }
 
-bool shmap__posix_view_remember(const void *base, size_t size,
+bool shmap__os_view_of(const void *address, size_t *room, bool *writable)
+{
+    (void)address, (void)room, (void)writable;
+    return false;
+}
+
+bool shmap__posix_view_remember(const void *base, size_t size, bool writable,
                                 const shmap__os_object *object)
 {
-    (void)base, (void)size, (void)object;
+    (void)base, (void)size, (void)writable, (void)object;
     return true;
 }
 

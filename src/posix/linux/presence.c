@@ -28,7 +28,7 @@ static const off_t first_byte = (off_t)1 << 40;
 
 enum { LISTS = 64, PAGE_BITS = 12 };
 
-/* The writable views of this process. */
+/* The views of this process, but for private copies. */
 static shmap__os_known_view *lists[LISTS];
 
 /* This process's tag; 0: none so far, or none at all. */
@@ -51,12 +51,12 @@ void shmap__posix_view_recall(shmap__os_known_view *known)
     shmap__posix_views_lock();
     known->next = *list;
     *list = known;
-    if (own_tag != 0)
+    if (own_tag != 0 && known->writable)
         shmap__store32(&shmap__os_unsettled, 1);
     shmap__posix_views_unlock();
 }
 
-bool shmap__posix_view_remember(const void *base, size_t size,
+bool shmap__posix_view_remember(const void *base, size_t size, bool writable,
                                 const shmap__os_object *object)
 {
     /* What is remembered of presence is no change that others see. */
@@ -69,6 +69,7 @@ bool shmap__posix_view_remember(const void *base, size_t size,
         return false;
     view->base = base;
     view->size = size;
+    view->writable = writable;
     view->settled = false;
     view->object = region;
     shmap__posix_view_recall(view);
@@ -100,17 +101,31 @@ shmap__os_known_view *shmap__posix_view_forget(const void *base)
     return view;
 }
 
-/* The region in a view of which this address is, or NULL. */
-static shmap__os_object *find_object(const void *address)
+/* Return the view in which this address is, or NULL. */
+static shmap__os_known_view *find_view(const void *address)
 {
     for (unsigned i = 0; i < LISTS; i++) {
         for (shmap__os_known_view *view = lists[i]; view != NULL;
              view = view->next) {
             if ((uintptr_t)address - (uintptr_t)view->base < view->size)
-                return view->object;
+                return view;
         }
     }
     return NULL;
+}
+
+bool shmap__os_view_of(const void *address, size_t *room, bool *writable)
+{
+    const shmap__os_known_view *view;
+
+    shmap__posix_views_lock();
+    view = find_view(address);
+    if (view != NULL) {
+        *room = view->size - ((uintptr_t)address - (uintptr_t)view->base);
+        *writable = view->writable;
+    }
+    shmap__posix_views_unlock();
+    return view != NULL;
 }
 
 static bool is_present(const shmap__os_object *object)
@@ -187,7 +202,7 @@ static int become_present_everywhere(uint32_t tag)
              view = view->next) {
             shmap__os_object *object = view->object;
 
-            if (view->settled)
+            if (view->settled || !view->writable)
                 continue;
             if (object->presence_denied == 0 ||
                 is_passing(object->presence_denied))
@@ -205,6 +220,8 @@ static void end_everywhere(void)
     for (unsigned i = 0; i < LISTS; i++) {
         for (shmap__os_known_view *view = lists[i]; view != NULL;
              view = view->next) {
+            if (!view->writable)
+                continue;
             shmap__posix_presence_end(view->object);
             view->object->presence_denied = 0;
             view->settled = false;
@@ -237,7 +254,7 @@ void shmap__posix_presence_forget(void)
 
 shmap__os_status shmap__os_settle(const void *object)
 {
-    const shmap__os_object *region;
+    const shmap__os_known_view *view;
     int denied;
 
     shmap__posix_fork_lock();
@@ -245,8 +262,8 @@ shmap__os_status shmap__os_settle(const void *object)
     denied = become_present_everywhere(own_tag);
     if (denied == 0)
         shmap__store32(&shmap__os_unsettled, 0);
-    region = find_object(object);
-    denied = region == NULL ? 0 : region->presence_denied;
+    view = find_view(object);
+    denied = view == NULL ? 0 : view->object->presence_denied;
     shmap__posix_views_unlock();
     shmap__posix_fork_unlock();
     if (denied == 0)
@@ -262,12 +279,13 @@ shmap__os_status shmap__os_settle(const void *object)
 enum shmap__os_life shmap__posix_presence_of(const void *word, uint32_t tag)
 {
     enum shmap__os_life life = SHMAP__OS_LIFE_UNKNOWN;
-    const shmap__os_object *object;
+    const shmap__os_known_view *view;
     struct stat stat;
 
     shmap__posix_views_lock();
-    object = find_object(word);
-    if (object != NULL) {
+    view = find_view(word);
+    if (view != NULL) {
+        const shmap__os_object *object = view->object;
         short lock =
             shmap__posix_locked((int)object->native, first_byte + (off_t)tag);
 

@@ -172,6 +172,27 @@ void shmap__posix_identity_forget(void)
     told_id = NULL;
 }
 
+shmap__os_status shmap__posix_identity_find(uint32_t *own)
+{
+    int error;
+
+    (void)shmap__posix_forks(); /* From now on, a fork is noticed. */
+    error = find_process();
+    *own = error == 0 ? tag : 0;
+    return error == 0 ? shmap__posix_done : shmap__posix_failed(error);
+}
+
+enum shmap__posix_kinship shmap__posix_identity_of(uint32_t other)
+{
+    if ((other & PRESENT) == 0)
+        return SHMAP__POSIX_NOBODY;
+    if (other == tag)
+        return SHMAP__POSIX_SELF;
+    return domain != 0 && other >> DOMAIN_BITS == domain
+               ? SHMAP__POSIX_NEIGHBOUR
+               : SHMAP__POSIX_STRANGER;
+}
+
 shmap__os_status shmap__os_self_find(uint64_t *id, shmap__os_robust *robust)
 {
     uint32_t number = (uint32_t)syscall(SYS_gettid);
