@@ -34,6 +34,7 @@
  *     shmap/wait.h     what all synchronisation objects have in common; then
  *                      mutex.h, rwlock.h, cond.h, event.h, semaphore.h,
  *                      barrier.h, once.h, record.h
+ *     shmap/roster.h   the processes that take part, and those that have died
  *     shmap/version.h  versions
  *
  * What holds for every call
@@ -83,6 +84,7 @@
 #include "shmap/once.h"
 #include "shmap/record.h"
 #include "shmap/region.h"
+#include "shmap/roster.h"
 #include "shmap/rwlock.h"
 #include "shmap/semaphore.h"
 #include "shmap/version.h"

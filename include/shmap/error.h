@@ -97,7 +97,10 @@ enum shmap_result {
     /* Done: this caller must run the initialisation of a once. */
     SHMAP_ONCE_YOURS = 4,
     /* Done: the caller was the last to arrive. */
-    SHMAP_LAST = 5
+    SHMAP_LAST = 5,
+    /* Done: a member of a roster has died, and the caller is to repair what it
+     * left half done. */
+    SHMAP_YOURS = 6
 };
 #undef SHMAP__ENUMERATOR
 

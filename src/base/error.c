@@ -29,6 +29,7 @@ static const result_text texts[] = {
     {SHMAP_ONCE_YOURS, "SHMAP_ONCE_YOURS",
      "done: this caller must run the initialisation"},
     {SHMAP_LAST, "SHMAP_LAST", "done: the caller was the last to arrive"},
+    {SHMAP_YOURS, "SHMAP_YOURS", "done: the repair is the caller's to do"},
 };
 #undef ROW
 
@@ -103,6 +104,11 @@ static void remember_detail(const shmap__os_status *status)
         snprintf(last_detail, sizeof last_detail,
                  "%s: must be an address that is a multiple of 8, and not null",
                  detail);
+        break;
+    case SHMAP__OS_OTHER_SIZE:
+        snprintf(last_detail, sizeof last_detail,
+                 "asked for %" PRIu64 " %s, the object has %" PRIu64,
+                 status->asked, detail, status->room);
         break;
     default:
         snprintf(last_detail, sizeof last_detail, "%s", detail);

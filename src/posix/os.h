@@ -281,20 +281,6 @@ enum shmap__os_life shmap__posix_presence_of(const void *word, uint32_t tag);
 /* In a child after fork. */
 void shmap__posix_identity_forget(void);
 
-/* Linux: find what this process is known by. `*tag` is 0 if that is only the
- * numbers of its threads. SHMAP_EMFILE. */
-shmap__os_status shmap__posix_identity_find(uint32_t *tag);
-
-/* Linux: whether a tag is this process's, or one of its PID namespace, or none.
- */
-enum shmap__posix_kinship {
-    SHMAP__POSIX_SELF,
-    SHMAP__POSIX_NEIGHBOUR,
-    SHMAP__POSIX_STRANGER,
-    SHMAP__POSIX_NOBODY
-};
-enum shmap__posix_kinship shmap__posix_identity_of(uint32_t tag);
-
 /* birth.c */
 
 /* Return when the file was made, as a number; 0 where the system does not tell.

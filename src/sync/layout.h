@@ -60,7 +60,11 @@
     FIELD(shmap_record, who_, 24)       \
     FIELD(shmap_record, woken_, 32)     \
     FIELD(shmap_record, spin_ns, 44)    \
-    FIELD(shmap_record, processor_, 48)
+    FIELD(shmap_record, processor_, 48) \
+    OBJECT(shmap_roster, 64)            \
+    FIELD(shmap_roster, seats_, 0)      \
+    FIELD(shmap_roster, who_, 8)        \
+    FIELD(shmap_roster, changes_, 16)
 
 #define SHMAP__ASSERT_OBJECT(type, size)                               \
     _Static_assert(sizeof(type) == (size), #type " has another size"); \

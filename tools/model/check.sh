@@ -5,7 +5,7 @@
 #        tools/model/check.sh --story MODEL SWITCH...
 #
 # Check the models in this directory exhaustively: lifetime (named regions,
-# docs/lifetime.md), mutex, wait, once, rwlock, record and presence; all, unless
+# docs/lifetime.md), mutex, wait, once, rwlock, record, presence and roster; all, unless
 # some are named. Every configuration must keep the promises, and every seeded
 # mistake must be found. All take about six minutes and 2 GB; --long adds the largest
 # configurations, which take an hour and 16 GB.
@@ -88,6 +88,10 @@ finding() {
     *plant*) echo "P9 planted content" ;;
     *asleep*) echo "somebody sleeps for ever" ;;
     *holder*) echo "two owners" ;;
+    *forgotten*) echo "a seat nobody gets" ;;
+    *member==0*) echo "two members of a seat" ;;
+    *turn==was* | *member!=0* | *burying*) echo "a burial of two" ;;
+    *knows==*) echo "a change unseen" ;;
     *died*) echo "P11 a death untold" ;;
     *doer*) echo "done twice at a time" ;;
     *writing* | *readers*) echo "writing while others read" ;;
@@ -387,6 +391,25 @@ presence() {
         "a child keeps its parent's presence" BUG_INHERITED
 }
 
+roster() {
+    forever="somebody waits for ever"
+    heading "Rosters"
+    expect most nothing "2 processes, 2 members, a death" KILLS=1 JOINS=2
+    heading "Seeded mistakes"
+    expect all "a seat nobody gets" \
+        "who dies before it is a member is not found" BUG_DEATH_LOST
+    expect all "two members of a seat" \
+        "a seat is given before the burial" BUG_GIVEN_UNBURIED KILLS=1 JOINS=2
+    expect all "a seat nobody gets" \
+        "an undertaker's death is not found" BUG_UNDERTAKER_LOST
+    expect all "a burial of two" \
+        "who buries does not compare the word" BUG_TWO_UNDERTAKERS
+    expect all "a burial of two" \
+        "who buries does not look again" BUG_NO_SECOND_LOOK
+    expect all "a change unseen" \
+        "a watcher looks only when woken" BUG_NO_SLICES
+}
+
 usage() {
     sed -n 's/^# \(Usage:\|       tools\)/\1/p' "$models/check.sh"
     exit 1
@@ -406,10 +429,10 @@ if [ "${1:-}" = --long ]; then
     long=true
     shift
 fi
-[ $# -ne 0 ] || set -- lifetime mutex wait once rwlock record presence
+[ $# -ne 0 ] || set -- lifetime mutex wait once rwlock record presence roster
 for model in "$@"; do
     case $model in
-    lifetime | mutex | once | rwlock | record | presence) "$model" ;;
+    lifetime | mutex | once | rwlock | record | presence | roster) "$model" ;;
     wait) wait_ ;; # "wait" is the shell's.
     *) usage ;;
     esac

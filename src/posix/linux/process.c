@@ -10,6 +10,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "posix/linux/identity.h"
+
 enum { TAG_SHIFT = 32 };
 
 shmap__os_status shmap__os_process_find(const void *object, uint64_t *number)

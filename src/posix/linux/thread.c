@@ -29,6 +29,7 @@
 #include <unistd.h>
 
 #include "base/compiler.h"
+#include "posix/linux/identity.h"
 #include "posix/linux/robust.h"
 
 enum { PRESENT = 0x8000, REST = 0x7FFF, DOMAIN_BITS = 16 };
