@@ -264,7 +264,7 @@ static int kill_daemons(child_process *daemon, const config_options *options)
         child_kill(daemon);
         if (!start(daemon, options, "daemon"))
             result = SHMAP_ESYSTEM;
-        /* What the dead one wrote since we looked does not count. */
+        /* Settings that the dead daemon wrote since we looked do not count. */
         if (result == 0)
             result = shmap_record_read(
                 &((const shared_config *)view.data)->settings.record, &all,

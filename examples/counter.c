@@ -46,7 +46,7 @@ typedef struct shared_counter {
     number new_part;
     /* For the curious. */
     word deaths;  /* with the mutex */
-    word repairs; /* of what they left half done */
+    word repairs; /* of steps that they left half done */
 } shared_counter;
 
 /* Make what happens in between take its time, so that kills meet it. */
@@ -122,7 +122,7 @@ static int work(const char *name, uint32_t worker)
                                 : EXIT_SUCCESS;
 }
 
-/* What the supervisor knows. */
+/* The supervisor's state. */
 typedef struct supervisor {
     const char *program;
     const char *name; /* of the region */

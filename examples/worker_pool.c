@@ -179,7 +179,7 @@ static int work(const char *name, uint32_t worker)
                                 : EXIT_SUCCESS;
 }
 
-/* What the supervisor knows. */
+/* The supervisor's state. */
 typedef struct supervisor {
     const char *program;
     const char *name; /* of the region */
@@ -200,9 +200,9 @@ static bool start_worker(supervisor *s, uint64_t worker)
                        (const char *[]){"--name", s->name, "work", text, NULL});
 }
 
-/* A worker has died: put back what it had in hand. It may also have died
- * between the semaphore and the list; so post once for each dead worker. That
- * may be once too often, and then a worker looks into the list in vain. */
+/* A worker has died: put back the job that it had in hand. It may also have
+ * died between the semaphore and the list; so post once for each dead worker.
+ * That may be once too often, and then a worker looks into the list in vain. */
 static int bury(supervisor *s, uint32_t worker)
 {
     int result = lock(s->pool);

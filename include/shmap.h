@@ -51,7 +51,7 @@
  * function. Handlers of pthread_atfork may call any function; in the child,
  * only if the program has one thread. But handlers that a program registered
  * before it loaded the library (dlopen), or in a constructor, must not call
- * those of locks.
+ * functions of locks.
  *
  * Fork also waits while another thread extends a file region. A thread must not
  * be cancelled (pthread_cancel) inside a call: the locks and handles that the
@@ -67,8 +67,8 @@
  * Crashes: a process that ends in any way releases its regions and views as the
  * system tears it down. See shmap/region.h, "Lifetime".
  *
- * Exec: descriptors and handles are not inherited by programs that this
- * process starts, but for those that shmap_region_export made for that.
+ * Exec: descriptors and handles are not inherited by programs that this process
+ * starts, but for the ones that shmap_region_export made for children.
  */
 #ifndef SHMAP_H
 #define SHMAP_H

@@ -201,7 +201,7 @@ shmap__os_status shmap__os_named_open(shmap__os_object *object,
 shmap__os_status shmap__os_named_reap(const char *os_name, int scope,
                                       unsigned *reaped);
 
-/* Remove all leftovers of this user, or of every user, in all scopes. Those
+/* Remove all leftovers of this user, or of every user, in all scopes. Leftovers
  * that resist are passed over; if nothing else was removed, the result says
  * why. */
 shmap__os_status shmap__os_named_reap_all(bool every_user, unsigned *reaped);
@@ -359,7 +359,7 @@ shmap__os_status shmap__os_receive(intptr_t channel,
  *
  * A thread's id is a word. Its low half has the number that the system calls
  * the thread by, in the bits of SHMAP__OS_ID_MASK; its high half distinguishes
- * the thread from earlier threads with the same number, and from those that
+ * the thread from earlier threads with the same number, and from threads that
  * have it in other PID namespaces.
  *
  * Owner words hold an id and, in the other bits of the low half,

@@ -5,7 +5,7 @@
  * Every call that can fail returns an int: 0 is done; a negative number is an
  * SHMAP_E... error, and nothing changed; a positive number is done, with
  * something that the caller must know. The same situation has the same code on
- * every system; what the system itself said is shmap_system_error().
+ * every system; shmap_system_error() returns the system's own code.
  */
 #ifndef SHMAP_ERROR_H
 #define SHMAP_ERROR_H

@@ -49,7 +49,7 @@
 extern "C" {
 #endif
 
-/* Bytes that are enough for every token, with its NUL, but for those of native
+/* Bytes that are enough for every token, with its NUL, but for tokens of native
  * names of over 255 bytes. A token has no spaces and only letters, digits and
  * ":+./_-"; it is well below 200 bytes where names are not long. White space
  * behind it, as at the end of a line, does no harm. */
@@ -106,7 +106,7 @@ SHMAP_API int shmap_region_export(shmap_region *region, int access,
                                   int64_t target, char *token, size_t size);
 
 /* Let no further child inherit what shmap_region_export made for children.
- * Those that were started before keep it. NULL is fine. Since 0.1. */
+ * Children that were started before keep it. NULL is fine. Since 0.1. */
 SHMAP_API void shmap_region_unexport(shmap_region *region);
 
 /* Make a region of a token that another process made for this one, or for
@@ -192,7 +192,7 @@ SHMAP_API int shmap_region_send(shmap_region *region, int access,
  * deadline: until when to wait.
  * options: as for shmap_region_import. A region of another user is refused,
  *          with SHMAP_EOWNER, unless `accept` says otherwise:
- *          SHMAP_ACCEPT_SYSTEM for root's, SHMAP_ACCEPT_ANYBODY for those of
+ *          SHMAP_ACCEPT_SYSTEM for root's, SHMAP_ACCEPT_ANYBODY for regions of
  *          all users. On Windows the same holds for regions that a process of
  *          another user sends.
  *
@@ -200,7 +200,7 @@ SHMAP_API int shmap_region_send(shmap_region *region, int access,
  * came, or not all of it), SHMAP_ENOENT (also: the other end is closed, or
  * has sent an empty packet). Anything else but a region is SHMAP_ETOKEN at
  * once; all channels but sockets of packets are out of step then, and of no
- * more use. What was read from the channel by a call that failed is lost; of a
+ * more use. The bytes that a failed call read from the channel are lost; of a
  * named region that every other holder has closed by then, a leftover may stay
  * on POSIX systems, as of one that is never received. Since 0.1. */
 SHMAP_API int shmap_region_receive(shmap_region **region, intptr_t channel,

@@ -59,7 +59,7 @@ typedef struct shmap_mutex {
 
 /* Lock a mutex, waiting for its owner until the deadline.
  *
- * What was written before the mutex was last unlocked is visible after.
+ * Writes made before the mutex was last unlocked are visible after.
  *
  * Returns
  *   0                  the caller has the lock

@@ -41,7 +41,7 @@ typedef struct shmap_once {
 /* Begin the initialisation, or wait until it is done.
  *
  * Returns
- *   0                  it is done; what was set up is visible
+ *   0                  the initialisation is done, and its writes are visible
  *   SHMAP_ONCE_YOURS   (> 0) the caller must run the initialisation, then
  *                      commit or abandon
  *   SHMAP_OWNER_DIED   (> 0) the same, but the thread that ran it before has

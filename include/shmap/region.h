@@ -185,7 +185,7 @@ typedef struct shmap_region_options {
  *   SHMAP_ETYPE      something that is not shared memory has the name
  *                    (open_or_create: see shmap_region_open)
  *   SHMAP_EPRIVILEGE the scope is one where this process may not create
- *   SHMAP_ENOSPC     there is no room, also after freeing our own leftovers
+ *   SHMAP_ENOSPC     there is no room, also after freeing this user's leftovers
  *   SHMAP_E2BIG      no system object can have this size
  *   SHMAP_EBUSY      a stopped process keeps the name in the middle of a step,
  *                    or another user keeps a dead region locked
@@ -230,8 +230,8 @@ SHMAP_API int shmap_region_open(shmap_region **region, const char *name,
  * options: share, accept, user, scope, commit; NULL for the defaults.
  *
  * Returns SHMAP_CREATED (> 0) if the region was made by this call, 0 if it was
- * opened, or what create and open return, except SHMAP_ENOENT and, for a
- * region of our own making, SHMAP_EEXIST. Since 0.1. */
+ * opened, or what create and open return, except SHMAP_ENOENT and, for a region
+ * that shmap made, SHMAP_EEXIST. Since 0.1. */
 SHMAP_API int shmap_region_open_or_create(shmap_region **region,
                                           const char *name, uint64_t size,
                                           const shmap_region_options *options);
@@ -305,8 +305,8 @@ enum shmap_info_flags {
               keep it, no other process finds it. Of a file: its path means
               another file now, or none, as after a rotation of log files. */
     SHMAP_INFO_ALONE = 4,   /* no other handle holds a named region, or has a
-                              file open for writing; those that share this
-                              handle's descriptor, as forked children do,
+                              file open for writing; handles that share this
+                              one's descriptor, as forked children's do,
                               are not counted. Never told of anonymous and
                               foreign regions. */
     SHMAP_INFO_SPARSE = 8,  /* parts of it have no room yet: holes of a file,
@@ -328,7 +328,7 @@ typedef struct shmap_region_info {
     int kind;            /* enum shmap_kind */
     int access;          /* enum shmap_access */
     unsigned flags;      /* enum shmap_info_flags */
-    unsigned seals;      /* enum shmap_seal: those that surely hold */
+    unsigned seals;      /* enum shmap_seal: the seals that surely hold */
     const char *os_name; /* the system's name for it, or the file's path as
                             given; "" if it has none. Valid until the region
                             is closed. */
@@ -399,8 +399,8 @@ SHMAP_API intptr_t shmap_region_native(const shmap_region *region);
  *         needs the right SECTION_QUERY, which OpenFileMapping gives with
  *         FILE_MAP_ALL_ACCESS, and should be one of memory: to adopt a file,
  *         give the file's handle.
- * options: access; default: what the descriptor allows, for reading if the
- *          memory is sealed against writing.
+ * options: access; default: the access that the descriptor allows, for reading
+ *          if the memory is sealed against writing.
  *
  * An adopted region is never resized, marked or removed. Its kind is
  * anonymous for memory and file for a file.

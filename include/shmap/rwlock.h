@@ -8,7 +8,7 @@
  * it, so writers that never pause keep readers out. A reader that ends without
  * unlocking, in whatever way, or unmaps the lock, is found and no longer
  * counts. A writer that does is reported, to the next holder of either kind and
- * every later one, until a writer says that what it protects is consistent.
+ * every later one, until a writer says that the data it protects is consistent.
  *
  * See shmap/wait.h for what all objects have in common.
  */
@@ -46,7 +46,7 @@ typedef struct shmap_rwlock {
  * Returns
  *   0                  the caller reads
  *   SHMAP_OWNER_DIED   (> 0) the caller reads, and a writer has died since it
- *                      was last consistent: what is read may be half changed.
+ *                      was last consistent: the data read may be half changed.
  *                      Outranks SHMAP_ETIMEDOUT.
  *   SHMAP_ETIMEDOUT    a writer had it, or 64 readers, at the deadline
  *   SHMAP_EDEADLK      this thread has it for writing
@@ -72,8 +72,8 @@ SHMAP_API int shmap_rwlock_write_lock(shmap_rwlock *rwlock, int64_t deadline);
  * SHMAP_ENOTSUP. Since 0.1. */
 SHMAP_API int shmap_rwlock_unlock(shmap_rwlock *rwlock);
 
-/* Say that what it protects is whole again; the caller has it for writing, and
- * keeps it. Returns as shmap_mutex_consistent. Since 0.1. */
+/* Say that the data it protects is whole again; the caller has it for writing,
+ * and keeps it. Returns as shmap_mutex_consistent. Since 0.1. */
 SHMAP_API int shmap_rwlock_consistent(shmap_rwlock *rwlock);
 
 #ifdef __cplusplus

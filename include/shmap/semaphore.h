@@ -41,7 +41,7 @@ typedef struct shmap_semaphore {
  * step. Later ones change nothing, whatever their value. So a process that is
  * killed in this call has either done all of it, or leaves it to the next one.
  *
- * What was posted before is kept: the value becomes the sum. In a file region a
+ * Earlier posts are kept: the value becomes the sum. In a file region a
  * semaphore keeps its value, and that it was given one, when all processes have
  * ended; to begin anew, zero it when no process uses it. A semaphore that
  * begins with 0 needs no such call.
@@ -49,7 +49,7 @@ typedef struct shmap_semaphore {
  * value: 0 to SHMAP_SEMAPHORE_MAX.
  *
  * Returns 0 or
- *   SHMAP_EOVERFLOW  what was posted before and `value` are more than
+ *   SHMAP_EOVERFLOW  earlier posts and `value` together are more than
  *                    SHMAP_SEMAPHORE_MAX
  *   SHMAP_EINVAL     a null pointer, not a multiple of 8, or the value is too
  *                    large

@@ -52,12 +52,12 @@ enum shmap_view_flags {
     SHMAP_VIEW_PREFAULT = 1,
     /* Keep the pages in memory. Not built yet: SHMAP_ENOTSUP. */
     SHMAP_VIEW_RESIDENT = 2,
-    /* Leave the view's memory out of what the system writes when the process
-     * crashes: core dumps (Linux, FreeBSD), error reports (Windows 10, and not
-     * what a debugger writes). Dumps then take less time and room, and have no
-     * secrets of the region. Other views of the same pages are not left out
-     * unless they have this flag as well. SHMAP_ENOTSUP where the
-     * system cannot, as in Windows before version 1709, and on macOS. */
+    /* Leave the view's memory out of the dump that the system writes when the
+     * process crashes: core dumps (Linux, FreeBSD), error reports (Windows 10,
+     * and not what a debugger writes). Dumps then take less time and room, and
+     * have no secrets of the region. Other views of the same pages are not left
+     * out unless they have this flag as well. SHMAP_ENOTSUP where the system
+     * cannot, as in Windows before version 1709, and on macOS. */
     SHMAP_VIEW_NO_DUMP = 4
 };
 
@@ -108,9 +108,9 @@ typedef struct shmap_view_options {
 SHMAP_API int shmap_view_map(shmap_view *view, shmap_region *region,
                              const shmap_view_options *options);
 
-/* Set view->size to what the region has now, up to view->capacity. Moves
- * nothing. A file that became shorter makes the view's size smaller: the bytes
- * beyond must not be touched.
+/* Set view->size to the region's size now, up to view->capacity. Moves nothing.
+ * A file that became shorter makes the view's size smaller: the bytes beyond
+ * must not be touched.
  *
  * Returns 0 or SHMAP_EINVAL (nothing is mapped; the descriptor was closed).
  * Since 0.1. */
@@ -143,14 +143,14 @@ SHMAP_API int shmap_view_flush(const shmap_view *view, size_t offset,
  *                  in the view, or is locking one: let it unlock, or end, and
  *                  try again
  *   SHMAP_ENOMEM   the process has as many mappings as the system lets it
- *                  have, and to unmap the middle of what the system keeps as
- *                  one would make one more: unmap something else, and try
+ *                  have, and to unmap the middle of one of the system's
+ *                  mappings would make one more: unmap something else, and try
  *                  again
  *   SHMAP_ESYSTEM  the system refuses to unmap it
  *
  * Locks that this thread holds in the view are abandoned as if it had died,
  * also if the system then refuses to unmap the view (SHMAP_ENOMEM,
- * SHMAP_ESYSTEM). Those of other threads cannot be abandoned: the system and
+ * SHMAP_ESYSTEM). Locks of other threads cannot be abandoned: the system and
  * the C library write into a lock that a thread holds when that thread locks or
  * unlocks another one. For the same reason a view must not be unmapped, or
  * replaced, with the system's own calls while a thread holds a lock in it.

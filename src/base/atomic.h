@@ -136,8 +136,8 @@ static inline void shmap__poke_pointer(void **at, void *value)
     *(void *volatile *)at = value;
 }
 
-/* What this thread stored before is seen before what it stores after; what it
- * loaded before was loaded before what it loads after. */
+/* Order this thread's earlier stores before its later stores, and its earlier
+ * loads before its later loads. */
 static inline void shmap__fence(void)
 {
     SHMAP__LOAD_FENCE();
@@ -296,8 +296,8 @@ static inline void shmap__poke_pointer(void **at, void *value)
     __atomic_store_n(at, value, __ATOMIC_RELAXED);
 }
 
-/* What this thread stored before is seen before what it stores after; what it
- * loaded before was loaded before what it loads after. */
+/* Order this thread's earlier stores before its later stores, and its earlier
+ * loads before its later loads. */
 static inline void shmap__fence(void)
 {
     __atomic_thread_fence(__ATOMIC_ACQ_REL);
