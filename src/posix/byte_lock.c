@@ -3,7 +3,8 @@
 /* Locks on single bytes, which belong to open file descriptions. */
 #include "posix/os.h"
 
-/* The tests define SHMAP_NO_OFD_LOCKS, to be where there are none. */
+/* The tests define SHMAP_NO_OFD_LOCKS, to be as on systems without such locks.
+ */
 #if defined(F_OFD_SETLK) && !defined(SHMAP_NO_OFD_LOCKS)
 
 static struct flock byte_lock(off_t from, off_t count, short type)

@@ -21,8 +21,8 @@ enum { PIDFD = 4 }; /* SCM_PIDFD, of Linux 6.5 */
 enum { PIDFD = SCM_RIGHTS }; /* Equal, so that the test below never matches. */
 #endif
 
-/* Descriptors that are taken from a message, to be closed if it is not one of
- * ours: a sender of many must not be able to leave them here. */
+/* The most descriptors that are taken from a message, to be closed if it is not
+ * one of the library: a sender of many must not be able to leave them here. */
 enum { DESCRIPTORS_MAX = 253 };
 
 static const char no_channel[] =
@@ -45,15 +45,16 @@ static shmap__os_status channel_failed(int error)
     case EBADF:
     case EINVAL:
         return (shmap__os_status){SHMAP_EINVAL, error, no_channel};
-    case ETOOMANYREFS: /* Descriptors on their way. */
+    case ETOOMANYREFS: /* too many descriptors in messages not yet read */
         return (shmap__os_status){SHMAP_EMFILE, error};
     default:
         return shmap__posix_failed(error);
     }
 }
 
-/* Only such sockets carry descriptors, and only connected ones have another
- * end. To one of datagrams, every process can send. */
+/* Check the channel. Only Unix domain sockets carry descriptors, and only
+ * connected ones have another end. Every process can send to a socket of
+ * datagrams. */
 static shmap__os_status check_channel(intptr_t channel, int *type)
 {
     struct sockaddr address = {0};
@@ -97,7 +98,7 @@ static shmap__os_status wait_for(int channel, short event, int64_t deadline)
     return (shmap__os_status){SHMAP_ETIMEDOUT, 0};
 }
 
-/* The same after the channel was not ready, as it can be though it looks so. */
+/* Wait once more, after a channel that looked ready was not. */
 static shmap__os_status wait_again(intptr_t channel, short event,
                                    int64_t deadline)
 {
@@ -107,7 +108,7 @@ static shmap__os_status wait_again(intptr_t channel, short event,
 }
 
 /* A stream whose other end is closed, or reads no more, has room as well; but
- * not even nothing can be sent to it. */
+ * sending to it fails, even without any data. */
 shmap__os_status shmap__posix_channel_await(intptr_t channel, int64_t deadline)
 {
     int type = 0;
@@ -181,8 +182,8 @@ static struct cmsghdr *next_header(struct msghdr *message,
 #pragma GCC diagnostic pop
 #endif
 
-/* Keep the first descriptor of all that came; close the others. False if there
- * was no room for them. */
+/* Keep the first descriptor of all that came; close the others. Returns false
+ * if there was no room for them. */
 static bool collect(struct msghdr *message, int64_t *native)
 {
     bool complete = (message->msg_flags & MSG_CTRUNC) == 0;
@@ -213,7 +214,7 @@ static bool collect(struct msghdr *message, int64_t *native)
     return complete;
 }
 
-/* A packet has no rest. */
+/* Return whether this can begin a message. A packet has no rest. */
 static bool is_message(const char *message, size_t size, int type)
 {
     return shmap__os_begins_message(message, size) &&

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
-/* What a child begins afresh after fork, listed above the files that do it:
- * they use fork.c, which calls these. */
+/* The functions by which a child begins afresh after fork, listed above the
+ * files that do it: they use fork.c, which calls these. */
 #include "posix/os.h"
 
 void (*const shmap__posix_child_begins[])(void) = {

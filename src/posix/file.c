@@ -29,9 +29,9 @@ int shmap__posix_file_mark(int fd)
     return shmap__posix_lock(fd, mark_byte, F_RDLCK);
 }
 
-/* Take the gate, and keep fork out while it is ours: a child would keep it if
- * this process were killed. Not every file system has locks: then there is no
- * gate, and no opener is alone. */
+/* Take the gate, and keep fork out while this process has it: a child would
+ * keep it if this process were killed. Not every file system has locks: then
+ * there is no gate, and no opener is alone. */
 static shmap__os_status pass_gate(int fd, bool *gate)
 {
     unsigned attempt = 0;
@@ -104,8 +104,8 @@ static shmap__os_status fill_holes(int fd, const struct stat *stat,
     return error == 0 ? shmap__posix_done : shmap__posix_failed(error);
 }
 
-/* Bring the file to `size` bytes if it is shorter. On failure it is as it was.
- */
+/* Bring the file to `size` bytes if it is shorter. A failure leaves it as it
+ * was. */
 static shmap__os_status extend_to_fit(int fd, struct stat *stat,
                                       const shmap__os_request *request)
 {
@@ -131,7 +131,7 @@ static shmap__os_status extend_to_fit(int fd, struct stat *stat,
     status = shmap__posix_extend(fd, old, size, commit, false);
     if (status.code < 0) {
         if (ftruncate(fd, (off_t)old) != 0) {
-            /* What failed first is what the caller must know. */
+            /* The caller gets the first error. */
         }
         return status;
     }
@@ -154,7 +154,7 @@ static void unmake(const char *path, const struct stat *made)
 typedef struct file_entrant {
     const shmap__os_request *request;
     int fd;
-    bool made; /* here, and unused by others if it has no other mark */
+    bool made; /* by this call; unused by others if it has no other mark */
     shmap__posix_rights rights; /* if it is made */
     struct stat stat;
 } file_entrant;
@@ -172,7 +172,7 @@ static shmap__os_status enter(file_entrant *entrant, bool gate, bool *alone)
     if (entrant->stat.st_nlink == 0)
         return (shmap__os_status){SHMAP_ENOENT, 0};
     *alone = gate && shmap__posix_file_alone(fd);
-    /* Without a mark, the next one would be told that it is alone. */
+    /* Without a mark, the next opener would be told that it is alone. */
     error = gate ? shmap__posix_file_mark(fd) : 0;
     if (error != 0 && error != EAGAIN)
         return shmap__posix_failed(error);
@@ -229,8 +229,8 @@ static shmap__os_status open_once(file_entrant *entrant, bool *alone)
     return status;
 }
 
-/* The path as it is from everywhere; NULL if there is no memory or no current
- * folder. */
+/* Return the absolute path, for the caller to free; NULL if there is no memory
+ * or no current folder. */
 static char *absolute(const char *path)
 {
     char *folder = *path == '/' ? strdup("") : getcwd(NULL, 0);

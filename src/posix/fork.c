@@ -17,8 +17,8 @@
  * cancelled inside. */
 static pthread_rwlock_t fork_lock = PTHREAD_RWLOCK_INITIALIZER;
 
-/* Its holder is about to take the other. Without it, threads that open and
- * close could keep out for ever a thread that forks. */
+/* The holder of this lock is about to take the other. Without it, threads that
+ * open and close could keep out for ever a thread that forks. */
 static pthread_mutex_t fork_turn = PTHREAD_MUTEX_INITIALIZER;
 
 static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
@@ -48,8 +48,8 @@ static bool child_has_begun;
 
 static void before_fork(void)
 {
-    /* What is open is shared from now on; a thread that closes it cannot get
-     * past the locks before that. */
+    /* Open descriptors are shared from now on; a thread that closes one cannot
+     * pass the locks before that. */
     atomic_fetch_add(&forks, 1);
     if (inside_step || inside_lists)
         return;
@@ -62,7 +62,7 @@ static void before_fork(void)
 
 static void after_fork(void)
 {
-    /* So is what was opened since, by other handlers. */
+    /* So are descriptors that other handlers opened since. */
     atomic_fetch_add(&forks, 1);
     if (!forking)
         return;

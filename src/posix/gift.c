@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Descriptors as gifts: making one that is to be given to another process, and
- * an object of one that was given to this process. */
+/* Descriptors as gifts: making one for another process, and making an object of
+ * one that this process was given. */
 #include "posix/os.h"
 
 #include <unistd.h>
@@ -15,10 +15,10 @@ static bool is_for_reading(int fd)
     return flags >= 0 && (flags & O_ACCMODE) == O_RDONLY;
 }
 
-/* Of a description of its own, for reading only if it is given so, if that can
- * be had: a process that shares one could take away the mark with which the
- * exporter holds a named region or a file. Memory that is given with all rights
- * has no marks. */
+/* Return a new descriptor, or -1 and errno: of a description of its own, for
+ * reading only if it is given so, where that can be had: a process that shares
+ * a description could take away the mark with which the exporter holds a named
+ * region or a file. Memory that is given with all rights has no marks. */
 static int new_descriptor(const shmap__os_object *object, int access)
 {
     const bool read = access == SHMAP_ACCESS_READ;
@@ -39,8 +39,8 @@ static int new_descriptor(const shmap__os_object *object, int access)
     return again;
 }
 
-/* A file's inode has the number of the one before it that was removed, but not
- * its birth. */
+/* Return the time of a file's making; 0 for other kinds. A file's inode can
+ * have the number of a removed one, but not its time. */
 static uint64_t birth_of(int fd, const shmap__os_gift *gift)
 {
     return gift->kind == SHMAP_KIND_FILE ? shmap__posix_file_birth(fd) : 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Handing regions over: descriptors that are sent with a message, and which way
- * a region came. handover_inherit.c and handover_process.c have the other ways.
- */
+/* Handing regions over: descriptors that are sent with a message, and the
+ * choice of the way a region came. handover_inherit.c and handover_process.c
+ * have the other ways. */
 #include "posix/os.h"
 
 #include <unistd.h>

@@ -10,9 +10,10 @@
 
 #include "base/stop.h"
 
-/* Which lineage made a descriptor for its children to inherit, by its number.
- * These it must not take itself: the number of what was inherited and taken may
- * be used again. What is found here, no other thread closes or takes. */
+/* The lineage that made a descriptor for its children to inherit, by the
+ * descriptor's number. That lineage must not take it itself: the number of a
+ * descriptor that was inherited and taken may be used again. Under this lock no
+ * other thread closes or takes a descriptor that is found here. */
 static pthread_mutex_t inherited_lock = PTHREAD_MUTEX_INITIALIZER;
 static uint32_t *makers;
 static size_t makers_count;
@@ -62,8 +63,8 @@ shmap__os_status shmap__os_give_child(shmap__os_object *object,
     return status;
 }
 
-/* Return whether children inherit what has this number, as they do not the
- * standard descriptors and the library's others. */
+/* Return whether children inherit the descriptor of this number. They do not
+ * inherit the library's others, and the standard ones do not count. */
 static bool is_inheritable(int64_t native)
 {
     int flags = -1;

@@ -11,8 +11,9 @@
 
 #include "base/stop.h"
 
-/* Root may signal other users' processes, but these could not take the object.
- * A process that may not be looked at seems to be root's. */
+/* Check that the process exists and can take the object. Root may signal other
+ * users' processes, but these could not take it. A process that may not be
+ * looked at seems to be root's. */
 static shmap__os_status check_target(int64_t process)
 {
     char path[sizeof "/proc/" + 20];
@@ -29,9 +30,9 @@ static shmap__os_status check_target(int64_t process)
     return shmap__posix_done;
 }
 
-/* What this process cannot open through /proc, others cannot either: it can
- * what is its own. A process that may not be looked at, as one that gave up
- * root, seems to be root's. */
+/* Check that a descriptor can be opened through /proc: if this process, whose
+ * own it is, cannot do that, others cannot either. A process that may not be
+ * looked at, as one that gave up root, seems to be root's. */
 static shmap__os_status check_reach(int fd, const struct stat *stat, int access)
 {
     const bool writes = access != SHMAP_ACCESS_READ;
@@ -76,8 +77,8 @@ shmap__os_status shmap__os_give_process(shmap__os_object *object,
     return status;
 }
 
-/* Return whether a process has ended, and only its parent has not looked yet.
- * What it had is shown as root's until then. */
+/* Return whether a process is a zombie. Its descriptors are shown as root's
+ * until its parent has waited for it. */
 static bool has_ended(int64_t process)
 {
     char path[sizeof "/proc//stat" + 20];
@@ -89,15 +90,15 @@ static bool has_ended(int64_t process)
     error = shmap__posix_read_text(path, text, sizeof text);
     if (error != 0)
         return error == ENOENT || error == ESRCH;
-    /* Behind the program's name, which may be anything. */
+    /* The state comes after the program's name, which may be any text. */
     state = strrchr(text, ')');
     return state != NULL && state[1] == ' ' &&
            (state[2] == 'Z' || state[2] == 'X');
 }
 
-/* Look at another process's descriptor, which opens nothing. The link to it is
- * that process's user's, and readable or writable as the descriptor is: a token
- * leads no process to what the exporter does not have. */
+/* Find the object of another process's descriptor, without opening it. The link
+ * to it is that process's user's, and readable or writable as the descriptor
+ * is: a token leads no process to an object that the exporter does not have. */
 static shmap__os_status find_in_process(const shmap__os_request *request,
                                         int *fd, uid_t *giver)
 {
@@ -140,8 +141,8 @@ shmap__os_status shmap__posix_take_from_process(
 
     if (status.code < 0)
         return status;
-    /* Opening some things has effects. And another user could have put
-     * something else there since it was looked at. */
+    /* Opening a device can have effects. And another user could have put
+     * another object there since it was looked at. */
     if (!shmap__posix_fd_matches_gift(found, request->gift, &stat) ||
         !S_ISREG(stat.st_mode))
         status = (shmap__os_status){SHMAP_ENOENT, 0};

@@ -22,12 +22,12 @@ enum {
     AT_ONCE = 2  /* that a close asks for again */
 };
 
-/* How long closing goes without asking, and how long asking for all may last.
- */
+/* The time for which closing does not ask, and the longest time for asking for
+ * all. */
 static const int64_t pause_ns = 5000000;
 static const int64_t all_ns = 100000000;
 
-/* What is remembered of a name, the longest first. */
+/* One remembered name; the list has the oldest first. */
 typedef struct later {
     uint64_t identity[2];
     char *os_name;
@@ -58,8 +58,8 @@ static void unlock_list(void)
     shmap__store32(&taken, 0);
 }
 
-/* Not for ever: a thread that has the list can wait for a thread that forks, of
- * which a handler closes a region. */
+/* Take the list. Returns false after a while: a thread that has the list can
+ * wait for a thread that forks, of which a handler closes a region. */
 static bool lock_list(void)
 {
     unsigned attempt = 0;
@@ -72,7 +72,7 @@ static bool lock_list(void)
     return true;
 }
 
-/* What another thread of the parent was changing is left alone. */
+/* A list that another thread of the parent was changing is left alone. */
 void shmap__posix_later_forget(void)
 {
     if (inside)
@@ -81,7 +81,8 @@ void shmap__posix_later_forget(void)
     unlock_list();
 }
 
-/* Ask for the first of the list again, which becomes the last, or goes. */
+/* Ask for the first name of the list again, which becomes the last, or is
+ * removed. */
 static void ask_first(bool at_exit)
 {
     const later first = list[0];

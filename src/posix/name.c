@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-/* What names of shared memory objects look like on POSIX systems. */
+/* The form of the names of shared memory objects on POSIX systems. */
 #include "posix/os.h"
 
 #include <string.h>
@@ -33,8 +33,8 @@ void shmap__os_name_prefix(char *out, int scope)
     }
 }
 
-/* The form that POSIX specifies, a slash and then none, with or without the
- * first. */
+/* The form that POSIX specifies, one slash at the beginning, which may be
+ * missing, and no other. */
 bool shmap__os_native_name_valid(const char *name)
 {
     const char *rest = name + (name[0] == '/');

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
-/* What all kinds of regions have in common: descriptors, sizes, letting go. */
+/* The parts that all kinds of regions have in common: descriptors, sizes,
+ * closing. */
 #include "posix/os.h"
 
 #include <stdlib.h>
@@ -93,7 +94,8 @@ shmap__os_status shmap__os_size(const shmap__os_object *object, uint64_t *size)
     if (!shmap__posix_still_ours(object, &stat))
         return shmap__posix_failed(EBADF);
     *size = shmap__posix_whole_pages((uint64_t)stat.st_size, object->page_size);
-    /* Another program's object can end inside a page, which is all there. */
+    /* Another program's object can end inside a page, which exists as a whole.
+     */
     if (object->kind != SHMAP_KIND_FILE) {
         uint64_t mask = object->page_size - 1;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-/* What the files of the POSIX side share. */
+/* Declarations that the files of the POSIX side share. */
 #ifndef SHMAP_POSIX_OS_H
 #define SHMAP_POSIX_OS_H
 
@@ -12,7 +12,7 @@
 
 #include "platform.h"
 
-#ifndef O_PATH /* Then nothing is opened only to be looked at. */
+#ifndef O_PATH /* The system cannot open an object only to look at it. */
 #define O_PATH 0
 #endif
 
@@ -31,7 +31,7 @@ shmap__os_status shmap__posix_belongs(int code, int error, uid_t user);
  * errno. */
 int shmap__posix_open(const char *path, int flags, mode_t mode);
 
-/* The flags of open() for such access. */
+/* Return the flags of open() for an access. */
 int shmap__posix_open_flags(int access);
 
 /* Duplicate, close-on-exec. Return a descriptor above 2, or -1 and errno. */
@@ -43,8 +43,8 @@ int shmap__posix_above_stdio(int fd);
 /* Close, and leave errno alone. */
 void shmap__posix_close_quietly(int fd);
 
-/* Open what a descriptor means once more, in a description of its own. -1 and
- * errno. */
+/* Open the object of a descriptor once more, in a description of its own. -1
+ * and errno. */
 int shmap__posix_open_again(int fd, int flags);
 
 /* Write the path under which this process finds its own descriptor. */
@@ -82,9 +82,10 @@ int shmap__posix_lock(int fd, off_t byte, short type);
 /* The same for several bytes at once. */
 int shmap__posix_lock_bytes(int fd, off_t from, off_t count, short type);
 
-/* Return the type of another description's lock on the byte; F_UNLCK if there
- * is none; -1 and errno if the system refuses to tell. Where it has no such
- * locks, taking one is ENOTSUP, and every byte is answered to be locked. */
+/* Return the type of another description's lock on the byte; F_UNLCK if the
+ * byte is free; -1 and errno if the system refuses to tell. Where it has no
+ * such locks, taking one is ENOTSUP, and every byte is answered to be locked.
+ */
 short shmap__posix_locked(int fd, off_t byte);
 
 /* Return the status for this errno of one of these. */
@@ -126,19 +127,20 @@ enum { SHMAP__POSIX_ATTEMPTS_BRIEF = 64 + 50 };
 
 /* user.c */
 
-/* Whether the request of this user accepts what belongs to `uid`. Reads
- * `accept` and `user`. */
+/* Return whether the request of this user accepts an object that belongs to
+ * `uid`. Reads `accept` and `user`. */
 bool shmap__posix_accepts(const shmap__os_request *request, uid_t uid,
                           uid_t user);
 
 /* Ask the system for the number that an account of this name has: one of
  * getpwnam_r and getgrnam_r, behind a function that all accounts have in
- * common. `found` is untouched if there is none. Returns 0 or an errno. */
+ * common. `found` is untouched if no account has the name. Returns 0 or an
+ * errno. */
 typedef int shmap__posix_ask_account(const char *name, char *space, size_t size,
                                      uint32_t *number, bool *found);
 
 /* Find an account's number, by its name or as it is. SHMAP_EINVAL, with `none`
- * as its detail, if there is none. */
+ * as its detail, if no account has it. */
 shmap__os_status shmap__posix_find_account(uint32_t *number, const char *name,
                                            shmap__posix_ask_account *ask,
                                            const char *none);
@@ -163,13 +165,13 @@ shmap__os_status shmap__posix_rights_give(const shmap__posix_rights *rights,
                                           int fd, mode_t bits,
                                           const struct stat *stat);
 
-/* Return whether this process cannot write to what the descriptor means, and
- * cannot make that it can. */
+/* Return whether this process cannot write to the object of the descriptor, and
+ * cannot give itself the right to. */
 bool shmap__posix_cannot_write(int fd, const struct stat *stat);
 
 /* allocate.c */
 
-/* Where shared memory objects are files, if they are. */
+/* The folder of shared memory objects, on systems where they are files. */
 #define SHMAP__POSIX_FOLDER "/dev/shm"
 
 /* Find the machine's memory and swap, in bytes: all, and what is free. All is
@@ -228,8 +230,8 @@ shmap__os_status shmap__posix_object_check(shmap__os_object *object, int fd,
 
 /* object.c */
 
-/* What a descriptor allows, fitted to what is asked, which may be
- * SHMAP_ACCESS_DEFAULT; < 0 is an error. */
+/* Return the access that a descriptor allows, fitted to the one asked for,
+ * which may be SHMAP_ACCESS_DEFAULT; < 0 is an error. */
 int shmap__posix_access_of(int fd, int asked);
 
 /* seal.c */
@@ -245,7 +247,7 @@ shmap__os_status shmap__posix_forbid_writing(shmap__os_object *object,
 void *shmap__posix_map_writable(const shmap__os_object *object, uint64_t offset,
                                 size_t size, void *address);
 
-/* Unmap what object->writable is. */
+/* Unmap object->writable. */
 void shmap__posix_writable_end(const shmap__os_object *object);
 
 /* presence.c: the views of this process, and its presence in the regions of the
@@ -306,10 +308,11 @@ shmap__os_status shmap__posix_channel_await(intptr_t channel, int64_t deadline);
 
 /* named.c */
 
-/* Give a holder's mark to a new description of a named region, which is to be
- * given away. And be a holder of one that a descriptor means, which another
- * holder gave to this process, unless it was only found there, with that mark.
- * Reads what shmap__os_take reads. The descriptor is the object's then. */
+/* Put a holder's mark on a new description of a named region that is to be
+ * given to another process. And become a holder of the region of a descriptor,
+ * which another holder gave to this process with that mark, or which this
+ * process only found there. Reads what shmap__os_take reads. The descriptor is
+ * the object's then. */
 bool shmap__posix_named_lend(int fd);
 shmap__os_status shmap__posix_named_take(shmap__os_object *object, int fd,
                                          const struct stat *stat,
@@ -339,7 +342,7 @@ bool shmap__posix_named_is_held(const char *os_name, const uint64_t identity[2],
  * `os_name` is NULL; and ask for a few names that were remembered before. */
 void shmap__posix_later(const char *os_name, const uint64_t identity[2]);
 
-/* Ask for all of them: they are closed, and no leftovers. */
+/* Ask for all remembered names: those regions are closed, and no leftovers. */
 void shmap__posix_later_all(void);
 
 /* In a child after fork: its parent asks for the names. */
@@ -360,8 +363,8 @@ shmap__os_status shmap__posix_gift_open(const shmap__os_object *object,
                                         const shmap__os_gift *gift, int *fd,
                                         struct stat *stat);
 
-/* Make sure that it cannot be used for more, and note it in the gift; on
- * failure it is closed. Comes last: sealing cannot be taken back. */
+/* Make sure that the descriptor cannot be used for more, and note it in the
+ * gift; on failure it is closed. Comes last: sealing cannot be taken back. */
 shmap__os_status shmap__posix_gift_complete(shmap__os_object *object,
                                             shmap__os_gift *gift, int fd,
                                             const struct stat *stat);
@@ -370,24 +373,25 @@ shmap__os_status shmap__posix_gift_complete(shmap__os_object *object,
 void shmap__posix_gift_identify(const shmap__os_object *object,
                                 shmap__os_gift *gift);
 
-/* Return whether a descriptor means what was given, and its stat. */
+/* Return whether a descriptor is of the object that was given, and its stat. */
 bool shmap__posix_fd_matches_gift(int fd, const shmap__os_gift *gift,
                                   struct stat *stat);
 
-/* Make an object of a descriptor, if that means what was given: else
+/* Make an object of a descriptor, if it is of the object that was given: else
  * SHMAP_ENOENT. On success the descriptor is the object's. */
 shmap__os_status shmap__posix_gift_take(shmap__os_object *object, int fd,
                                         const shmap__os_request *request);
 
 /* handover_inherit.c */
 
-/* Take what this process inherited. On failure it can be taken again. */
+/* Take a region that this process inherited. After a failure it can be taken
+ * again. */
 shmap__os_status shmap__posix_take_inherited(shmap__os_object *object,
                                              const shmap__os_request *request);
 
 /* handover_process.c */
 
-/* Take what another process has, under another descriptor. */
+/* Take a region that another process has, under a new descriptor. */
 shmap__os_status shmap__posix_take_from_process(
     shmap__os_object *object, const shmap__os_request *request);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-/* What a descriptor is of, and an object for it. */
+/* Finding out what a descriptor is of, and making an object for it. */
 #include "posix/os.h"
 
 #include <sys/mman.h>
@@ -19,7 +19,7 @@ bool shmap__posix_cannot_map(int fd, const struct stat *stat)
     return false;
 }
 
-/* What is beyond the last whole huge page cannot be touched. */
+/* Bytes beyond the last whole huge page cannot be touched. */
 uint64_t shmap__posix_whole_pages(uint64_t size, size_t page)
 {
     return page > shmap__os_facts_get()->page_size ? size - size % page : size;

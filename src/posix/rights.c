@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Rights: which users may open what is made here, and write to it. */
+/* Rights: the users that may open a new object, and write to it. */
 #include "posix/os.h"
 
 #include <grp.h>
@@ -64,8 +64,7 @@ static shmap__os_status give_to_group(int fd, gid_t group)
                           : shmap__posix_failed(errno);
 }
 
-/* First the group, which others than the right one must not use, then what it
- * may do. */
+/* First the group, so that no other group gets its rights, then the rights. */
 shmap__os_status shmap__posix_rights_give(const shmap__posix_rights *rights,
                                           int fd, mode_t bits,
                                           const struct stat *stat)
@@ -86,7 +85,7 @@ shmap__os_status shmap__posix_rights_give(const shmap__posix_rights *rights,
     if (errno == EPERM || errno == ENOSYS || errno == EOPNOTSUPP)
         return (shmap__os_status){SHMAP_ENOTSUP, errno,
                                   "the file system or a filter does not let "
-                                  "this process set who may open it (fchmod)"};
+                                  "this process set the mode of the object"};
     return shmap__posix_failed(errno);
 }
 

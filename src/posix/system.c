@@ -51,7 +51,8 @@ static unsigned count_processors(void)
         CPU_COUNT(&allowed) > 1)
         online = CPU_COUNT(&allowed);
 #endif
-    /* Some C libraries count those that this process is kept to. */
+    /* Some C libraries count only the processors that this process is kept to.
+     */
     if (online <= 1)
         online = has_several_processors() ? 2 : 1;
     return (unsigned)online;
@@ -71,8 +72,8 @@ const shmap__os_facts *shmap__os_facts_get(void)
     return &facts;
 }
 
-/* Two that ask at the same moment run on different processors; where these are
- * not told, they are different processes, or threads. */
+/* Two threads that ask at the same moment run on different processors; where
+ * the system does not tell these, they are told apart by process and thread. */
 uint64_t shmap__os_wait_id(void)
 {
     static SHMAP__THREAD_LOCAL uint64_t count;

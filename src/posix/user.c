@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Users: which one owns a region, and whether the caller accepts that. */
+/* Users: finding the user of a region, and whether the caller accepts that
+ * user. */
 #include "posix/os.h"
 
 #include <errno.h>
@@ -25,7 +26,7 @@ static bool is_known(uid_t uid)
            inside == 0 && outside == 0 && count == UINT32_MAX;
 }
 
-/* What getpwnam_r and getgrnam_r may say if there is no such account. */
+/* Return whether getpwnam_r and getgrnam_r may say this of an unknown name. */
 static bool means_unknown(int error)
 {
     return error == 0 || error == ENOENT || error == ESRCH || error == EBADF ||

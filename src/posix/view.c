@@ -21,8 +21,8 @@
 #define MADV_POPULATE_WRITE 23
 #endif
 
-/* Where a system lacks it, or does not know it yet, the address is a hint, and
- * what comes back is compared. */
+/* On a system without it, or that does not know it yet, the address is a hint,
+ * and the address of the view is compared. */
 static const int at_address = MAP_FIXED_NOREPLACE;
 
 static shmap__os_status map_failed(const shmap__os_object *object, int error,
@@ -54,8 +54,8 @@ static bool is_sealed(const shmap__os_object *object)
     return sealed;
 }
 
-/* A view of what is sealed against writing. Before Linux 6.7, one for reading
- * had to be through a descriptor for reading. */
+/* Map a view of a region that is sealed against writing. Before Linux 6.7, a
+ * view for reading had to be mapped through a descriptor for reading. */
 static void *map_sealed(const shmap__os_object *object, uint64_t offset,
                         size_t size, int access, void *address)
 {
@@ -196,8 +196,8 @@ shmap__os_status shmap__os_view_prefault(const shmap__os_object *object,
 }
 #endif
 
-/* What was mapped for writing could be written: nothing but the disk, or a
- * filter, refuses. */
+/* Return the failure of a flush. A region that was mapped for writing could be
+ * written: only the disk, or a filter, refuses. */
 static shmap__os_status flush_failed(int error)
 {
     return error == ENOSPC || error == EDQUOT

@@ -7,9 +7,9 @@
 
 #include "base/stop.h"
 
-/* For Windows, an anonymous region has a name after all, which cannot be
- * guessed: without one, the system has no way to tell which section a handle
- * means, and before 8.1 does not keep an access list with it. */
+/* On Windows, an anonymous region has a name as well, which cannot be guessed:
+ * without one, the system has no way to tell which section a handle means, and
+ * before 8.1 does not keep an access list with it. */
 static const wchar_t prefix[] = L"Local\\shmap~";
 
 enum { RANDOM_BYTES = 16, DIGITS_PER_BYTE = 2 };
@@ -37,8 +37,9 @@ static bool make_name(random_name *name)
 }
 
 /* A process with a handle for reading must not be able to make it one for
- * writing, so the list lets only those write that the options name, not even
- * the user. The handle made here can, whatever the list says. */
+ * writing, so the access list lets only the users write that the options name,
+ * not even the region's own user. The handle made here can, whatever the list
+ * says. */
 static shmap__os_status make_security(shmap__win32_security *privacy,
                                       const shmap_region_options *options)
 {
@@ -67,7 +68,7 @@ shmap__os_status shmap__os_anonymous_create(shmap__os_object *object,
     if (status.code == 0)
         status = shmap__win32_section_create(&section, name.text, request->size,
                                              &privacy);
-    /* A sandbox may have no place for names. */
+    /* A sandbox may have no folder for names. */
     if (status.code == SHMAP_EACCES)
         status = shmap__win32_section_create(&section, NULL, request->size,
                                              &privacy);

@@ -20,7 +20,7 @@ DWORD shmap__win32_lock(HANDLE file, uint64_t byte, DWORD flags)
 
     if (LockFileEx(file, LOCKFILE_FAIL_IMMEDIATELY | flags, 0, 1, 0, &position))
         return ERROR_SUCCESS;
-    /* What a handle for overlapped access says instead. */
+    /* A handle for overlapped access gives this error instead. */
     if (GetLastError() == ERROR_IO_PENDING)
         return ERROR_LOCK_VIOLATION;
     return GetLastError();

@@ -32,7 +32,7 @@ static shmap__os_status no_channel(DWORD error)
         SHMAP_EINVAL, error, "channel: must be an open handle of a named pipe");
 }
 
-/* Which end of a pipe this is. */
+/* Find which end of a pipe this is. */
 static shmap__os_status find_end(intptr_t channel, DWORD *flags)
 {
     shmap__os_status done = {0, 0};
@@ -40,7 +40,7 @@ static shmap__os_status find_end(intptr_t channel, DWORD *flags)
     DWORD ignored;
     DWORD error;
 
-    /* Negative ones mean this process, and the like. */
+    /* Negative numbers mean this process, and other pseudo handles. */
     if (channel <= 0)
         return no_channel(ERROR_INVALID_HANDLE);
     if (!GetHandleInformation(pipe, &ignored))
@@ -91,7 +91,8 @@ shmap__os_status shmap__win32_channel_peer(intptr_t channel, int64_t *peer)
     return status;
 }
 
-/* Sleep before looking again, longer each time. False at the deadline. */
+/* Sleep before looking again, longer each time. Returns false at the deadline.
+ */
 static bool nap(DWORD *longest, int64_t deadline)
 {
     DWORD ms = shmap__win32_milliseconds(deadline, *longest);
@@ -139,7 +140,7 @@ static DWORD io_finish(HANDLE pipe, io *at, DWORD begun, DWORD *count,
             CancelIoEx(pipe, &at->overlapped);
         error = ERROR_SUCCESS;
     }
-    /* A message may be longer than what is asked of it. */
+    /* A message may be longer than the part that is read. */
     if (error == ERROR_SUCCESS || error == ERROR_MORE_DATA) {
         error = GetOverlappedResult(pipe, &at->overlapped, count, TRUE)
                     ? ERROR_SUCCESS
@@ -177,8 +178,8 @@ static DWORD read_overlapped(HANDLE pipe, char *data, DWORD size, DWORD *count,
     return io_finish(pipe, &one, error, count, deadline);
 }
 
-/* Nothing can end a write through a handle that is not overlapped but another
- * thread; so it must not wait. */
+/* Only another thread can end a write through a handle that is not overlapped;
+ * so the write must not wait. */
 static DWORD write_now(HANDLE pipe, const char *data, DWORD size, DWORD *count)
 {
     DWORD error = ERROR_SUCCESS;
@@ -198,7 +199,8 @@ static DWORD write_now(HANDLE pipe, const char *data, DWORD size, DWORD *count)
     return error;
 }
 
-/* What is longer than the pipe's room would never fit. */
+/* Return how many of `size` bytes to write at once: a part larger than the
+ * pipe's buffer would never fit. */
 static DWORD fitting(HANDLE pipe, DWORD size)
 {
     DWORD out;
@@ -233,7 +235,7 @@ bool shmap__win32_channel_has_room(intptr_t channel)
     if (!is_synchronous(pipe) ||
         !GetNamedPipeInfo(pipe, &flags, &out, &in, NULL))
         return true;
-    /* Of messages, no part can wait outside. */
+    /* A message cannot be written in parts. */
     if ((flags & PIPE_TYPE_MESSAGE) != 0)
         return (out != 0 || in != 0) &&
                fitting(pipe, SHMAP__OS_MESSAGE) == SHMAP__OS_MESSAGE;
@@ -313,7 +315,8 @@ static shmap__os_status check_sender(HANDLE pipe, DWORD flags,
     if ((flags & PIPE_SERVER_END) != 0)
         return shmap__win32_check_client(pipe, request);
     /* The maker of the pipe. Where pipes have no owners, as under Wine, the
-     * process that did; but its number can be that of another by now. */
+     * user of the process that made it; but its number can be that of another
+     * process by now. */
     if (shmap__win32_handle_owner(pipe, known, sizeof known))
         return shmap__win32_check_owner(pipe, request);
     if (!GetNamedPipeServerProcessId(pipe, &id))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-/* What Windows' error codes mean to shmap, where nothing more is known. */
+/* The meaning of Windows' error codes to shmap, where nothing more is known. */
 #include "win32/os.h"
 
 /* ERROR_DISK_QUOTA_EXCEEDED, which not every winerror.h has. */

@@ -22,8 +22,9 @@
 static const uint64_t gate_byte = UINT64_C(0x7FFFFFFFFFFFFFF0);
 static const uint64_t mark_byte = UINT64_C(0x7FFFFFFFFFFFFFF1);
 
-/* Inside the gate, without a mark of our own. */
-static bool nobody_marks(HANDLE file)
+/* Return whether no handle marks the file. Called inside the gate, while this
+ * handle has no mark. */
+static bool no_handle_marks(HANDLE file)
 {
     if (shmap__win32_lock(file, mark_byte, LOCKFILE_EXCLUSIVE_LOCK) !=
         ERROR_SUCCESS)
@@ -39,10 +40,10 @@ bool shmap__win32_file_is_alone(HANDLE file)
 
     if (shmap__win32_lock_patiently(file, gate_byte) != ERROR_SUCCESS)
         return false;
-    /* Our own mark would be in the way. No other handle looks for it meanwhile.
-     */
+    /* The mark of this handle would be in the way. No other handle looks for it
+     * meanwhile. */
     marked = shmap__win32_unlock(file, mark_byte);
-    alone = nobody_marks(file);
+    alone = no_handle_marks(file);
     if (marked)
         shmap__win32_file_mark(file);
     shmap__win32_unlock(file, gate_byte);
@@ -72,8 +73,8 @@ static shmap__os_status ensure_size(HANDLE file, uint64_t size, int access)
     return shmap__win32_extend(file, size);
 }
 
-/* Remove a file that was made here. Its handle has no right to: with that,
- * no program could open the file that does not expect it to vanish. */
+/* Remove a file that was made here. Its handle has no right to: with that
+ * right, only programs that expect the file to vanish could open it. */
 static void remove_made(HANDLE file)
 {
     FILE_DISPOSITION_INFO disposition = {TRUE};
@@ -140,10 +141,10 @@ static shmap__os_status prepare_file(HANDLE file,
             shmap__win32_unlock(file, gate_byte);
         return shmap__win32_failed(ERROR_DELETE_PENDING);
     }
-    *alone = gate == ERROR_SUCCESS && nobody_marks(file);
+    *alone = gate == ERROR_SUCCESS && no_handle_marks(file);
     status = shmap__win32_failed_as(0, 0);
-    /* Where there are locks at all, an opener without a mark would let others
-     * believe that they are alone. */
+    /* Where there are locks at all, an opener without a mark would let other
+     * openers believe that they are alone. */
     if (gate == ERROR_SUCCESS &&
         request->options.access == SHMAP_ACCESS_READ_WRITE)
         marked = shmap__win32_file_mark(file);
@@ -175,8 +176,9 @@ static DWORD creation(int create)
     }
 }
 
-/* Open the path; `*error` receives the reason, or ERROR_ALREADY_EXISTS if
- * there was a file. If it is a pipe, its server must not act as us. */
+/* Open the path; `*error` receives the reason, or ERROR_ALREADY_EXISTS if there
+ * was a file. If it is a pipe, its server must not be able to act as this user.
+ */
 static HANDLE open_path(const wchar_t *path, int access, int create,
                         SECURITY_ATTRIBUTES *security, DWORD *error)
 {
@@ -266,8 +268,8 @@ static shmap__os_status open_file(HANDLE *file, const wchar_t *path,
     return status;
 }
 
-/* The path as it is from everywhere, for the object to keep; NULL if there is
- * no memory. */
+/* Return the absolute path, for the object to keep; NULL if there is no memory.
+ */
 static wchar_t *absolute(const wchar_t *path)
 {
     DWORD size = GetFullPathNameW(path, 0, NULL, NULL);
@@ -304,8 +306,9 @@ bool shmap__win32_file_is_lost(const shmap__os_object *object)
     return known && !shmap__win32_file_is_same(identity, object->identity);
 }
 
-/* The system has names for devices in every folder, and tells by giving them
- * another one. To open such a device could have effects. */
+/* Return whether a path is that of a device. The system has names for devices
+ * in every folder, and shows that by giving them another path. To open such a
+ * device could have effects. */
 static bool is_device(const wchar_t *path, const wchar_t *full)
 {
     static const wchar_t devices[] = L"\\\\.\\";
@@ -315,7 +318,8 @@ static bool is_device(const wchar_t *path, const wchar_t *full)
            wcsncmp(path, devices, size) != 0;
 }
 
-/* Windows finds room for what it extends at once: lazy makes no difference. */
+/* Windows allocates the room of a file when it extends it: lazy makes no
+ * difference. */
 shmap__os_status shmap__os_file_open(shmap__os_object *object,
                                      const shmap__os_request *request,
                                      bool *alone)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Fork, which Windows does not have: what it must not copy half changed is only
- * kept from other threads. */
+/* Fork, which Windows does not have: data that it must not copy half changed is
+ * only locked against other threads. */
 #include "win32/os.h"
 
 static SRWLOCK threads_lock = SRWLOCK_INIT;

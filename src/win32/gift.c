@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 
 /* Handles as gifts: making one that is to be given to another process, with no
- * more rights than it needs, and knowing one that was given. */
+ * more rights than it needs, and recognising one that was given. */
 #include "win32/os.h"
 
 #include "base/stop.h"
 
-/* What a handle for some access may do, and what it must be able to. */
+/* The rights that a handle for an access may have, and those that it must have.
+ */
 typedef struct handle_rights {
     DWORD wanted;
     DWORD needed;
@@ -29,8 +30,8 @@ static handle_rights rights_for(int kind, int access)
     return rights;
 }
 
-/* Make a handle with no more rights than that. What another program's handle
- * does not have, its copy cannot have either. */
+/* Make a handle with no more rights than that. A copy cannot have a right that
+ * another program's handle does not have. */
 shmap__os_status shmap__win32_copy_for(HANDLE handle, int kind, int access,
                                        HANDLE *copy)
 {
@@ -73,7 +74,8 @@ bool shmap__win32_handle_matches(HANDLE handle, int kind,
 {
     uint64_t found[2];
 
-    /* Of some other objects, asking for the name can wait. */
+    /* For some other objects, the question for the name can wait without end.
+     */
     return is_kind(handle, kind) &&
            shmap__win32_identify(handle, kind, found) &&
            found[0] == identity[0] && found[1] == identity[1];
@@ -104,9 +106,9 @@ shmap__os_status shmap__win32_gift_make(const shmap__os_object *object,
     return status;
 }
 
-/* Return whether this number is of a handle that is given in this way, as none
- * of the library's own is. The system would ignore the lowest bits of a number,
- * and take some negative ones for this process and the like. */
+/* Return whether this number is of a handle that is given in this way, and not
+ * one of the library's own handles. The system would ignore the lowest bits of
+ * a number, and take some negative ones for this process and the like. */
 bool shmap__win32_can_be_gift(int64_t native, int way)
 {
     enum { TAG_BITS = 3 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 
 /* Handing regions over: handles that a message through a channel tells of, and
- * taking what was given. handover_inherit.c and handover_process.c have the
- * other ways. */
+ * taking a handle that was given. handover_inherit.c and handover_process.c
+ * have the other ways. */
 #include "win32/os.h"
 
 #include "base/stop.h"
@@ -12,8 +12,9 @@ int64_t shmap__os_process_id(void)
     return GetCurrentProcessId();
 }
 
-/* The system names the process that opened the other end. If that is this one,
- * another process has inherited the end, and which one cannot be told. */
+/* The system names the process that opened the other end. If that is this
+ * process, another process has inherited the end, and which one cannot be told.
+ */
 static shmap__os_status peer_unknown(void)
 {
     const shmap__os_status status = {
@@ -42,7 +43,7 @@ shmap__os_status shmap__os_give_channel(shmap__os_object *object,
     shmap__os_gift filled = *gift;
     shmap__os_status status = shmap__win32_channel_peer(channel, &filled.to);
 
-    /* What is given can be taken back if there is no room for the message. */
+    /* The handle can be taken back if there is no room for the message. */
     (void)deadline;
     if (status.code < 0)
         return status;
@@ -58,8 +59,8 @@ shmap__os_status shmap__os_give_channel(shmap__os_object *object,
 }
 
 /* Take back a handle of which no message tells. The process may have ended, and
- * its number be that of another, in which the handle of the same number means
- * something else. */
+ * its number be that of another, in which the handle of the same number is of
+ * another object. */
 void shmap__os_give_channel_end(const shmap__os_gift *gift, bool given)
 {
     const HANDLE there = (HANDLE)(intptr_t)gift->native;
@@ -78,8 +79,8 @@ void shmap__os_give_channel_end(const shmap__os_gift *gift, bool given)
     CloseHandle(process);
 }
 
-/* Return whether what was given is here. What this process lets its children
- * inherit is not for itself. */
+/* Return whether the handle that was given is in this process. Handles that
+ * this process lets its children inherit are not for itself. */
 static bool is_here(const shmap__os_gift *gift)
 {
     const HANDLE given = (HANDLE)(intptr_t)gift->native;
@@ -98,8 +99,8 @@ static void close_given(const shmap__os_gift *gift)
     CloseHandle(given);
 }
 
-/* What was given becomes the object's under another number, so that it cannot
- * be taken twice. */
+/* Give the object a handle of another number instead of the one that was given,
+ * so that this cannot be taken twice. */
 static shmap__os_status make_own(HANDLE given, const shmap__os_request *request,
                                  HANDLE *own)
 {
@@ -111,7 +112,7 @@ static shmap__os_status make_own(HANDLE given, const shmap__os_request *request,
     if (status.code < 0)
         return status;
     close_given(gift);
-    /* Where there are no locks, it is not known which processes have the file.
+    /* On a volume without locks, it is not known which processes have the file.
      */
     if (gift->kind == SHMAP_KIND_FILE && access == SHMAP_ACCESS_READ_WRITE)
         shmap__win32_file_mark(*own);
@@ -149,7 +150,7 @@ static shmap__os_status take_given(shmap__os_object *object,
     return status;
 }
 
-/* Of two threads that take the same, one does. */
+/* Of two threads that take the same handle, only one succeeds. */
 static SRWLOCK taking = SRWLOCK_INIT;
 
 shmap__os_status shmap__os_take(shmap__os_object *object,

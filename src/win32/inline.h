@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
-/* What of the seam (platform.h) is compiled into its users on Windows.
- */
+/* The part of the seam (platform.h) that is compiled into its users, on
+ * Windows. */
 #ifndef SHMAP_INLINE_H
 #define SHMAP_INLINE_H
 

@@ -15,8 +15,8 @@ void shmap__os_name_prefix(char *out, int scope)
            scope == SHMAP_SCOPE_MACHINE ? "Global\\shmap." : "Local\\shmap.");
 }
 
-/* How many UTF-16 units valid UTF-8 becomes: one for each sequence, two for
- * those of four bytes. */
+/* Return how many UTF-16 units valid UTF-8 becomes: one for each sequence, two
+ * for those of four bytes. */
 static size_t utf16_units(const char *name)
 {
     size_t units = 0;
@@ -30,7 +30,8 @@ static size_t utf16_units(const char *name)
     return units;
 }
 
-/* `name` after `folder`, NULL if it does not start with that. */
+/* Return the rest of `name` after `folder`; NULL if it does not start with
+ * that. */
 static const char *after(const char *name, const char *folder)
 {
     size_t size = strlen(folder);
@@ -38,7 +39,7 @@ static const char *after(const char *name, const char *folder)
     return strncmp(name, folder, size) == 0 ? name + size : NULL;
 }
 
-/* The rest of a name after its scope: Local\, Global\ or Session\ and a
+/* Return the rest of a name after its scope: Local\, Global\ or Session\ and a
  * number. */
 static const char *skip_scope(const char *name)
 {

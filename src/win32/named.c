@@ -10,7 +10,7 @@
 
 #include "base/stop.h"
 
-/* A failure because of what has the name. */
+/* Return a failure because of the object that has the name. */
 static shmap__os_status name_belongs(int code, DWORD error, const wchar_t *name)
 {
     HANDLE section = OpenFileMappingW(READ_CONTROL, FALSE, name);
@@ -38,7 +38,7 @@ static shmap__os_status create_denied(const char *os_name, const wchar_t *wide,
     return name_belongs(SHMAP_EACCES, error, wide);
 }
 
-/* What a failure means if it is about the name. */
+/* Return the status of a failure that is about the name. */
 static shmap__os_status name_failed(shmap__os_status status)
 {
     /* The name is that of an event, a mutex or the like. */
@@ -95,7 +95,7 @@ static DWORD open_rights(int access)
 }
 
 /* The right to see the access list is needed to know its owner, and to let the
- * same users wait for what is in it. Regions give it to all users that may
+ * same users wait for objects in it. Regions give it to all users that may
  * read; other programs' sections may not. */
 static HANDLE open_section(const wchar_t *name,
                            const shmap_region_options *options)

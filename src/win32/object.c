@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 
-/* What sections and files have in common: adopting, closing, sizes. */
+/* The parts that sections and files have in common: adopting, closing, sizes.
+ */
 #include "win32/os.h"
 
 #include <stdlib.h>
 
 #include "base/stop.h"
 
-/* Find what a handle's rights allow, and whether that is enough. */
+/* Find the access that a handle's rights allow, and whether it is enough. */
 static shmap__os_status find_access(HANDLE handle, ACCESS_MASK read,
                                     ACCESS_MASK write, int *access)
 {
@@ -130,8 +131,8 @@ static shmap__os_status lost(DWORD error)
     return shmap__win32_failed_because(SHMAP_EINVAL, error, SHMAP__OS_LOST);
 }
 
-/* The file's size, if the handle is still the object's: its number may mean
- * another file by now. */
+/* Find the file's size, if the handle is still the object's: its number may
+ * mean another file by now. */
 static shmap__os_status file_size_now(const shmap__os_object *object,
                                       uint64_t *size)
 {

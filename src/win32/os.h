@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-/* What the Windows files share among themselves. */
+/* Declarations that the files of the Windows side share. */
 #ifndef SHMAP_WIN32_OS_H
 #define SHMAP_WIN32_OS_H
 
@@ -10,10 +10,11 @@
 
 /* error.c */
 
-/* The status for a code of GetLastError, where nothing more is known. */
+/* Return the status for a code of GetLastError, where nothing more is known. */
 shmap__os_status shmap__win32_failed(DWORD error);
 
-/* The status {code, error}, where the situation says what the error means. */
+/* Return the status {code, error}, where the situation says what the error
+ * means. */
 shmap__os_status shmap__win32_failed_as(int code, DWORD error);
 
 /* The same with a detail. */
@@ -65,20 +66,21 @@ typedef struct shmap__win32_system {
 
 const shmap__win32_system *shmap__win32_system_get(void);
 
-/* Make random bytes, which no other process can know. False if there are none.
- */
+/* Make random bytes, which no other process can know. Returns false if the
+ * system gives none. */
 bool shmap__win32_random(void *out, ULONG size);
 
-/* How long to sleep until a deadline, at most `longest`; 0 if it has come. */
+/* Return how long to sleep until a deadline, at most `longest`; 0 if it has
+ * come. */
 DWORD shmap__win32_milliseconds(int64_t deadline, DWORD longest);
 
-/* A timer that ends after so many milliseconds, for the caller to close. Sleeps
- * of the system end at its own ticks, which may be 15.6 ms apart; this one does
- * not need to wait for them. NULL where there are none: before Windows 10 1803.
- */
+/* Return a timer that ends after so many milliseconds, for the caller to close.
+ * Sleeps of the system end at its own ticks, which may be 15.6 ms apart; this
+ * one does not need to wait for them. NULL where the system lacks them: before
+ * Windows 10 1803. */
 HANDLE shmap__win32_timer(DWORD ms);
 
-/* Sleep by such a timer, if there is one. */
+/* Sleep by such a timer, where the system has them. */
 void shmap__win32_sleep(DWORD ms);
 
 /* room.c */
@@ -105,7 +107,7 @@ DWORD shmap__win32_lock(HANDLE file, uint64_t byte, DWORD flags);
 /* Lock a byte exclusively, within about a second. */
 DWORD shmap__win32_lock_patiently(HANDLE file, uint64_t byte);
 
-/* False if the handle had no lock on the byte. */
+/* Unlock a byte. Returns false if the handle had no lock on it. */
 bool shmap__win32_unlock(HANDLE file, uint64_t byte);
 
 /* utf16.c */
@@ -127,8 +129,8 @@ typedef struct shmap__win32_user {
 /* Find the user that this thread acts as. Returns 0 or an error. */
 DWORD shmap__win32_find_user(shmap__win32_user *user);
 
-/* A failure because of an object, which its owner explains. The handle has
- * READ_CONTROL; NULL: nothing is known of it. */
+/* Return a failure because of an object, with its owner in the detail. The
+ * handle has READ_CONTROL; NULL: nothing is known of the object. */
 shmap__os_status shmap__win32_belongs(int code, DWORD error, HANDLE handle);
 
 /* Write the SID of the owner of the object. The handle has READ_CONTROL. */
@@ -141,7 +143,7 @@ typedef union shmap__win32_account {
 } shmap__win32_account;
 
 /* Find an account by its SID in text or by its name. SHMAP_EINVAL, with `none`
- * as its detail, if there is none. */
+ * as its detail, if no account has it. */
 shmap__os_status shmap__win32_find_account(shmap__win32_account *id,
                                            const char *name, const char *none);
 
@@ -150,18 +152,18 @@ shmap__os_status shmap__win32_find_account(shmap__win32_account *id,
 shmap__os_status shmap__win32_check_owner(HANDLE handle,
                                           const shmap__os_request *request);
 
-/* Check whether it accepts the user of a process. */
+/* Check whether the request accepts the user of a process. */
 shmap__os_status shmap__win32_check_process(DWORD id,
                                             const shmap__os_request *request);
 
-/* Check whether it accepts the user at the other end of a pipe that this
- * process has read from, and has made. */
+/* Check whether the request accepts the user at the other end of a pipe that
+ * this process has read from, and has made. */
 shmap__os_status shmap__win32_check_client(HANDLE pipe,
                                            const shmap__os_request *request);
 
 /* security.c */
 
-/* That processes of low integrity may write. */
+/* The label that lets processes of low integrity write. */
 typedef union shmap__win32_label {
     ACL acl;
     BYTE space[sizeof(ACL) + sizeof(SYSTEM_MANDATORY_LABEL_ACE) +
@@ -183,14 +185,14 @@ typedef struct shmap__win32_security {
     } access;
 } shmap__win32_security;
 
-/* Fill it for an object that is its user's own; `rights` are those of the user,
- * of SYSTEM and of the Administrators. If `binding`, they are the user's only,
- * and all that the user has as the object's owner, which otherwise can always
+/* Fill it for an object of its user alone; `rights` are those of the user, of
+ * SYSTEM and of the Administrators. If `binding`, they are the user's only, and
+ * all that the user has as the object's owner, which otherwise can always
  * change the access list. Returns 0 or an error. */
 DWORD shmap__win32_privacy_init(shmap__win32_security *privacy, DWORD rights,
                                 bool binding);
 
-/* Let others in, as the options say, with these rights. */
+/* Let other users in, as the options say, with these rights. */
 shmap__os_status shmap__win32_privacy_share(shmap__win32_security *privacy,
                                             const shmap_region_options *options,
                                             DWORD read, DWORD write);
@@ -202,14 +204,14 @@ DWORD shmap__win32_likeness_init(shmap__win32_security *likeness, HANDLE region,
                                  int kind, DWORD read, DWORD write);
 
 /* Return whether to try once more after this error, without the label that the
- * security had until now. */
+ * attributes had until now. */
 bool shmap__win32_drop_label(SECURITY_ATTRIBUTES *attributes, DWORD error);
 
-/* Return whether this stands for an object's owner, whichever that is, in a
- * list. */
+/* Return whether this SID in a list stands for an object's owner, whichever
+ * account that is. */
 bool shmap__win32_is_owner_rights(PSID account);
 
-/* query.c: asking what handles are of. */
+/* query.c: finding out what handles are of. */
 
 typedef struct shmap__win32_section_info {
     void *base;
@@ -232,15 +234,15 @@ DWORD shmap__win32_granted(HANDLE handle, DWORD *rights);
  * name, or cannot be asked. */
 bool shmap__win32_section_identify(HANDLE section, uint64_t identity[2]);
 
-/* Return whether this is its name. */
+/* Return whether this is the name of the section. */
 bool shmap__win32_section_is_named(HANDLE section, const char *os_name);
 
 /* Return whether the handle is that of a file, not of a folder or a whole
  * volume. */
 bool shmap__win32_file_is_regular(HANDLE file);
 
-/* Find which file the handle means, on this machine, and its size. False and
- * GetLastError if it is no file's. */
+/* Find which file the handle means, on this machine, and its size. Returns
+ * false and GetLastError if it is not a file's. */
 bool shmap__win32_file_identify(HANDLE file, uint64_t identity[2],
                                 uint64_t *size);
 
@@ -287,8 +289,8 @@ shmap__os_status shmap__win32_section_usable(
 
 /* thread.c */
 
-/* A handle of the thread of this id, to wait for its end; NULL if there is none
- * to be had: if `*dead`, because it has ended. */
+/* Return a handle of the thread of this id, to wait for its end; NULL if it
+ * cannot be opened: if `*dead`, because the thread has ended. */
 HANDLE shmap__win32_thread_open(uint64_t id, bool *dead);
 
 /* Hash the moment at which a thread or process began. Never 0. */
@@ -297,7 +299,7 @@ uint32_t shmap__win32_time_hash(const FILETIME *moment);
 /* view.c */
 
 /* Return the handle of the region that this address is a view of, and its kind;
- * NULL if it is none's. */
+ * NULL if it is in no view. */
 HANDLE shmap__win32_view_region(const void *address, int *kind);
 
 /* Find the bytes from this address to the end of the view in which it is.
@@ -336,8 +338,8 @@ void shmap__win32_file_unmark(HANDLE file);
 
 /* gift.c */
 
-/* Make a handle of an object with no more rights than an access needs. What
- * another program's handle does not have, its copy cannot have either. */
+/* Make a handle of an object with no more rights than an access needs. A copy
+ * cannot have a right that another program's handle does not have. */
 shmap__os_status shmap__win32_copy_for(HANDLE handle, int kind, int access,
                                        HANDLE *copy);
 
@@ -355,14 +357,14 @@ bool shmap__win32_handle_matches(HANDLE handle, int kind,
 shmap__os_status shmap__win32_gift_make(const shmap__os_object *object,
                                         shmap__os_gift *gift, HANDLE *made);
 
-/* Return whether this number is of a handle that is given in this way, as none
- * of the library's own is. */
+/* Return whether this number is of a handle that is given in this way, and not
+ * one of the library's own handles. */
 bool shmap__win32_can_be_gift(int64_t native, int way);
 
 /* handover_process.c */
 
-/* Open a running process, to put handles into it. SHMAP_ENOENT if there is
- * none. */
+/* Open a running process, to put handles into it. SHMAP_ENOENT if no process
+ * has the id. */
 shmap__os_status shmap__win32_open_process(HANDLE *process, int64_t id);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Handles: asking for what they are of, and an object for one. */
+/* Handles: finding out what they are of, and making an object for one. */
 #include "win32/os.h"
 
 #include <stdlib.h>
@@ -77,7 +77,7 @@ typedef struct object_name {
 } object_name;
 
 /* Ask for the name; `*more` receives a larger buffer if one is needed, for the
- * caller to free. NULL if there is none. */
+ * caller to free. Returns NULL if the object has no name. */
 static const object_name *query_name(HANDLE handle, object_name *name,
                                      object_name **more)
 {

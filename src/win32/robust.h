@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Windows keeps no list of what a thread has locked: a thread that waits for a
- * mutex waits for its owner's end as well (wait.c). */
+/* Windows keeps no list of the mutexes that a thread has locked: a thread that
+ * waits for a mutex waits for its owner's end as well (wait.c). */
 #ifndef SHMAP_ROBUST_H
 #define SHMAP_ROBUST_H
 

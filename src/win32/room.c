@@ -113,8 +113,8 @@ bool shmap__win32_memory(uint64_t *room)
 }
 
 /* Making a section that is larger than a file extends the file, finds room for
- * it, and fails as a whole. Unlike SetEndOfFile it never cuts one that another
- * program extended meanwhile. */
+ * it, and fails as a whole. Unlike SetEndOfFile it never cuts a file that
+ * another program extended meanwhile. */
 shmap__os_status shmap__win32_extend(HANDLE file, uint64_t size)
 {
     shmap__os_status done = {0, 0};
@@ -134,8 +134,8 @@ shmap__os_status shmap__win32_extend(HANDLE file, uint64_t size)
     return shmap__win32_failed(error);
 }
 
-/* The folder of a file, for the caller to free; NULL if there is no memory or
- * no such path. */
+/* Return the folder of a file, for the caller to free; NULL if there is no
+ * memory, or the path does not exist. */
 static wchar_t *folder_of(const char *path)
 {
     wchar_t *wide;

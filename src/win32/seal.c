@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 
 /* Sealing: sections have one size for life, and handles that can write can only
- * be given up. And whether a handle for reading stays one. */
+ * be closed. And finding out whether a handle for reading stays a handle for
+ * reading. */
 #include "win32/os.h"
 
 #include "base/stop.h"
@@ -39,8 +40,8 @@ static bool is_denial(BYTE type)
            type == ACCESS_DENIED_CALLBACK_OBJECT_ACE_TYPE;
 }
 
-/* Denials are passed over: with them there is less, never more. So are entries
- * for the owner's rights, if another account is the owner. */
+/* Denials are passed over: they take rights away, never give any. So are
+ * entries for the owner's rights, if another account is the owner. */
 static bool list_gives(const ACL *list, bool owned, DWORD rights)
 {
     bool bound = false;
@@ -93,8 +94,8 @@ static bool user_gets(HANDLE handle, DWORD rights)
     return list_gives(list, owner == NULL || is_one_of(owner), rights);
 }
 
-/* Return whether a handle for reading can be made one for writing: by somebody
- * with the rights of this process. */
+/* Return whether a process with the rights of this one can turn a handle for
+ * reading into one for writing. */
 static bool section_can_be_written(HANDLE section)
 {
     HANDLE self = GetCurrentProcess();

@@ -5,7 +5,8 @@
 
 enum { SECTION_OF_IMAGE = 0x1000000, SECTION_RESERVED = 0x4000000 };
 
-/* What a failure to make a section means, but for names. */
+/* Return the status of a failure to make a section, except for failures about
+ * names. */
 static shmap__os_status section_failed(DWORD error)
 {
     if (shmap__win32_is_no_room(error))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Rights: which users may open what is made here. */
+/* Rights: the users that may open a new object. */
 #include "win32/os.h"
 
 #include <sddl.h>
@@ -23,7 +23,7 @@ bool shmap__win32_is_owner_rights(PSID account)
 }
 
 /* Fill in the attributes of a new object with this owner and list; without a
- * list, everybody may do everything. */
+ * list, every user may do everything. */
 static BOOL fill_attributes(SECURITY_ATTRIBUTES *attributes,
                             SECURITY_DESCRIPTOR *descriptor, PSID owner,
                             ACL *list)
@@ -52,8 +52,9 @@ static BOOL let_known(ACL *acl, DWORD rights, WELL_KNOWN_SID_TYPE known)
            AddAccessAllowedAce(acl, ACL_REVISION, rights, &account.sid);
 }
 
-/* As in the lists that Windows itself makes: a service opens what belongs to
- * its user, and an administrator need not become the owner first. */
+/* Let SYSTEM and the Administrators in, as the lists do that Windows itself
+ * makes: a service opens objects of its user, and an administrator need not
+ * become the owner first. */
 static BOOL let_system(ACL *acl, DWORD rights)
 {
     return let_known(acl, rights, WinLocalSystemSid) &&
@@ -150,7 +151,7 @@ typedef struct region_rules {
         SECURITY_DESCRIPTOR descriptor;
         BYTE space[2048];
     } security;
-    PACL list; /* NULL: everybody may do everything */
+    PACL list; /* NULL: every user may do everything */
     PSID owner;
     bool is_low; /* its label says so */
     DWORD to_read;
@@ -197,7 +198,8 @@ static DWORD find_rules(region_rules *rules, HANDLE region, int kind)
     return ERROR_SUCCESS;
 }
 
-/* Allow or deny to others what a rule of the region allows or denies them. */
+/* Allow or deny to other users what a rule of the region allows or denies them.
+ */
 static BOOL add_rule(ACL *acl, ACCESS_ALLOWED_ACE *rule, DWORD rights)
 {
     if (rights == 0 || (rule->Header.AceFlags & INHERIT_ONLY_ACE) != 0)
@@ -210,7 +212,7 @@ static BOOL add_rule(ACL *acl, ACCESS_ALLOWED_ACE *rule, DWORD rights)
 }
 
 /* The owner of an anonymous region has handles for writing, whatever its list
- * says, and need not be the owner of what is made here. */
+ * says, and need not be the owner of the new object. */
 static bool is_for_owner(ACCESS_ALLOWED_ACE *rule)
 {
     return rule->Header.AceType == ACCESS_ALLOWED_ACE_TYPE &&
@@ -242,7 +244,7 @@ static DWORD add_rules(ACL *acl, const region_rules *rules, DWORD read,
                                : !add_rule(acl, rule, rights))
             return GetLastError();
     }
-    /* Without what is unused, which the system would keep. */
+    /* Cut off the unused part, which the system would keep. */
     if (!GetAclInformation(acl, &size, sizeof size, AclSizeInformation))
         return GetLastError();
     acl->AclSize = (WORD)size.AclBytesInUse;

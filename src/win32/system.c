@@ -6,8 +6,8 @@
 /* The largest section that Windows makes: 16 PiB less a page. */
 static const uint64_t max_section = (UINT64_C(1) << 54) - 4096;
 
-/* Of the 32,766 characters that a name may have, what shmap derives uses as
- * many as on other systems, so that the same names stay readable. */
+/* Of the 32,766 characters that a name may have, names that shmap derives use
+ * as many as on other systems, so that the same names stay readable. */
 enum { NAME_LIMIT = 255 };
 
 /* A wake looks for a semaphore by name, whether or not there is one. */
@@ -30,8 +30,8 @@ static any_function find_in_ntdll(const char *name)
     return find_in(L"ntdll.dll", name);
 }
 
-/* How many processors this process can use now; all if that is one, as programs
- * keep each of their processes to one of several. */
+/* Return how many processors this process can use now; all if that is one, as
+ * programs keep each of their processes to one of several. */
 static unsigned count_processors(DWORD installed)
 {
     DWORD_PTR own = 0;
@@ -205,7 +205,7 @@ void shmap__win32_sleep(DWORD ms)
 {
     HANDLE timer = shmap__win32_timer(ms);
 
-    /* The limit is for a handle that was closed behind our back. */
+    /* The limit is for a handle that other code of the program closed. */
     if (timer == NULL || WaitForSingleObject(timer, ms + 1) == WAIT_FAILED)
         Sleep(ms);
     if (timer != NULL)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Threads on Windows: the system's number for one, and a hash of when it began,
- * which tells it from those that had the number before, also before the machine
- * was last restarted. Threads of 32-bit and 64-bit processes, and of all
- * sessions, have numbers and times of one kind.
- */
+/* Threads on Windows: an id is the system's number of a thread, and a hash of
+ * the time at which it began, which distinguishes it from earlier threads with
+ * the same number, also before the machine was last restarted. Threads of
+ * 32-bit and 64-bit processes, and of all sessions, have numbers and times of
+ * one kind. */
 #include "win32/os.h"
 
 #include <stdlib.h>
@@ -21,7 +21,8 @@ uint32_t shmap__win32_time_hash(const FILETIME *moment)
     return hash == 0 ? 1 : hash;
 }
 
-/* Returns false if the system does not tell. */
+/* Find the hash of the time at which a thread began. Returns false if the
+ * system does not tell. */
 static bool find_beginning(HANDLE thread, uint32_t *hash)
 {
     FILETIME began;
@@ -70,19 +71,21 @@ enum shmap__os_life shmap__os_life_of(const void *word, uint64_t id)
     (void)word;
     if (thread == NULL)
         return dead ? SHMAP__OS_DEAD : SHMAP__OS_ALIVE;
-    /* A thread that has ended can be opened as long as somebody has a handle of
-     * it. */
+    /* A thread that has ended can be opened as long as any process has a handle
+     * of it. */
     dead = WaitForSingleObject(thread, 0) == WAIT_OBJECT_0;
     CloseHandle(thread);
     return dead ? SHMAP__OS_DEAD : SHMAP__OS_ALIVE;
 }
 
-/* A thread's end is told to who has a fiber's local storage with a value. */
+/* The system tells of a thread's end by calling a function for each index of a
+ * fiber's local storage that has a value. */
 static DWORD end_index = FLS_OUT_OF_INDEXES;
 static INIT_ONCE end_once = INIT_ONCE_STATIC_INIT;
 static void (*at_end)(void);
 
-/* It is also called for all other threads' values, when the index is freed. */
+/* End one thread. The system calls this for all other threads' values, too,
+ * when the index is freed. */
 static void NTAPI thread_ends(void *thread)
 {
     if ((uintptr_t)thread == GetCurrentThreadId())

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Users: which one owns an object, and whether the caller accepts that. */
+/* Users: finding the user of an object, and whether the caller accepts that
+ * user. */
 #include "win32/os.h"
 
 #include <sddl.h>
@@ -10,9 +11,8 @@
 
 #include "base/compiler.h"
 
-/* The user's token: the thread's if it acts for another user, else the
- * process's.
- */
+/* Open the user's token: the thread's if it acts for another user, else the
+ * process's. */
 static DWORD open_token(HANDLE *token)
 {
     DWORD error;
@@ -46,8 +46,8 @@ DWORD shmap__win32_find_user(shmap__win32_user *user)
     return query_token(TokenUser, &user->token, sizeof user->token);
 }
 
-/* What an elevated process makes with raw calls belongs to the owner in its
- * token, which is the group of administrators and not the user. */
+/* Objects that an elevated process makes with raw calls belong to the owner in
+ * its token, which is the group of administrators and not the user. */
 static DWORD find_own(PSID owner, bool *own)
 {
     shmap__win32_user user;
@@ -72,7 +72,7 @@ static bool is_system(PSID owner)
            IsWellKnownSid(owner, WinBuiltinAdministratorsSid);
 }
 
-/* A failure because of what this account has. */
+/* Return a failure because of an object of this account. */
 static shmap__os_status belongs_to(int code, DWORD error, PSID account)
 {
     static SHMAP__THREAD_LOCAL char words[184 + 1]; /* of the longest SID */
@@ -170,8 +170,8 @@ typedef union owner_security {
     BYTE space[sizeof(SECURITY_DESCRIPTOR) + SECURITY_MAX_SID_SIZE];
 } owner_security;
 
-/* The owner, which lies in `security`; NULL if there is none. Returns 0 or an
- * error. */
+/* Find the owner, which lies in `security`; NULL if the object has none.
+ * Returns 0 or an error. */
 static DWORD find_owner(HANDLE handle, owner_security *security, PSID *owner)
 {
     BOOL defaulted;

@@ -7,7 +7,7 @@
 
 #include "base/stop.h"
 
-/* The views of this process: what is made for their contents gets its security
+/* The views of this process: objects made for their contents get their security
  * from their region. */
 typedef struct known_view {
     struct known_view *next;
@@ -29,7 +29,7 @@ static void put_in(known_view *view)
     ReleaseSRWLockExclusive(&known_views_lock);
 }
 
-/* Returns false if there is no memory. */
+/* Remember a view. Returns false if there is no memory. */
 static bool remember(const void *base, size_t size, int access,
                      const shmap__os_object *object)
 {
@@ -46,7 +46,7 @@ static bool remember(const void *base, size_t size, int access,
     return true;
 }
 
-/* Take a view out, for its owner to free, or to put back. */
+/* Take a view out of the list, for the caller to free, or to put back. */
 static known_view *forget(const void *base)
 {
     known_view **at = &known_views;
@@ -102,10 +102,10 @@ static bool can_be_mapped(const void *address, size_t size)
            size - 1 <= system->highest_address - start;
 }
 
-/* The section to map. A file has none of its own, because its size may change:
- * each view makes one of the size that the file has now, which stays with the
- * view when its handle is closed. Having no name, it meets no other, and needs
- * no security. */
+/* Return the section to map. A file has no section of its own, because its size
+ * may change: each view makes one of the size that the file has now, which
+ * stays with the view when its handle is closed. Having no name, it meets no
+ * other section, and needs no security. */
 static HANDLE take_section(const shmap__os_object *object, int access)
 {
     DWORD protection =
@@ -146,7 +146,8 @@ static bool was_cut(const shmap__os_object *object, uint64_t offset,
            (now < offset || now - offset < size);
 }
 
-/* The whole range of addresses has no room for a view of this size. */
+/* Return whether the whole range of addresses has no room for a view of this
+ * size. */
 static bool is_too_large(size_t size)
 {
     const shmap__win32_system *system = shmap__win32_system_get();
@@ -164,7 +165,8 @@ static shmap__os_status map_failed(DWORD error, const void *address,
     if (error == ERROR_INVALID_PARAMETER)
         return shmap__win32_failed_as(
             is_too_large(size) ? SHMAP_ENOMEM : SHMAP_EACCES, error);
-    /* Without an address, a place is not found for lack of places. */
+    /* Without a given address, this error means that no free range is large
+     * enough. */
     if (address == NULL && error == ERROR_INVALID_ADDRESS)
         return shmap__win32_failed_as(SHMAP_ENOMEM, error);
     return shmap__win32_failed(error);
@@ -249,7 +251,7 @@ shmap__os_status shmap__os_view_no_dump(void *base, size_t size)
     return done;
 }
 
-/* Another view can be at the same place as soon as this one is gone. */
+/* Another view can be at the same address as soon as this one is unmapped. */
 shmap__os_status shmap__os_view_unmap(void *base, size_t size)
 {
     shmap__os_status done = {0, 0};
@@ -302,8 +304,7 @@ shmap__os_status shmap__os_view_flush(const shmap__os_object *object,
     shmap__os_status done = {0, 0};
     DWORD error = write_back(start, size);
 
-    /* Through a handle for reading nothing was written, and such a handle
-     * cannot be flushed. */
+    /* A handle for reading has written nothing, and cannot be flushed. */
     if (error == ERROR_SUCCESS && durable &&
         object->access == SHMAP_ACCESS_READ_WRITE &&
         !FlushFileBuffers((HANDLE)object->native))

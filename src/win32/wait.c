@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 
 /* Sleeping and waking on Windows, where waiting on an address stays inside a
- * process: named semaphores. Whoever waits makes or opens the one that belongs
- * to the id of the waiting, and it vanishes with the last who does, also if
+ * process: named semaphores. A waiter makes or opens the semaphore that belongs
+ * to the id of the registration, which vanishes with the last waiter, also if
  * that one is killed. So nothing is kept, and nothing is left over.
  *
  * A semaphore remembers: a wake that comes between a look at the word and the
- * sleep ends the sleep. But it does not know for whom. One who is asleep is
- * given it at once; but what was meant for one who was not asleep yet can be
- * taken by another, who came later. So a sleep is short at first, and longer
- * each time that the word has not changed.
+ * sleep ends the sleep. But it does not know which waiter the wake was for. A
+ * waiter that is asleep gets it at once; but a wake for a waiter that was not
+ * asleep yet can be taken by one that came later. So a sleep is short at first,
+ * and longer each time that the word has not changed.
  */
 #include "win32/os.h"
 
@@ -26,8 +26,8 @@ enum {
     ID_DIGITS = SHMAP__WAIT_ID_BITS / 4
 };
 
-/* Semaphores of all sessions are in one place, where everybody may make some.
- */
+/* Semaphores of all sessions are in one folder, in which every user may make
+ * some. */
 static const wchar_t prefix[] = L"Global\\shmap.wait.";
 
 typedef struct semaphore_name {
@@ -45,9 +45,10 @@ static const wchar_t *name_of(semaphore_name *name, uint64_t id)
     return name->text;
 }
 
-/* Make a semaphore for those who use the region that the word is in: who can
- * only read it can only sleep. Where that cannot be known, as in memory that is
- * no view, for this user. If somebody made it meanwhile, this opens it. */
+/* Make a semaphore for the users of the region that the word is in: users that
+ * can only read the region can only sleep. Where the region cannot be known, as
+ * in memory that is no view, it is for this user. If another process made it
+ * meanwhile, this opens it. */
 static HANDLE make_semaphore(const wchar_t *name, const uint32_t *word)
 {
     shmap__win32_security security;
@@ -70,8 +71,8 @@ static HANDLE make_semaphore(const wchar_t *name, const uint32_t *word)
     return made;
 }
 
-/* Without a semaphore, because there are no handles, or somebody who knew the
- * id has put something in its place, waiting is napping. */
+/* Waiting without a semaphore is napping: if there are no handles, or a process
+ * that knew the id has made another object of that name. */
 void shmap__os_wait_begin(shmap__os_waiter *waiter, const uint32_t *word,
                           uint64_t id)
 {
@@ -87,8 +88,8 @@ void shmap__os_wait_begin(shmap__os_waiter *waiter, const uint32_t *word,
     waiter->native = (intptr_t)semaphore;
 }
 
-/* Returns whether one of the handles woke it. `handles` has room for one more.
- */
+/* Sleep. Returns whether one of the handles ended the sleep. `handles` has room
+ * for one more. */
 static bool sleep_on(HANDLE *handles, DWORD count, DWORD ms)
 {
     HANDLE timer = ms < TIMED_MS ? shmap__win32_timer(ms) : NULL;
@@ -101,7 +102,7 @@ static bool sleep_on(HANDLE *handles, DWORD count, DWORD ms)
         result = WaitForMultipleObjects(all, handles, FALSE, ms);
     if (timer != NULL)
         CloseHandle(timer);
-    /* The handle may have been closed behind our back. */
+    /* Other code of the program may have closed the handle. */
     if (result == WAIT_FAILED)
         shmap__win32_sleep(ms < NAP_MS ? ms : NAP_MS);
     return result < WAIT_OBJECT_0 + count;
@@ -142,8 +143,8 @@ void shmap__os_wait_end(shmap__os_waiter *waiter)
     waiter->native = 0;
 }
 
-/* Add to what the semaphore remembers, in steps that it can. If it is full,
- * nobody is asleep on it, and those who will be find enough. */
+/* Add to what the semaphore remembers, in steps that it can. If it is full, no
+ * waiter is asleep on it, and later ones find enough. */
 static void release(HANDLE semaphore, ULONG count)
 {
     while (count > 0) {
@@ -169,8 +170,8 @@ bool shmap__os_wake(const uint32_t *word, uint64_t id, uint32_t count)
     if (semaphore == NULL)
         return GetLastError() != ERROR_FILE_NOT_FOUND;
     if (count == INT32_MAX) {
-        /* Each who waits has a handle, and so has this one. Where that is not
-         * told, too many are better than too few. */
+        /* Each waiter has a handle, and so has this thread. Where the system
+         * does not tell the number, too many are better than too few. */
         count = TOKENS_MAX;
         if (shmap__win32_handle_count(semaphore, &handles) == ERROR_SUCCESS)
             count = handles - 1;

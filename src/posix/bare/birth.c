@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-/* When a file was made, as macOS and the BSDs tell it. */
+/* The time at which a file was made, as macOS and the BSDs tell it. */
 #include "posix/os.h"
 
 #ifdef st_birthtime

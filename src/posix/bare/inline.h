@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
-/* What of the seam (platform.h) is compiled into its users on systems that do
- * not tell of a thread's death.
- */
+/* The part of the seam (platform.h) that is compiled into its users, on systems
+ * that do not tell of a thread's death. */
 #ifndef SHMAP_INLINE_H
 #define SHMAP_INLINE_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Where memory cannot be sealed. */
+/* Sealing, on systems where memory cannot be sealed. */
 #include "posix/os.h"
 
 #include <sys/mman.h>

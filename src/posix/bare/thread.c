@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Threads on systems that do not tell of their deaths: nobody is told apart, so
- * that locks are refused rather than lost with who dies (docs/platforms.md).
- * What belongs to nobody, as events and semaphores, needs no identities. */
+/* Threads on systems that do not tell of their deaths: threads get no
+ * identities, so that locks are refused rather than lost with a thread that
+ * dies (docs/platforms.md). Objects that no thread holds, as events and
+ * semaphores, need no identities. */
 #include "posix/os.h"
 
 void shmap__posix_identity_forget(void) {}

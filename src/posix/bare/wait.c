@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Sleeping and waking where nothing in POSIX sleeps on a word of shared memory
- * that others may not even write to: naps, and a look after each.
+/* Sleeping and waking where no function of POSIX sleeps on a word of shared
+ * memory that a waiter may not even be able to write to: naps, and a look after
+ * each.
  *
  * They grow from about what a wake-up takes elsewhere, so that what comes soon
  * is seen soon, up to a length at which the looks cost next to nothing: some
@@ -22,7 +23,7 @@ void shmap__os_wait_begin(shmap__os_waiter *waiter, const uint32_t *word,
     waiter->native = 0;
 }
 
-/* Woken early by a signal is as good as woken. */
+/* Sleep for a while. A signal may end it early, which does no harm. */
 static void nap(int64_t ns)
 {
     struct timespec duration;
@@ -38,7 +39,7 @@ void shmap__os_wait(shmap__os_waiter *waiter, const uint32_t *word,
     int64_t length = FIRST_NAP_NS;
 
     (void)waiter;
-    (void)owner; /* Whoever waits for one looks again when this is over. */
+    (void)owner; /* Waiters for a dead owner look again after this call. */
     while (shmap__load32(word) == seen) {
         int64_t now = shmap__os_now();
 
@@ -54,8 +55,9 @@ void shmap__os_wait_end(shmap__os_waiter *waiter)
     (void)waiter;
 }
 
-/* Who sleeps will look, and see that the word has changed. To answer that
- * nobody does makes the living register anew, and so forgets the dead. */
+/* Wake no thread: a sleeping thread will look, and see that the word has
+ * changed. The answer that no thread sleeps makes living waiters register anew,
+ * and so forgets the dead. */
 bool shmap__os_wake(const uint32_t *word, uint64_t id, uint32_t count)
 {
     (void)word, (void)id, (void)count;

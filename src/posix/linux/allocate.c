@@ -14,8 +14,8 @@
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
-/* What the kernel thinks can be had without swapping, in bytes; 0 if it does
- * not say (before Linux 3.14, or without /proc). */
+/* Return the bytes that the kernel thinks can be had without swapping; 0 if it
+ * does not say (before Linux 3.14, or without /proc). */
 static uint64_t available_memory(void)
 {
     char text[512];
@@ -46,7 +46,7 @@ void shmap__posix_memory(uint64_t *total, uint64_t *available)
         memory != 0 ? memory + (uint64_t)info.freeswap * info.mem_unit : *total;
 }
 
-/* Memory files have no name; shared memory objects live in one place. */
+/* Memory files have no name; shared memory objects are in one folder. */
 bool shmap__posix_is_memory(int fd, const struct stat *stat)
 {
     struct stat folder;
@@ -57,7 +57,7 @@ bool shmap__posix_is_memory(int fd, const struct stat *stat)
             folder.st_dev == stat->st_dev);
 }
 
-/* Only there do the pages have one size, which is that of the blocks. */
+/* Only in memory do the pages have one size, which is that of the blocks. */
 size_t shmap__posix_page_size(int fd, const struct stat *stat)
 {
     const size_t page = shmap__os_facts_get()->page_size;
@@ -87,8 +87,8 @@ int shmap__posix_check_room(int fd, uint64_t size, bool in_memory)
     return 0;
 }
 
-/* The blocks that the file system lists with their places are there; this
- * counts those that are set aside, too. False where it lists none. */
+/* Count the blocks that the file system lists as allocated, also those that are
+ * only set aside. Returns false where it has no such list. */
 static bool count_listed(int fd, uint64_t size, uint64_t *listed)
 {
     enum { AT_ONCE = 32 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-/* When a file was made, as Linux tells it. */
+/* The time at which a file was made, as Linux tells it. */
 #include "posix/os.h"
 
 #include <sys/syscall.h>

@@ -11,10 +11,11 @@
 #include "base/stop.h"
 #include "posix/linux/stamp.h"
 
-/* A region that has not got its name yet. */
+/* A region that does not have its name yet. */
 typedef struct region_draft {
     int fd;
-    char path[SHMAP__POSIX_PATH]; /* of a temporary name; "" if it has none */
+    char path[SHMAP__POSIX_PATH]; /* of a temporary name; "" if there is no such
+                                     name */
 } region_draft;
 
 static void discard(const region_draft *draft)
@@ -47,8 +48,9 @@ static shmap__os_status draft_without_name(region_draft *draft)
     return shmap__posix_lock_failed(error);
 }
 
-/* One with a temporary name, which no region can have, is a leftover until it
- * is marked, and another process may remove it in between: SHMAP_EBUSY. */
+/* Become the holder of the draft. One with a temporary name, which no region
+ * can have, is a leftover until it is marked, and another process may remove it
+ * in between: SHMAP_EBUSY. */
 static shmap__os_status mark_draft(const region_draft *draft)
 {
     int error = shmap__posix_lock(draft->fd, SHMAP__POSIX_MARK, F_RDLCK);
@@ -101,8 +103,8 @@ static int link_draft(int fd, const char *path)
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     if (linkat(AT_FDCWD, link, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0)
         return 0;
-    /* All else means that this way is not there; a name that cannot be made in
-     * the other way either has its reason from that. */
+    /* Other errors mean that this way does not exist; if the other way fails as
+     * well, the caller gets its error. */
     return errno == EEXIST || errno == ENOSPC || errno == EDQUOT ||
                    errno == ENOMEM || errno == EIO
                ? errno

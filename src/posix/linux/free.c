@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Freeing a name: what has it, and whether that can be removed. */
+/* Freeing a name: finding the object that has it, and removing it if that is
+ * allowed. */
 #include "posix/linux/regions.h"
 
 #include <unistd.h>
@@ -11,11 +12,11 @@ enum finding {
     FOUND_NOTHING,
     FOUND_LIVE,    /* a region that has a holder */
     FOUND_DEAD,    /* a leftover */
-    FOUND_BUSY,    /* something that is being removed */
-    FOUND_KEPT,    /* something removed that another user keeps locked */
+    FOUND_BUSY,    /* an object that is being removed */
+    FOUND_KEPT,    /* a removed object that another user keeps locked */
     FOUND_LINK,    /* a region that has another name from its owner */
     FOUND_FOREIGN, /* another program's memory */
-    FOUND_OTHER,   /* something that is not memory */
+    FOUND_OTHER,   /* an object that is not memory */
     FOUND_FAILED,  /* errno */
     FOUND_UNTOLD   /* errno, of a lock: it cannot be told whether it is alive */
 };
@@ -77,7 +78,7 @@ static enum finding find_at_path(const char *path,
     return found;
 }
 
-/* A failure that a refusal to open this user's object may be. */
+/* Return the status for an object of this user that could not be opened. */
 static shmap__os_status refused(int error, uid_t user)
 {
     shmap__os_status status = shmap__posix_failed(error);

@@ -10,23 +10,25 @@
 
 /* Leaving
  *
- * A leaving holder must find out whether another is left, and only after it let
- * go: of two that ask first and then go, each would see the other. Asking then
- * takes a fresh description, which is the most expensive part of attaching.
+ * A leaving holder must find out whether another is left, and only after it has
+ * left: of two that ask first and leave then, each would see the other. Asking
+ * then takes a fresh description, which is the most expensive part of
+ * attaching.
  *
  * So leaving holders take turns where they can: an exclusive flock through the
  * region's own description, from before the question until the description is
  * gone. (flock knows nothing of byte locks.) The process that has it, and sees
- * a holder, can go: that holder is not asking at the same time. One that does
- * not get it goes first, waits until the turn is over, and asks then.
+ * a holder, can leave: that holder is not asking at the same time. A process
+ * that does not get it leaves first, waits until the turn is over, and asks
+ * then.
  *
  * A process that is stopped between its question and its end would make others
- * wait. They give up after PATIENCE, and that process, which finds its turn
- * longer than TURN, less than PATIENCE, asks again after it let go. */
+ * wait. They stop waiting after PATIENCE, and that process, which finds its
+ * turn longer than TURN, less than PATIENCE, asks again after it has left. */
 
 enum { TURN_NS = 5000000, PATIENCE_NS = 10000000 };
 
-/* Let go with a question before. False if it must be asked again. */
+/* Ask, and leave. Returns false if the question must be asked again. */
 static bool leave_in_turn(int fd)
 {
     int64_t begun = shmap__os_now();
@@ -48,8 +50,8 @@ static void await_turns(int fd)
         shmap__posix_wait_a_little(&attempt);
 }
 
-/* Remove what was closed. True if it must be asked for again: it has a holder,
- * or could not be opened. */
+/* Remove a closed region if it is left over. Returns true if it must be asked
+ * for again: it has a holder, or could not be opened. */
 static bool remove_if_left(const char *path)
 {
     int fd = shmap__posix_open_for_removing(path);

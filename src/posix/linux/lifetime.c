@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
 /* The lifetime of named regions on Linux: holding one, how its last holder
- * frees it, and what becomes of regions of which all holders died.
+ * frees it, and the removal of regions of which all holders died.
  * docs/lifetime.md explains the protocol and what was proved of it; the short
  * form:
  *
@@ -9,8 +9,8 @@
  *   kernel drops it, with the last descriptor and mapping, whatever happens to
  *   the process.
  * - To remove an object, a process takes a write lock on the mark byte through
- * a fresh description: none can get it while a holder lives, and none can
- * become a holder until it is released.
+ *   a fresh description: no process can get it while a holder lives, and no
+ *   process can become a holder until it is released.
  * - An opener asks first whether there is a holder, then marks: the object was
  *   alive in between, and it stays so. An object without a holder is dead.
  * - A region is made without a name, marked, and then given its name.
@@ -21,7 +21,7 @@
 
 #include "base/stop.h"
 
-/* A process of this user that removes it has both locks. */
+/* A process of this user that removes the object has both locks. */
 bool shmap__posix_is_kept(int fd)
 {
     return shmap__posix_locked(fd, SHMAP__POSIX_MARK) != F_UNLCK &&
@@ -38,8 +38,9 @@ bool shmap__posix_named_lend(int fd)
     return shmap__posix_lock(fd, SHMAP__POSIX_MARK, F_RDLCK) == 0;
 }
 
-/* As an opener does: first ask whether there is a holder. SHMAP_ENOENT: there
- * is none, or the region is being removed. */
+/* Mark a received region as an opener does: first ask whether there is a
+ * holder. Returns SHMAP_ENOENT if the region has no holder, or is being
+ * removed. */
 static shmap__os_status mark_received(int fd, bool lent)
 {
     const shmap__os_status gone = {SHMAP_ENOENT, 0};
@@ -88,7 +89,7 @@ shmap__os_status shmap__posix_named_take(shmap__os_object *object, int fd,
         if (shmap__posix_make_of(&now) != SHMAP__POSIX_REGION)
             return gone;
     }
-    /* That it has this name is only what the exporter says. */
+    /* Only the exporter says that the region has this name. */
     if (!shmap__posix_name_means(request->os_name, &found))
         return gone;
     found.forks = forks;

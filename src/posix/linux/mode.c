@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
-/* What the mode of an object in /dev/shm tells: whether it is a region, one
- * that is about to be removed, or another program's. */
+/* The modes of objects in /dev/shm: of a region, of one that is about to be
+ * removed, and of another program's object. */
 #include "posix/linux/regions.h"
 
 #include "posix/linux/stamp.h"

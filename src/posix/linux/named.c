@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Named regions on Linux: making, opening and reaping them. What keeps them
- * alive is in lifetime.c.
- */
+/* Named regions on Linux: making, opening and reaping them. lifetime.c keeps
+ * them alive. */
 #include "posix/linux/regions.h"
 
 #include <dirent.h>
@@ -13,8 +12,8 @@
 #include "base/stop.h"
 
 /* An occupied name is never told as a lack of room: it is looked for before any
- * page is taken. What takes none asks by the way, when it gets its name, and
- * looks only if something else fails. */
+ * page is taken. A region that takes no pages finds out when it gets its name,
+ * and looks only if another step fails. */
 shmap__os_status shmap__os_named_create(shmap__os_object *object,
                                         const shmap__os_request *request)
 {
@@ -48,7 +47,7 @@ shmap__os_status shmap__os_named_create(shmap__os_object *object,
 
 /* Opening */
 
-/* What is to be opened. */
+/* The object that is to be opened. */
 typedef struct open_wish {
     const shmap__os_request *request;
     char path[SHMAP__POSIX_PATH];
@@ -60,7 +59,7 @@ enum attempt {
     OPENED,
     OPEN_FAILED, /* *status */
     OPEN_AGAIN,  /* something changed meanwhile */
-    OPEN_KEPT    /* another user has a lock on something removed */
+    OPEN_KEPT    /* another user has a lock on a removed object */
 };
 
 static enum attempt attempt_failed(shmap__os_status *status, int code)
@@ -87,7 +86,7 @@ static enum attempt reject_leftover(const open_wish *wish,
     }
 }
 
-/* Another program's object, which is not marked. */
+/* Open another program's object, which is not marked. */
 static enum attempt open_foreign(shmap__os_object *object, int fd,
                                  const struct stat *stat, const open_wish *wish,
                                  shmap__os_status *status)
@@ -104,8 +103,8 @@ static enum attempt open_foreign(shmap__os_object *object, int fd,
     return OPENED;
 }
 
-/* A region that has a holder may be marked if it is one that is asked for:
- * another mark would keep its last holder from removing it. */
+/* Check a region that has a holder: it may be marked only if it is one that is
+ * asked for: another mark would keep its last holder from removing it. */
 static enum attempt check_live(shmap__os_object *object, int fd,
                                const struct stat *stat, const open_wish *wish,
                                shmap__os_status *status)
@@ -146,7 +145,7 @@ static enum attempt become_holder(int fd, shmap__os_status *status)
                : OPENED;
 }
 
-/* Try to become a holder of what the descriptor means. */
+/* Try to become a holder of the object of the descriptor. */
 static enum attempt hold_opened(shmap__os_object *object, int fd,
                                 const open_wish *wish, shmap__os_status *status)
 {
@@ -183,8 +182,8 @@ static enum attempt hold_opened(shmap__os_object *object, int fd,
     return result == OPENED ? become_holder(fd, status) : result;
 }
 
-/* This user. In user scope the number is in the name (name.c), for which the
- * same call has asked the system. */
+/* Return this user. In user scope the number is in the name (name.c), for which
+ * the same call has asked the system. */
 static uid_t find_user(const char *os_name, int scope)
 {
     const char *digit = os_name + sizeof "/shmap." - 1;
@@ -205,8 +204,8 @@ static void fill_wish(open_wish *wish, const shmap__os_request *request)
     wish->user = find_user(request->os_name, request->options.scope);
 }
 
-/* Why something cannot be opened. Another user's region that is about to be
- * removed cannot, and is dead; it can be gone by now. */
+/* Return why an object cannot be opened. Another user's region that is about to
+ * be removed cannot, and is dead; it can be gone by now. */
 static shmap__os_status explain_refusal(const char *path, int error)
 {
     uid_t user = (uid_t)-1;
@@ -261,7 +260,7 @@ shmap__os_status shmap__os_named_reap(const char *os_name, int scope,
 
     shmap__posix_find_path(path, os_name);
     status = shmap__posix_free_name(path, shmap__posix_names_of(scope), &count);
-    /* What is alive, or not ours, is no leftover. */
+    /* A live region, or another program's object, is no leftover. */
     if (status.code == SHMAP_EEXIST || status.code == SHMAP_ETYPE)
         status = shmap__posix_done;
     if (status.code == 0)

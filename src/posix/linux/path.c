@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Paths of regions in /dev/shm, and what proves that a region has its path from
+/* Paths of regions in /dev/shm, and the proof that a region has its path from
  * its owner. */
 #include "posix/linux/regions.h"
 

@@ -9,7 +9,8 @@
  * of its own. That description has no descriptor, which could be closed, or
  * inherited: a mapping keeps it, which children do not get. So the lock ends
  * with the process's memory and never before, and a tag without a lock is that
- * of a process that has ended. After a restart of the machine there are none.
+ * of a process that has ended. After a restart of the machine there are no such
+ * locks.
  *
  * A process that cannot open its regions anew has no tag.
  */
@@ -31,7 +32,7 @@ enum { LISTS = 64, PAGE_BITS = 12 };
 /* The views of this process, but for private copies. */
 static shmap__os_known_view *lists[LISTS];
 
-/* This process's tag; 0: none so far, or none at all. */
+/* This process's tag; 0: not made yet, or it cannot have one. */
 static uint32_t own_tag;
 
 uint32_t shmap__os_unsettled;
@@ -59,7 +60,8 @@ void shmap__posix_view_recall(shmap__os_known_view *known)
 bool shmap__posix_view_remember(const void *base, size_t size, bool writable,
                                 const shmap__os_object *object)
 {
-    /* What is remembered of presence is no change that others see. */
+    /* Only the memory of this process's presence changes, which others do not
+     * see. */
     shmap__os_object *region = (shmap__os_object *)(uintptr_t)object;
     shmap__os_known_view *view = &region->first_view;
 
@@ -133,7 +135,7 @@ static bool is_present(const shmap__os_object *object)
     return object->presence != NULL && object->presence_of == getpid();
 }
 
-/* Keep a description that has the tag's lock. 0 or errno. */
+/* Keep a description that has the tag's lock. Returns 0 or errno. */
 static int keep(shmap__os_object *object, int fd, uint32_t tag)
 {
     int error = shmap__posix_lock(fd, first_byte + (off_t)tag, F_RDLCK);
@@ -156,7 +158,7 @@ static int keep(shmap__os_object *object, int fd, uint32_t tag)
     return 0;
 }
 
-/* Return 0 or errno. */
+/* Take the tag's lock in one region. Returns 0 or errno. */
 static int become_present(shmap__os_object *object, uint32_t tag)
 {
     struct stat stat;
@@ -172,7 +174,8 @@ static int become_present(shmap__os_object *object, uint32_t tag)
         shmap__posix_identifies(object->identity, &stat))
         error = keep(object, fd, tag);
     else
-        error = EBADF; /* The region's descriptor was closed by others. */
+        error = EBADF; /* Other code of the program closed the region's
+                          descriptor. */
     shmap__posix_close_quietly(fd);
     SHMAP__STOP("presence.known");
     return error;
@@ -185,14 +188,14 @@ void shmap__posix_presence_end(shmap__os_object *object)
     object->presence = NULL;
 }
 
-/* Errors that pass. */
+/* Return whether an error passes. */
 static bool is_passing(int error)
 {
     return error == EMFILE || error == ENFILE;
 }
 
-/* In the regions of all views. 0, or the errno of one where it failed: of one
- * that passes, if there is one. */
+/* Take the tag's lock in the regions of all views. Returns 0, or the errno of a
+ * region where that failed: one that passes, if there is one. */
 static int become_present_everywhere(uint32_t tag)
 {
     int failed = 0;

@@ -8,9 +8,9 @@
 #include "base/stop.h"
 #include "posix/linux/stamp.h"
 
-/* Unlink what was just seen under the path. The owner of an object can take it
- * from the path at any moment, and another user's new region can get that. So
- * root, which may remove what others own, owns it meanwhile. */
+/* Unlink the object that was just seen under the path. The owner of an object
+ * can take it from the path at any moment, and another user's new region can
+ * get that. So root, which may remove what others own, owns it meanwhile. */
 static enum shmap__posix_reaping unlink_seen(const char *path, int fd,
                                              const struct stat *object)
 {
@@ -44,10 +44,10 @@ static bool has_stamp(const char *path, int fd, const struct stat *object)
            shmap__posix_stamp_put(fd, shmap__posix_name_in(path)) == 0;
 }
 
-/* Make it a region no more, which only its stamp tells from another program's
- * object of this mode. A user that may write to it may have destroyed the
- * stamp, also since it was looked at, but cannot any more when it is condemned.
- */
+/* Make the object stop being a region. Only its stamp then tells it from
+ * another program's object of this mode. A user that may write to it may have
+ * destroyed the stamp, also since it was looked at, but cannot any more when it
+ * is condemned. */
 static bool condemn(const char *path, int fd, const struct stat *object)
 {
     const mode_t writers = S_IWGRP | S_IWOTH;
@@ -83,7 +83,7 @@ static enum shmap__posix_reaping unlink_locked(const char *path, int fd,
     return result;
 }
 
-/* A lock was not got. */
+/* Return the result for a lock that was refused. */
 static enum shmap__posix_reaping not_locked(int error,
                                             enum shmap__posix_reaping others)
 {
@@ -195,8 +195,8 @@ void shmap__posix_close_after_removing(int fd)
     shmap__posix_fork_unlock();
 }
 
-/* Why something cannot be opened to be removed. That it is another user's must
- * be seen, and is not concluded from the refusal. */
+/* Return why an object cannot be opened to be removed. Its owner must be seen,
+ * and is not concluded from the refusal. */
 static enum shmap__posix_reaping explain_refusal(const char *path, int error,
                                                  uid_t *user)
 {

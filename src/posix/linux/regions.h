@@ -31,16 +31,17 @@ enum shmap__posix_make {
     SHMAP__POSIX_CONDEMNED /* was a region, and is about to be removed */
 };
 
-/* Return what a mode says. */
+/* Return the kind of object that has this mode. */
 enum shmap__posix_make shmap__posix_make_of(const struct stat *stat);
 
-/* Return what a descriptor says, of which `stat` is: a condemned object of ours
- * still has a stamp, another program's of this mode has none. */
+/* Return the kind of object behind a descriptor, of which `stat` is: a
+ * condemned object of the library still has a stamp, another program's object
+ * of this mode has no stamp. */
 enum shmap__posix_make shmap__posix_make_behind(int fd,
                                                 const struct stat *stat);
 
-/* Give a region the mode of one that is about to be removed. False and errno if
- * that is refused. */
+/* Give a region the mode of one that is about to be removed. Returns false and
+ * errno if that is refused. */
 bool shmap__posix_mode_condemn(int fd);
 
 /* path.c */
@@ -53,34 +54,35 @@ void shmap__posix_find_path(char path[SHMAP__POSIX_PATH], const char *os_name);
 /* Return the name in a path. */
 const char *shmap__posix_name_in(const char *path);
 
-/* Open as shmap__posix_open does, whatever another user may have put there.
- * `access` is O_RDONLY or O_RDWR. */
+/* Open as shmap__posix_open does, safely, whichever object another user may
+ * have put there. `access` is O_RDONLY or O_RDWR. */
 int shmap__posix_open_path(const char *path, int access);
 
 /* Return whether the path still means the object that was looked at. */
 bool shmap__posix_path_means(const char *path, const struct stat *object);
 
-/* Return whether open() failed because there is something that cannot be
+/* Return whether open() failed because the path has an object that cannot be
  * memory. */
 bool shmap__posix_is_other(int error);
 
 /* Return whether an object that could not be opened a moment ago is being
- * removed, and may be another user's: a condemned object has this path, or none
- * any more. `*user` becomes the user that owns it, if it can be looked at. */
+ * removed, and may be another user's: a condemned object has this path, or no
+ * object any more. `*user` becomes the user that owns it, if it can be looked
+ * at. */
 bool shmap__posix_path_is_going(const char *path, uid_t *user);
 
 /* Return whether this user owns the object. */
 bool shmap__posix_is_own(const struct stat *object);
 
-/* What proves that an object has its name from its owner. */
+/* The proof that an object has its name from its owner. */
 enum shmap__posix_names {
     SHMAP__POSIX_NAMES_PROVED, /* the object's stamp: user and machine scope */
-    SHMAP__POSIX_NAMES_NATIVE, /* nothing does */
+    SHMAP__POSIX_NAMES_NATIVE, /* no proof */
     SHMAP__POSIX_NAMES_LISTED  /* as NATIVE, but an object without any stamp is
                                another program's */
 };
 
-/* Return what proves the names of a scope, and those of which only the name is
+/* Return the proof of names in a scope, and of a name of which the scope is not
  * known. */
 enum shmap__posix_names shmap__posix_names_of(int scope);
 enum shmap__posix_names shmap__posix_names_like(const char *os_name);
@@ -90,7 +92,7 @@ enum shmap__posix_names shmap__posix_names_like(const char *os_name);
 bool shmap__posix_is_proved(int fd, const struct stat *stat, const char *path,
                             enum shmap__posix_names names);
 
-/* Return whether this user owns it and gave it another name. */
+/* Return whether this user owns the object and gave it another name. */
 bool shmap__posix_is_link(int fd, const struct stat *stat, const char *path,
                           enum shmap__posix_names names);
 
@@ -113,7 +115,7 @@ enum shmap__posix_reaping {
 
 /* Remove the object of this path if it is a leftover, or if its owner, this
  * user, gave it another name, and so another user linked it here. `*user`
- * becomes the user that owns it, if it was looked at. */
+ * becomes the user that owns it, if that could be seen. */
 enum shmap__posix_reaping shmap__posix_remove_leftover(
     const char *path, enum shmap__posix_names names, uid_t *user);
 
@@ -133,7 +135,7 @@ bool shmap__posix_is_passing(int error);
 /* free.c */
 
 /* Free the path if it is that of a leftover: 0 if it is free then, or why it
- * cannot be. Counts in `*reaped` what was removed. */
+ * cannot be. Counts removed objects in `*reaped`. */
 shmap__os_status shmap__posix_free_name(const char *path,
                                         enum shmap__posix_names names,
                                         unsigned *reaped);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
-/* The kernel's list of what a thread has locked: how it is found, and what is
- * done when the C library's own nodes are in it.
+/* The kernel's list of the mutexes that a thread has locked: finding it, and
+ * handling it while the C library's own nodes are in it.
  *
  * Where the C library keeps its nodes, seen from the words, it tells the kernel
  * and so us. Whether they point back is found out by locking two of its
@@ -17,13 +17,13 @@
 
 #include "posix/os.h"
 
-/* What is found out once. */
+/* Facts that are found out once. */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static bool usable;
 static bool doubly;
 static ptrdiff_t node; /* where a shmap_mutex has its node */
 
-enum { NODES_MAX = 2048 }; /* of which the kernel looks at no more */
+enum { NODES_MAX = 2048 }; /* the most nodes that the kernel looks at */
 
 static bool make_robust_mutex(pthread_mutex_t *mutex)
 {
@@ -47,7 +47,8 @@ static void let_go(pthread_mutex_t *mutex)
 }
 
 /* Lock a mutex of the C library, which may begin its list with the first, and
- * find this thread's. NULL if there is none, and then nothing is locked. */
+ * find this thread's. Returns NULL if there is no list, and then the mutex is
+ * not locked. */
 static shmap__posix_list *find_list(pthread_mutex_t *mutex)
 {
     shmap__posix_list *found = NULL;
@@ -67,8 +68,8 @@ static shmap__posix_list *find_list(pthread_mutex_t *mutex)
     return found;
 }
 
-/* Whether a node, with what points back, is inside the space that a mutex has
- * for it. */
+/* Return whether a node, with its pointer back, is inside the space that a
+ * mutex has for it. */
 static bool find_node(const shmap__posix_list *list)
 {
     static const shmap_mutex mutex;
@@ -86,7 +87,7 @@ static bool is_inside(const void *at, const pthread_mutex_t *mutex)
     return (uintptr_t)at - (uintptr_t)mutex < sizeof(pthread_mutex_t);
 }
 
-/* With two mutexes locked, see what the C library made of that. */
+/* With two mutexes locked, find out how the C library linked their nodes. */
 static void look_at_nodes(const shmap__posix_list *list,
                           const pthread_mutex_t *below,
                           const pthread_mutex_t *above)
@@ -170,7 +171,7 @@ void shmap__posix_robust_remove_mixed(const shmap__os_robust *robust,
     for (unsigned i = 0;
          shmap__posix_node_at(shmap__posix_node_get(back)) != removed; i++) {
         if (i == NODES_MAX)
-            return; /* Others wrote over a node: it cannot be found. */
+            return; /* A process wrote over a node: it cannot be found. */
         back = shmap__posix_node_at(shmap__posix_node_get(back));
     }
     shmap__posix_node_set(back, on);

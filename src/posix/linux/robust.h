@@ -3,23 +3,23 @@
 /* The Linux kernel's list of the mutexes that a thread has.
  *
  * When a thread ends, in whatever way, the kernel walks a list that begins in
- * the thread's own memory and goes through the locks that it has: a word in
- * each that still says the thread's number gets OWNER_DIED in its place, and
- * one thread that sleeps on it is woken. A thread can have one such list, and
- * the C library has begun it for its own robust mutexes; so ours are in that
- * one, too, as if they were its own.
+ * the thread's own memory and goes through the locks that it has: in each whose
+ * word still has the thread's number, that number is replaced by OWNER_DIED,
+ * and one thread that sleeps on the word is woken. A thread can have one such
+ * list, and the C library has begun it for its own robust mutexes; so the
+ * mutexes of this library are in that list, too, as if they were its own.
  *
- * The nodes are in shared memory, where others can write. While this thread has
- * none of the C library's robust mutexes they are written and never read: the
- * caller knows what is above and below. Nodes need not be aligned as the C
- * library aligns its own.
+ * The nodes are in shared memory, where other processes can write. While this
+ * thread has none of the C library's robust mutexes they are written and never
+ * read: the caller knows the nodes above and below. Nodes need not be aligned
+ * as the C library aligns its own.
  *
  * A pointer to the node of a priority-inheriting mutex, which only the C
- * library has, carries a mark in bit 0. It belongs to the pointer, moves with
+ * library has, carries a flag in bit 0. It belongs to the pointer, moves with
  * it, and is taken off before the pointer is followed.
  *
- * The C library reads only its own nodes' pointers back; those of ours are left
- * as they are.
+ * The C library reads only its own nodes' pointers back; those of this library
+ * are left as they are.
  */
 #ifndef SHMAP_ROBUST_H
 #define SHMAP_ROBUST_H
@@ -44,15 +44,15 @@ struct shmap__os_robust {
     shmap__posix_list *list;
     ptrdiff_t node; /* offset of the node in a shmap_mutex */
     bool doubly;    /* the C library's nodes point back, too */
-    bool mixed;     /* nodes of the C library may be between ours */
+    bool mixed;     /* nodes of the C library may be in between */
 };
 
-/* Find the list of the calling thread. Returns false if there is none that can
- * be used. */
+/* Find the list of the calling thread. Returns false if the thread has no
+ * usable list. */
 bool shmap__posix_robust_find(shmap__os_robust *robust);
 
-/* In a child after fork, empty it: the child has none of its parent's locks,
- * and must not write to their nodes. */
+/* Empty the list in a child after fork: the child has none of its parent's
+ * locks, and must not write to their nodes. */
 void shmap__posix_robust_forget(const shmap__os_robust *robust);
 
 static inline void *shmap__posix_node_get(const void *at)
@@ -68,15 +68,15 @@ static inline void shmap__posix_node_set(void *at, void *value)
     memcpy(at, &value, sizeof value);
 }
 
-/* The node to which a pointer leads, without the mark. */
+/* Return the node to which a pointer leads, without the flag. */
 static inline void *shmap__posix_node_at(const void *pointer)
 {
-    uintptr_t marked = (uintptr_t)pointer & 1;
+    uintptr_t flag = (uintptr_t)pointer & 1;
 
-    return (char *)(uintptr_t)pointer - marked;
+    return (char *)(uintptr_t)pointer - flag;
 }
 
-/* The node of a mutex, or the list's head for NULL. */
+/* Return the node of a mutex, or the list's head for NULL. */
 static inline void *shmap__posix_node_of(const shmap__os_robust *robust,
                                          shmap_mutex *mutex)
 {
@@ -103,8 +103,8 @@ static inline const void *shmap__os_robust_pending(
     return shmap__peek_pointer(&robust->list->pending);
 }
 
-/* The first of the list is to be a node of ours: let the C library's node that
- * is first now point back to that. */
+/* Let the first node, which is the C library's, point back to a node of this
+ * library that will be put before it. */
 SHMAP__SLOW_PATH void shmap__posix_robust_add_mixed(
     const shmap__os_robust *robust, void *node);
 
@@ -137,8 +137,8 @@ static inline bool shmap__os_robust_empty(const shmap__os_robust *robust,
     return true;
 }
 
-/* With nodes of the C library in between, as that does it; `below` is the node
- * of the mutex locked before. */
+/* Remove a node with nodes of the C library in between, as that library does
+ * it; `below` is the node of the mutex locked before. */
 SHMAP__SLOW_PATH void shmap__posix_robust_remove_mixed(
     const shmap__os_robust *robust, const void *node, const void *below);
 

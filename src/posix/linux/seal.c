@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Sealing, and what this process can still do then: memory files (Linux). */
+/* Sealing, and writing by this process afterwards: memory files (Linux). */
 #include "posix/os.h"
 
 #include <sys/mman.h>
@@ -52,14 +52,14 @@ static shmap__os_status add_seals(const shmap__os_object *object, int kernels)
     /* Not a memory file, or a kernel that does not know the seal. */
     if (error == EINVAL)
         return (shmap__os_status){SHMAP_ENOTSUP, error};
-    /* A file that was not made to be sealed says that it is. */
+    /* A file that was not made to be sealed has this seal alone. */
     if (error == EPERM && fcntl(fd, F_GET_SEALS) == F_SEAL_SEAL)
         return (shmap__os_status){SHMAP_ENOTSUP, error};
     return shmap__posix_failed(error);
 }
 
-/* Map all of it for writing while that can be done, and let the others of this
- * process's threads see that before it cannot. */
+/* Map all of it for writing while that can be done, and let the other threads
+ * of this process see that mapping before it no longer can. */
 static shmap__os_status keep_writable(shmap__os_object *object)
 {
     uint64_t none = 0;
@@ -109,8 +109,8 @@ static bool is_forbidden(const shmap__os_object *object)
     return (shmap__os_seals(object) & SHMAP_SEAL_WRITERS) != 0;
 }
 
-/* It is not to be made larger either, at the maker's cost, unless it is another
- * program's, which may want to. */
+/* Forbid writing, and growing, which would be at the maker's cost; but another
+ * program's object may still grow. */
 static shmap__os_status forbid(shmap__os_object *object)
 {
     const int kernels =
@@ -121,7 +121,7 @@ static shmap__os_status forbid(shmap__os_object *object)
         return status;
     SHMAP__STOP("seal.mapped");
     status = add_seals(object, kernels);
-    /* Another thread may have been faster, and need it. */
+    /* Another thread may have been faster, and needs the mapping. */
     if (status.code < 0 && !is_forbidden(object))
         drop_writable(object, shmap__exchange64(&object->writable, 0));
     return status;
@@ -152,20 +152,21 @@ shmap__os_status shmap__posix_forbid_writing(shmap__os_object *object,
     return status;
 }
 
-/* Keep the place of a view at this address. MAP_FAILED and errno. */
+/* Reserve the addresses of a view at this address. Returns MAP_FAILED and errno
+ * on failure. */
 static void *reserve(void *address, size_t size)
 {
-    void *place =
+    void *reserved =
         mmap(address, size, PROT_NONE,
              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE,
              -1, 0);
 
-    if (place != MAP_FAILED && place != address) {
-        munmap(place, size);
+    if (reserved != MAP_FAILED && reserved != address) {
+        munmap(reserved, size);
         errno = EEXIST;
-        place = MAP_FAILED;
+        reserved = MAP_FAILED;
     }
-    return place;
+    return reserved;
 }
 
 /* With an old size of 0, the kernel makes a second mapping of shared memory:
@@ -177,7 +178,7 @@ void *shmap__posix_map_writable(const shmap__os_object *object, uint64_t offset,
     uint64_t mask = object->page_size - 1;
     uint64_t all = (object->size + mask) & ~mask;
     char *from;
-    void *place;
+    void *reserved;
     void *made;
 
     if (writable == 0 || offset > all || size > all - offset) {
@@ -187,15 +188,15 @@ void *shmap__posix_map_writable(const shmap__os_object *object, uint64_t offset,
     from = (char *)(uintptr_t)writable + offset;
     if (address == NULL)
         return mremap(from, 0, size, MREMAP_MAYMOVE);
-    /* Nothing is replaced but what is put there first. */
-    place = reserve(address, size);
-    if (place == MAP_FAILED)
+    /* Only the reservation is replaced. */
+    reserved = reserve(address, size);
+    if (reserved == MAP_FAILED)
         return MAP_FAILED;
-    made = mremap(from, 0, size, MREMAP_MAYMOVE | MREMAP_FIXED, place);
+    made = mremap(from, 0, size, MREMAP_MAYMOVE | MREMAP_FIXED, reserved);
     if (made == MAP_FAILED) {
         int error = errno;
 
-        munmap(place, size);
+        munmap(reserved, size);
         errno = error;
     }
     return made;

@@ -2,14 +2,14 @@
 
 /* The proof of a name. Every user that may write to an object of /dev/shm can
  * link it to any free name there, also to one of the owner's private names, and
- * so plant content under it. But explicit times can be given to an object by
- * its owner only. So the access time of a region is a hash of its name, far in
- * the future, where no access changes it (relatime, noatime). A user that may
- * write can destroy the stamp, by setting the time to now, but not make
+ * so plant content under it. But only its owner can give explicit times to an
+ * object. So the access time of a region is a hash of its name, far in the
+ * future, where no access changes it (relatime, noatime). A user with the right
+ * to write can destroy the stamp, by setting the time to now, but cannot make
  * another.
  *
  * On file systems that note every access (strictatime) the stamp is lost with
- * the first one. There, an object proves its name by having no other.
+ * the first one. There, an object proves its name by having no other name.
  */
 #include "posix/linux/stamp.h"
 
@@ -30,10 +30,9 @@ enum { HALF = 32 };
 static const uint32_t low_half = UINT32_C(0xE6000000);
 
 /* Other programs meet regions whose names are not derived. Many 32-bit ones
- * have times of 32 bits, and cannot ask for the size of what has others; and
- * nothing is compared there. So these stamps are in January 2038, when such
- * programs end.
- */
+ * have times of 32 bits, and cannot ask for the size of what has others; and no
+ * stamp is compared for them. So these stamps are in January 2038, when such
+ * programs end. */
 static const int64_t small_seconds = INT64_C(0x7FFF0000);
 
 /* SipHash-4-8 with a key that is no secret. Other users may have a say in the
@@ -101,14 +100,14 @@ static uint64_t hash_of(const char *text)
 
 /* Stamps */
 
-/* How the names begin that the library derives. */
+/* The beginning of the names that the library derives. */
 static const char derived_start[] = "shmap.";
 
 static stamp stamp_of(const char *name)
 {
     const uint32_t nanoseconds = 1000000000;
     uint64_t hash = hash_of(name);
-    /* 29 bits, and a bit that makes it more than 0. */
+    /* 29 bits, and one more so that it is not 0. */
     uint64_t high = (hash >> 32 & 0x1FFFFFFF) | UINT32_C(1) << 29;
     bool derived = strncmp(name, derived_start, sizeof derived_start - 1) == 0;
     stamp made;

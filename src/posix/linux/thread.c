@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Threads on Linux: who one is, and whether it lives.
+/* Threads on Linux: their ids, and whether they live.
  *
  * An id is the kernel's number of a thread, and above it
  *
@@ -14,7 +14,8 @@
  *
  * So whether a thread lives can be told without /proc, and from other PID
  * namespaces, by its process's presence; and from its own namespace by its
- * number as well. Of a process with neither nobody could tell: it gets no id.
+ * number as well. A process with neither gets no id, since no process could
+ * tell whether it lives.
  */
 #include "posix/os.h"
 
@@ -40,7 +41,7 @@ static uint32_t tag;    /* the upper half of ids; 0: this process has none */
 static bool found;
 static pthread_mutex_t finding = PTHREAD_MUTEX_INITIALIZER;
 
-/* Where this thread keeps what it was told about itself; NULL: nothing. */
+/* Where this thread keeps its id and its list; NULL: they are not known yet. */
 static SHMAP__THREAD_LOCAL uint64_t *told_id;
 static SHMAP__THREAD_LOCAL const shmap__os_robust *told_robust;
 
@@ -55,7 +56,7 @@ static uint32_t hash(const void *data, size_t size)
     return hash;
 }
 
-/* Whether this process's /proc is one in which its numbers mean the same. */
+/* Return whether this process's /proc is that of its own PID namespace. */
 static bool owns_proc(void)
 {
     char text[32];
@@ -65,8 +66,8 @@ static bool owns_proc(void)
     return strtol(text, NULL, 10) == getpid();
 }
 
-/* The inode of this process's PID namespace from the kernel itself (Linux
- * 6.11), where /proc does not have it. 0 or errno. */
+/* Find the inode of this process's PID namespace by asking the kernel itself
+ * (Linux 6.11), where /proc does not have it. Returns 0 or errno. */
 static int ask_for_domain(struct stat *stat)
 {
     enum { GET_PID_NAMESPACE = _IO(0xFF, 5) };
@@ -89,7 +90,8 @@ static int ask_for_domain(struct stat *stat)
 #endif
 }
 
-/* 0, or the errno of a lack of descriptors. */
+/* Find this process's domain. Returns 0, or the errno of a lack of descriptors.
+ */
 static int find_domain(void)
 {
     struct stat space;
@@ -105,8 +107,9 @@ static int find_domain(void)
     return 0;
 }
 
-/* What all threads have in common. 0 or errno. A thread that forks, whose
- * handlers may come here, waits for those that are here before. */
+/* Find what all threads have in common. Returns 0 or errno. A thread that
+ * forks, whose handlers may call this, waits for the threads that are already
+ * in it. */
 static int find_process(void)
 {
     int error = 0;
@@ -129,8 +132,9 @@ static int find_process(void)
     return error;
 }
 
-/* When a thread began, hashed to 15 bits; 0 if that is not known. In time
- * namespaces other than the first, times are shown differently. */
+/* Return the time at which a thread began, hashed to 15 bits; 0 if it is not
+ * known. In time namespaces other than the first, times are shown differently.
+ */
 static uint32_t find_beginning(uint32_t number)
 {
     static const char first_times[] = "time:[4026531834]";
@@ -264,11 +268,11 @@ __attribute__((destructor)) static void forget_ends(void)
     end_is_told = false;
 }
 
-/* What /proc/N/status says of a thread. */
+/* The facts of a thread in /proc/N/status. */
 typedef struct thread_status {
     char state;
     bool dumping; /* its process writes its memory to a file, and then ends */
-    uint64_t signals; /* that it has not yet taken */
+    uint64_t signals; /* those that it has not yet taken */
 } thread_status;
 
 static void read_line(thread_status *status, const char *line)
@@ -285,8 +289,8 @@ static void read_line(thread_status *status, const char *line)
         status->signals = strtoull(line + sizeof signals - 1, NULL, 16);
 }
 
-/* Lines can be longer than any buffer: of each, the beginning is looked at.
- * 0 or errno. */
+/* Read the status of a thread. Lines can be longer than any buffer, so only the
+ * beginning of each is kept. Returns 0 or errno. */
 static int read_status(thread_status *status, uint32_t number)
 {
     char text[1024];
@@ -315,8 +319,9 @@ static int read_status(thread_status *status, uint32_t number)
     return size < 0 ? EIO : 0;
 }
 
-/* Without a descriptor: whether a process can still have memory. Where security
- * modules watch, this is told in the system's log, so it comes last. */
+/* Return whether a process has no memory any more, without using a descriptor.
+ * Where security modules watch, this is told in the system's log, so it comes
+ * last. */
 static bool has_no_memory(uint32_t number)
 {
     char byte;
@@ -329,8 +334,8 @@ static bool has_no_memory(uint32_t number)
 
 /* A thread that dumps core takes no signals, and the other threads of its
  * process are sent one that ends them, which they have taken when they can
- * never again run what is theirs. The kernel says that it dumps, and sends, in
- * one step, and shows the signals later in the text. */
+ * never again run their code. The kernel says that it dumps, and sends, in one
+ * step, and shows the signals later in the text. */
 static bool has_ended(const thread_status *status)
 {
     const uint64_t kill = UINT64_C(1) << (9 - 1);
@@ -339,7 +344,7 @@ static bool has_ended(const thread_status *status)
            (status->dumping && (status->signals & kill) == 0);
 }
 
-/* Whether the thread that has this number here has ended. */
+/* Return whether the thread of this number in this PID namespace has ended. */
 static bool is_over(uint32_t number)
 {
     thread_status status = {0};

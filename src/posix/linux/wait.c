@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Sleeping and waking on Linux: futexes, which know words by what is mapped
- * there, in all processes, and also where it is mapped for reading only. */
+/* Sleeping and waking on Linux: futexes, which identify a word by the memory
+ * that is mapped there, in all processes, and also where it is mapped for
+ * reading only. */
 #include "posix/os.h"
 
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* What the system call wants, whatever a time is in the C library. */
+/* The time that the system call takes, whichever size times have in the C
+ * library. */
 #ifdef SYS_futex
 typedef long seconds;
 #else
@@ -34,7 +36,7 @@ void shmap__os_wait(shmap__os_waiter *waiter, const uint32_t *word,
     system_time moment;
 
     (void)waiter;
-    (void)owner; /* The kernel wakes when it dies. */
+    (void)owner; /* The kernel wakes a waiter when the owner dies. */
     if (until < 0)
         until = 0;
     moment.s = (seconds)(until / 1000000000);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 
-/* The machine's memory, and making sure of room in it and in files, where POSIX
- * is all there is. */
+/* The machine's memory, and making sure of room in it and in files, on systems
+ * of which only POSIX is known. */
 #include "posix/os.h"
 
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-/* Nothing in POSIX tells. */
+/* POSIX has no function that tells. */
 void shmap__posix_memory(uint64_t *total, uint64_t *available)
 {
     *total = 0;

@@ -7,9 +7,9 @@
 
 #include "base/stop.h"
 
-/* Where no other holder is left, the region is dead from the moment that its
- * mark is released, for every process. Each descriptor that is closed makes
- * room for the next. */
+/* If no other holder is left, the region is dead from the moment that its mark
+ * is released, for every process. Each descriptor that is closed makes room for
+ * the next. */
 void shmap__posix_named_close(const shmap__os_object *object,
                               const char *os_name, const struct stat *stat)
 {

@@ -12,14 +12,14 @@
  * - Every step (making, opening, closing, reaping) is made under an exclusive
  *   lock on the gate, and so no step sees another half done. Under it, whether
  *   there is a holder is asked by trying an exclusive lock on the mark, through
- * a fresh description.
+ *   a fresh description.
  * - The mark is made before the object, and removed after it. So whatever
- * moment a process is killed at, an object of shmap has a mark; if that has no
- * holder, the object is dead. An object without a mark is foreign.
- * - Each object has a mark of its own. It says which object that is, for the
- *   case that the object was removed, and its name means another.
+ *   moment a process is killed at, an object of shmap has a mark; if that has
+ *   no holder, the object is dead. An object without a mark is foreign.
+ * - Each object has a mark of its own. It notes the identity of its object, for
+ *   the case that the object was removed, and its name now belongs to another.
  * - A gate without a mark is removed, so a process that gets the gate looks
- * whether it is still the one that has the path.
+ *   whether it is still the one that has the path.
  */
 #include "posix/lockfile/regions.h"
 
@@ -43,7 +43,7 @@ shmap__os_status shmap__posix_memory_open(const char *name, int access, int *fd,
     int opened = open_memory(name, access);
     shmap__os_status status = shmap__posix_done;
 
-    /* EINVAL is how shm_open speaks of a directory. */
+    /* shm_open reports a directory as EINVAL. */
     if (opened < 0)
         return errno == EINVAL || errno == ENXIO
                    ? (shmap__os_status){SHMAP_ETYPE, errno}
@@ -111,7 +111,7 @@ bool shmap__posix_name_means(const char *os_name,
            shmap__posix_identifies(object->lock_identity, &mark);
 }
 
-/* A lock does not tell how many share it. */
+/* A lock does not tell how many processes share it. */
 bool shmap__posix_alone(int fd)
 {
     (void)fd;

@@ -10,8 +10,8 @@
 
 #include "base/stop.h"
 
-/* Not in $TMPDIR: all processes of a user must mean the same folders. Others
- * may look whether there is a mark, and no more. */
+/* Not in $TMPDIR: all processes of a user must mean the same folders. Other
+ * users may look whether there is a mark, and no more. */
 #define FOLDER "/tmp/shmap.%lu.%s"
 
 enum { FOLDER_MODE = 0711, LOCK_MODE = 0600 };
@@ -38,8 +38,8 @@ void shmap__posix_lock_files_find(shmap__posix_lock_files *files,
     snprintf(files->mark, sizeof files->mark, "%s/%s", folder, os_name);
 }
 
-/* A user that can write to the folder could take a region from its holders.
- * Every user can make it for another, which then has no named regions. */
+/* A user that can write to the folder could take a region from its holders. Any
+ * user can make the folder of another user, which then has no named regions. */
 static bool is_trusted(const struct stat *folder, uid_t owner)
 {
     return S_ISDIR(folder->st_mode) && folder->st_uid == owner &&
@@ -68,7 +68,7 @@ static shmap__os_status make_folder(const char *kind)
         return shmap__posix_failed(errno);
     if (!is_trusted(&folder, geteuid()))
         return (shmap__os_status){SHMAP_EACCES, 0};
-    /* Whatever the umask took. */
+    /* Restore what the umask removed. */
     if ((folder.st_mode & 0777) != FOLDER_MODE && chmod(path, FOLDER_MODE) != 0)
         return shmap__posix_failed(errno);
     return shmap__posix_done;
@@ -158,7 +158,8 @@ int shmap__posix_mark_make(const shmap__posix_lock_files *files)
 {
     int mark;
 
-    /* Of an object whose name was removed; its holders keep the file. */
+    /* This removes the mark of an object that has lost its name; its holders
+     * keep the file open. */
     unlink(files->mark);
     mark = shmap__posix_lock_file_open(files->mark, O_RDWR | O_CREAT | O_EXCL);
     if (mark >= 0 && fchmod(mark, LOCK_MODE) != 0) {
@@ -202,8 +203,8 @@ shmap__posix_note shmap__posix_mark_read(int mark)
 }
 
 /* Return whether a mark is that of the object. On macOS objects have no
- * identity, and it always is. A mark that notes nothing is that of a process
- * that was killed before it could. */
+ * identity, and it always is. A mark without an identity is that of a process
+ * that was killed before it wrote one. */
 bool shmap__posix_mark_is_of(const shmap__posix_note *note,
                              const struct stat *object)
 {

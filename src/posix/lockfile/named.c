@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
 /* Named regions where shared memory objects cannot be locked: making, opening
- * and reaping them. What keeps them alive is in lifetime.c.
- */
+ * and reaping them. lifetime.c keeps them alive. */
 #include "posix/lockfile/regions.h"
 
 #include <dirent.h>
@@ -32,7 +31,7 @@ static shmap__os_status find_owner(const char *os_name, uid_t *owner)
     return status;
 }
 
-/* What a step at this user's object failed with. */
+/* Return the status of a step that failed on this user's object. */
 static shmap__os_status step_failed(shmap__os_status status, uid_t owner)
 {
     return status.code == SHMAP_EACCES
@@ -64,7 +63,7 @@ static shmap__os_status free_name(const char *os_name, unsigned *reaped)
 
 /* Creating */
 
-/* The object, complete, with its mark held. */
+/* Make the object, complete, with its mark held. */
 static shmap__os_status make_memory(shmap__os_object *object, int mark,
                                     const shmap__posix_lock_files *files,
                                     const shmap__os_request *request)
@@ -83,8 +82,8 @@ static shmap__os_status make_memory(shmap__os_object *object, int mark,
         return status;
     }
     SHMAP__STOP("create.made");
-    /* Whatever the umask took. Not every system can change a mode, and few
-     * umasks are such that it matters. */
+    /* Restore what the umask removed. Not every system can change a mode, and
+     * few umasks are such that it matters. */
     if (fchmod(fd, S_IRUSR | S_IWUSR) != 0)
         errno = 0;
     status = shmap__posix_extend(fd, 0, request->size, request->options.commit,
@@ -135,7 +134,7 @@ shmap__os_status shmap__os_named_create(shmap__os_object *object,
     int gate;
     shmap__os_status status;
 
-    /* Others have no way to the lock files. */
+    /* Other users cannot reach the lock files. */
     if (request->options.share != SHMAP_SHARE_OWNER)
         return (shmap__os_status){SHMAP_ENOTSUP, 0};
     status = free_name(request->os_name, &reaped);
@@ -158,12 +157,14 @@ shmap__os_status shmap__os_named_create(shmap__os_object *object,
 
 /* Opening */
 
-/* Something changed meanwhile. Never leaves this file. */
+/* The object changed meanwhile: try again. This status never leaves the file.
+ */
 static const shmap__os_status again = {1, 0};
 
-/* Take what was found, alive or foreign. A mark proves the name: it is a file
- * of the owner's for that name, and says which object that is. Without, the
- * object is another program's, or another user linked it there. */
+/* Take the object that was found, alive or foreign. A mark proves the name: it
+ * is a file of the owner's for that name, and notes the identity of its object.
+ * An object without a mark is another program's, or another user linked it
+ * there. */
 static shmap__os_status take_found(shmap__os_object *object,
                                    const shmap__posix_found *found,
                                    const shmap__os_request *request)
@@ -291,8 +292,8 @@ shmap__os_status shmap__os_named_reap(const char *os_name, int scope,
     unsigned count = 0;
     shmap__os_status status = free_name(os_name, &count);
 
-    (void)scope; /* What has no mark is left alone in every scope. */
-    /* What is alive, or not ours, is no leftover. */
+    (void)scope; /* An object without a mark is left alone in every scope. */
+    /* A live region, or another program's object, is no leftover. */
     if (status.code == SHMAP_EEXIST || status.code == SHMAP_ETYPE)
         status = shmap__posix_done;
     if (status.code == 0)

@@ -22,7 +22,7 @@ shmap__os_status shmap__posix_dead_remove(const shmap__posix_lock_files *files)
 }
 
 /* One descriptor at a time: a process that closes a region may have none to
- * spare. What is dead stays dead for the rest of the step. */
+ * spare. A dead object stays dead for the rest of the step. */
 shmap__os_status shmap__posix_dead_free(const shmap__posix_lock_files *files,
                                         unsigned *reaped)
 {
@@ -59,11 +59,12 @@ shmap__os_status shmap__posix_dead_free(const shmap__posix_lock_files *files,
     return status;
 }
 
-/* Other holders that close do not wait for one that is stopped in its step;
- * then that one must look again. */
+/* Other holders that close do not wait for a process that is stopped in its
+ * step; then that process must look again. */
 bool shmap__posix_leave(const shmap__posix_lock_files *files, int gate)
 {
-    const int64_t too_long = 500000000; /* ns, less than they wait */
+    const int64_t too_long = 500000000; /* ns; less than the time that they wait
+                                         */
     unsigned reaped = 0;
     int64_t begun;
     bool held;
@@ -77,7 +78,8 @@ bool shmap__posix_leave(const shmap__posix_lock_files *files, int gate)
     return held;
 }
 
-/* Identities are those of marks, which objects of some systems have none of. */
+/* Identities are those of marks, because objects of some systems have no
+ * identities. */
 bool shmap__posix_named_is_held(const char *os_name, const uint64_t identity[2],
                                 bool at_exit)
 {

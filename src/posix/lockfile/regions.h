@@ -23,8 +23,8 @@ void shmap__posix_lock_files_find(shmap__posix_lock_files *files,
 
 enum { SHMAP__POSIX_FOLDER_SPACE = 64 };
 
-/* Find the folder of a user's marks, which are named as their objects. False if
- * there is none, or it is not to be trusted. */
+/* Find the folder of a user's marks, which are named as their objects. Returns
+ * false if the folder does not exist, or cannot be trusted. */
 bool shmap__posix_marks_folder(char path[SHMAP__POSIX_FOLDER_SPACE],
                                uid_t owner);
 
@@ -45,13 +45,14 @@ void shmap__posix_gate_leave(const shmap__posix_lock_files *files, int gate);
 /* Make a new mark for a new object. -1 and errno. */
 int shmap__posix_mark_make(const shmap__posix_lock_files *files);
 
-/* Note what object a mark is for, and hold it. 0 or errno. */
+/* Note the identity of its object in a mark, and hold the mark. Returns 0 or
+ * errno. */
 int shmap__posix_mark_hold(int mark, const struct stat *object);
 
 /* Note the held mark in the object. */
 void shmap__posix_mark_keep(shmap__os_object *object, int mark);
 
-/* What a mark says. */
+/* The content of a mark. */
 typedef struct shmap__posix_note {
     bool held;
     bool noted;
@@ -71,7 +72,7 @@ bool shmap__posix_mark_is_of(const shmap__posix_note *note,
 shmap__os_status shmap__posix_memory_open(const char *name, int access, int *fd,
                                           struct stat *stat);
 
-/* The object of a name. Descriptors are above 2; `mark` is -1 if there is none.
+/* The object of a name. Descriptors are above 2; `mark` is -1 without a mark.
  */
 typedef struct shmap__posix_found {
     enum { SHMAP__POSIX_LIVE, SHMAP__POSIX_DEAD, SHMAP__POSIX_FOREIGN } state;
@@ -80,7 +81,7 @@ typedef struct shmap__posix_found {
     struct stat stat;
 } shmap__posix_found;
 
-/* Find the object of a name. SHMAP_ENOENT if there is none. */
+/* Find the object of a name. SHMAP_ENOENT if no object has it. */
 shmap__os_status shmap__posix_find(const shmap__posix_lock_files *files,
                                    int access, shmap__posix_found *found);
 void shmap__posix_found_close(const shmap__posix_found *found);
