@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-/* What is known of the calling thread. */
+/* The calling thread: its id, and the objects that it holds. */
 #include "sync/held.h"
 
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-/* What is known of the calling thread: its id, and what it holds.
+/* The calling thread: its id, and the objects that it holds.
  *
  * The list of what it holds is needed so that this can be abandoned when the
  * memory is unmapped, and is not unmapped by other threads, which look here;

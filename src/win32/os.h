@@ -303,7 +303,7 @@ uint32_t shmap__win32_time_hash(const FILETIME *moment);
 HANDLE shmap__win32_view_region(const void *address, int *kind);
 
 /* Find the bytes from this address to the end of the view in which it is.
- * Returns how the view was mapped; SHMAP_ACCESS_COPY if there is none. */
+ * Returns how the view was mapped; SHMAP_ACCESS_COPY if no view has it. */
 int shmap__win32_view_room(const void *address, size_t *room);
 
 /* seal.c */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-/* What processes on Linux are known by: thread.c. */
+/* The numbers by which processes on Linux are known: thread.c. */
 #ifndef SHMAP_POSIX_IDENTITY_H
 #define SHMAP_POSIX_IDENTITY_H
 
