@@ -64,21 +64,6 @@ int shmap_system_error(void)
     return last_system_error;
 }
 
-shmap__os_status shmap__refuse(int code)
-{
-    return (shmap__os_status){code, 0};
-}
-
-shmap__os_status shmap__refuse_because(int code, const char *detail)
-{
-    return (shmap__os_status){code, 0, detail};
-}
-
-shmap__os_status shmap__refuse_null(const char *argument)
-{
-    return (shmap__os_status){SHMAP_EINVAL, 0, argument, SHMAP__OS_NULL};
-}
-
 static void remember_detail(const shmap__os_status *status)
 {
     const char *detail = status->detail == NULL ? "" : status->detail;

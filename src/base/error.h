@@ -9,11 +9,22 @@
 
 /* Return a failure that the library itself found, and in words: which argument,
  * and the cure. */
-shmap__os_status shmap__refuse(int code);
-shmap__os_status shmap__refuse_because(int code, const char *detail);
+static inline shmap__os_status shmap__refuse(int code)
+{
+    return (shmap__os_status){code, 0};
+}
+
+static inline shmap__os_status shmap__refuse_because(int code,
+                                                     const char *detail)
+{
+    return (shmap__os_status){code, 0, detail};
+}
 
 /* The same for an argument of this name that is a null pointer. */
-shmap__os_status shmap__refuse_null(const char *argument);
+static inline shmap__os_status shmap__refuse_null(const char *argument)
+{
+    return (shmap__os_status){SHMAP_EINVAL, 0, argument, SHMAP__OS_NULL};
+}
 
 /* End a public call: return the status's code, after remembering, if it is an
  * error, the answers of shmap_system_error and shmap_error_detail. */

@@ -158,6 +158,7 @@ static shmap__os_status take(shmap_region **region, shmap__request *request,
                              const shmap__os_gift *gift, const char *os_name)
 {
     shmap__os_request *os = &request->os;
+    shmap__os_status status;
     int code = check_gift(gift, os_name, &os->options);
 
     if (code < 0)
@@ -167,7 +168,11 @@ static shmap__os_status take(shmap_region **region, shmap__request *request,
     os->gift = gift;
     if (os->options.access == SHMAP_ACCESS_DEFAULT)
         os->options.access = gift->access;
-    return shmap__region_obtain(region, request);
+    status = shmap__region_obtain(region, request);
+    /* The request outlives these. */
+    os->gift = NULL;
+    os->os_name = "";
+    return status;
 }
 
 static shmap__os_status import(shmap_region **region, shmap__request *request,

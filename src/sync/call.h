@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
-/* How every public call on a synchronisation object begins and ends. */
+/* The beginning and the end of every public call on a synchronisation object.
+ */
 #ifndef SHMAP_CALL_H
 #define SHMAP_CALL_H
 
@@ -24,13 +25,13 @@ static inline bool shmap__is_object(const void *object)
 static inline int shmap__begin_on(const void *object, const char *name,
                                   shmap__thread **thread)
 {
-    int error = 0;
+    int error = SHMAP_EINVAL;
 
     *thread = NULL;
     if (shmap__is_object(object))
         *thread = shmap__thread_get(&error);
     else
-        error = shmap__remember_misplaced(name);
+        shmap__remember_misplaced(name);
     return *thread == NULL ? error : 0;
 }
 

@@ -167,8 +167,10 @@ int shmap_cond_wait(shmap_cond *cond, shmap_mutex *mutex, int64_t deadline)
     shmap__thread *thread;
     int result = shmap__begin(mutex, &thread);
 
-    if (!shmap__is_object(cond))
-        result = shmap__remember_misplaced("cond");
+    if (!shmap__is_object(cond)) {
+        shmap__remember_misplaced("cond");
+        result = SHMAP_EINVAL;
+    }
     if (result == 0)
         result = shmap__check_deadline(deadline);
     if (result == 0)
