@@ -137,6 +137,8 @@ static shmap__os_status wait_for_change(const shmap_roster *roster,
         return status;
     if (version == NULL)
         return shmap__refuse_null("version");
+    if (shmap__is_duration(deadline))
+        return shmap__refuse_duration();
     wait.version = *version;
     status = wait_for(&change_wait, &wait, deadline);
     if (status.code == 0)
@@ -257,6 +259,8 @@ static shmap__os_status watch(const shmap_roster *roster, uint32_t seats,
                                      "a roster has from 1 to 4096 seats");
     if (seen == NULL || member == NULL)
         return shmap__refuse_null(seen == NULL ? "seen" : "member");
+    if (shmap__is_duration(deadline))
+        return shmap__refuse_duration();
     return wait_for(&news_wait, &wait, deadline);
 }
 
