@@ -623,7 +623,7 @@ static void test_lock__sixteen_processes_exclude_each_other(void **state)
     enum { PROCESSES = 16 };
     const struct lock_pair *pair = *state;
     struct shared *shared = hands_begin(NULL);
-    char word[8];
+    char word[16];
 
     snprintf(word, sizeof word, "%d", (int)(pair - lock_pairs));
     hands_race("taker", word, PROCESSES);

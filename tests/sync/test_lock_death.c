@@ -111,7 +111,7 @@ static void test_lock_death__first_thread_may_end_before_the_others(
 {
     const struct lock_pair *pair = *state;
     struct child *headless;
-    char word[8];
+    char word[16];
 
     hands_begin(NULL);
     snprintf(word, sizeof word, "%d", (int)(pair - lock_pairs));
