@@ -112,7 +112,7 @@ uint32_t shmap__posix_lineage(void);
 void shmap__posix_views_lock(void);
 void shmap__posix_views_unlock(void);
 
-/* child.c: what a child calls after fork, up to NULL. */
+/* fork_child.c: what a child calls after fork, up to NULL. */
 extern void (*const shmap__posix_child_begins[])(void);
 
 /* system.c */

@@ -83,9 +83,10 @@ shmap__os_status shmap__posix_rights_give(const shmap__posix_rights *rights,
         return shmap__posix_done;
     /* A file system without such rights, or a filter. */
     if (errno == EPERM || errno == ENOSYS || errno == EOPNOTSUPP)
-        return (shmap__os_status){SHMAP_ENOTSUP, errno,
-                                  "the file system or a filter does not let "
-                                  "this process set the mode of the object"};
+        return (shmap__os_status){
+            SHMAP_ENOTSUP, errno,
+            "the file system or a filter does not let "
+            "this process set the mode of the object (fchmod)"};
     return shmap__posix_failed(errno);
 }
 

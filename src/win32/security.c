@@ -211,8 +211,10 @@ static BOOL add_rule(ACL *acl, ACCESS_ALLOWED_ACE *rule, DWORD rights)
     return TRUE;
 }
 
-/* The owner of an anonymous region has handles for writing, whatever its list
- * says, and need not be the owner of the new object. */
+/* Return whether a rule is for OWNER RIGHTS, which means the owner of the
+ * object that has the rule. A new object may have another owner than the
+ * region, so the rule becomes one for the region's owner, with all rights: that
+ * owner has handles for writing anyway. */
 static bool is_for_owner(ACCESS_ALLOWED_ACE *rule)
 {
     return rule->Header.AceType == ACCESS_ALLOWED_ACE_TYPE &&

@@ -6,18 +6,18 @@
 
 #include "posix/os.h"
 
-/* Find what this process is known by. `*tag` is 0 if that is only the
- * numbers of its threads. SHMAP_EMFILE. */
-shmap__os_status shmap__posix_identity_find(uint32_t *tag);
+/* Find the tag of this process. `*own` is 0 if it is known only by the numbers
+ * of its threads. SHMAP_EMFILE. */
+shmap__os_status shmap__posix_identity_find(uint32_t *own);
 
-/* Whether a tag is this process's, or one of its PID namespace, or none.
- */
+/* A tag is that of this process, of one in its PID namespace, of one in
+ * another, or of no process. */
 enum shmap__posix_kinship {
     SHMAP__POSIX_SELF,
     SHMAP__POSIX_NEIGHBOUR,
     SHMAP__POSIX_STRANGER,
-    SHMAP__POSIX_NOBODY
+    SHMAP__POSIX_NO_PROCESS
 };
-enum shmap__posix_kinship shmap__posix_identity_of(uint32_t tag);
+enum shmap__posix_kinship shmap__posix_identity_of(uint32_t other);
 
 #endif

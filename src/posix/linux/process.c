@@ -37,7 +37,7 @@ enum shmap__os_life shmap__os_process_life(const void *object, uint64_t number)
     const enum shmap__posix_kinship kinship = shmap__posix_identity_of(tag);
     const int process = (int)(uint32_t)number;
 
-    if (kinship == SHMAP__POSIX_NOBODY)
+    if (kinship == SHMAP__POSIX_NO_PROCESS)
         return SHMAP__OS_DEAD;
     if (kinship == SHMAP__POSIX_SELF && process == getpid())
         return SHMAP__OS_ALIVE;

@@ -68,8 +68,9 @@ static shmap__posix_list *find_list(pthread_mutex_t *mutex)
     return found;
 }
 
-/* Return whether a node, with its pointer back, is inside the space that a
- * mutex has for it. */
+/* Find where the list's node must be in a shmap_mutex, and set `node`. Returns
+ * whether it fits into `node_`, with the pointer back before it if the C
+ * library has one. */
 static bool find_node(const shmap__posix_list *list)
 {
     static const shmap_mutex mutex;

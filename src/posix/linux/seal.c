@@ -52,7 +52,8 @@ static shmap__os_status add_seals(const shmap__os_object *object, int kernels)
     /* Not a memory file, or a kernel that does not know the seal. */
     if (error == EINVAL)
         return (shmap__os_status){SHMAP_ENOTSUP, error};
-    /* A file that was not made to be sealed has this seal alone. */
+    /* A memory file made without MFD_ALLOW_SEALING has F_SEAL_SEAL from the
+     * start: it never supported seals. */
     if (error == EPERM && fcntl(fd, F_GET_SEALS) == F_SEAL_SEAL)
         return (shmap__os_status){SHMAP_ENOTSUP, error};
     return shmap__posix_failed(error);

@@ -190,7 +190,7 @@ shmap__os_status shmap__posix_identity_find(uint32_t *own)
 enum shmap__posix_kinship shmap__posix_identity_of(uint32_t other)
 {
     if ((other & PRESENT) == 0)
-        return SHMAP__POSIX_NOBODY;
+        return SHMAP__POSIX_NO_PROCESS;
     if (other == tag)
         return SHMAP__POSIX_SELF;
     return domain != 0 && other >> DOMAIN_BITS == domain

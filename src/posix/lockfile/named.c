@@ -13,8 +13,8 @@
 
 #include "base/stop.h"
 
-/* Find the user that owns the object of this name. It may become another's at
- * once. */
+/* Find the user that owns the object of this name. The answer may be
+ * out of date at once: the name can get another user's object. */
 static shmap__os_status find_owner(const char *os_name, uid_t *owner)
 {
     shmap__posix_lock_files files;

@@ -97,7 +97,7 @@ shmap__os_status shmap__posix_dead_free(const shmap__posix_lock_files *files,
                                         unsigned *reaped);
 
 /* End a step by which a holder has left: free the name unless another holder is
- * left, which is true. */
+ * left. Returns whether one is. */
 bool shmap__posix_leave(const shmap__posix_lock_files *files, int gate);
 
 #endif
