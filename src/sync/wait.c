@@ -222,9 +222,10 @@ static int try_once(const shmap__wait_kind *kind, const shmap_waiters *waiters,
 {
     int result;
 
-    if (kind->thorough == NULL || !shmap__may_look(waiters, 0))
+    if (!shmap__may_look(waiters, 0))
         return SHMAP_ETIMEDOUT;
-    result = kind->thorough(context);
+    result = kind->thorough != NULL ? kind->thorough(context)
+                                    : kind->attempt(context);
     if (result != 0)
         shmap__may_look(NULL, 0); /* The next call may find another death. */
     return result == 0 ? SHMAP_ETIMEDOUT : result;
