@@ -115,7 +115,7 @@ int64_t storm_soon(void)
 
 int64_t storm_deadline(void)
 {
-    return storm_is_patient() ? after_ms(scaled(1000)) : storm_soon();
+    return storm_is_patient() ? after_ms(scaled(3000)) : storm_soon();
 }
 
 uint64_t storm_stamp(void)
